@@ -1,0 +1,134 @@
+// Client: questions and administration, the same verbs that the CLI and the gateway use.
+//
+// Every call waits for its answer, at most options.timeout, and asks as many shards as it needs.
+// Threads: members may be called from any thread, one call at a time each; one background thread.
+#pragma once
+
+#include <millrace/connection.h>
+#include <millrace/job.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+// Fields as docs/protocol.md, Topic settings; what is absent keeps its default.
+struct TopicSettings {
+  std::optional<int> partitions, attempts_max;
+  std::optional<std::chrono::milliseconds> backoff_min, backoff_max, run_max;
+  std::optional<bool> history;
+  std::optional<std::chrono::milliseconds> history_kept, dead_kept;
+  std::optional<std::uint64_t> dead_max;
+};
+
+struct TopicView {
+  std::string topic;
+  int partitions = 0;
+  bool paused = false;
+  int attempts_max = 0;
+  bool history = false;
+  std::uint64_t scheduled = 0, available = 0, running = 0, retryable = 0, dead = 0;
+  std::uint64_t enqueued = 0, completed = 0, cancelled = 0, retried = 0, died = 0;
+  std::chrono::milliseconds oldest_available{0};
+  std::uint64_t workers = 0;
+};
+
+struct JobView {
+  JobId id;
+  State state = State::available;
+  int priority = 5, attempt = 0, max_attempts = 0, deaths = 0;
+  std::string key;
+  using Time = std::chrono::system_clock::time_point;
+  Time enqueued_at;
+  std::optional<Time> due_at, started_at, finished_at;
+  std::string worker;  // name of the session that runs it
+  std::optional<int> percent;
+  std::string note, error, dead_reason, result;
+  std::optional<std::string> payload;
+  std::uint64_t payload_bytes = 0;
+};
+
+struct Explanation {
+  JobId id;
+  State state = State::available;
+  std::string reason;  // a word: docs/protocol.md, EXPLAIN reasons
+  std::string text;    // the sentence
+};
+
+struct SessionView {
+  std::string session;  // hex
+  std::string name, role;
+  std::vector<std::string> topics;
+  std::uint64_t credit = 0, running = 0;
+  std::chrono::milliseconds silent{0};
+};
+
+struct ShardView {
+  std::string version, check;
+  std::uint64_t shard = 0, shards = 0, epoch = 0, sessions = 0, workers = 0, credit_free = 0;
+  std::chrono::milliseconds uptime{0}, grace{0};
+  std::uint64_t commits = 0, commit_us_p50 = 0, commit_us_p99 = 0;
+  double batch_mean = 0;
+  std::uint64_t wal_bytes = 0, store_bytes = 0, disk_free_bytes = 0;
+  bool accepting = true;
+};
+
+struct JobFilter {
+  std::optional<std::string> topic;
+  std::optional<State> state;
+  std::size_t limit = 50;
+  std::optional<JobId> after;
+};
+struct JobPage {
+  std::vector<JobView> jobs;
+  std::optional<JobId> next;
+};
+
+// Which dead jobs: ids, or the oldest of the topic up to limit (all of them if it is 0).
+struct DeadSelection {
+  std::string topic;
+  std::vector<JobId> ids;
+  std::uint64_t limit = 0;
+};
+
+struct ClientOptions {
+  ConnectionOptions connection;
+  std::chrono::milliseconds timeout{10'000};
+};
+
+class Client {
+ public:
+  explicit Client(ClientOptions options = {});
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  [[nodiscard]] Result<std::vector<TopicView>> topics(std::optional<std::string> only = {});
+  // true if it was made now, false if it was there.
+  [[nodiscard]] Result<bool> create_topic(const std::string& topic, const TopicSettings& settings);
+  [[nodiscard]] Result<bool> pause(const std::string& topic);   // true if that changed it
+  [[nodiscard]] Result<bool> resume(const std::string& topic);
+
+  [[nodiscard]] Result<JobView> job(const JobId& id);
+  [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter);
+  [[nodiscard]] Result<Explanation> explain(const JobId& id);
+  [[nodiscard]] Result<State> cancel(const JobId& id);
+  // The view once it is final, or as it stands at the timeout.
+  [[nodiscard]] Result<JobView> wait(const JobId& id, std::chrono::milliseconds timeout);
+
+  [[nodiscard]] Result<std::uint64_t> requeue_dead(const DeadSelection& which);
+  [[nodiscard]] Result<std::uint64_t> purge_dead(const DeadSelection& which);
+
+  [[nodiscard]] Result<std::vector<ShardView>> status();
+  [[nodiscard]] Result<std::vector<SessionView>> sessions();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,19 @@
+// How a program reaches its brokers; shared by Producer, Worker and Client.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+struct ConnectionOptions {
+  // Any shard of any broker: "ipc:///run/millrace/millrace.sock" or "tcp://127.0.0.1:7300".
+  // Empty: the environment variable MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock.
+  std::vector<std::string> brokers;
+  std::string name;  // shown to people; default "host:pid"
+  // A request without an answer for this long: reconnect and resend (docs/protocol.md).
+  std::chrono::milliseconds reply_patience{5000};
+};
+
+}  // namespace millrace

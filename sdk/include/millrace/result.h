@@ -1,0 +1,48 @@
+// The result of a call that can fail as expected: a value, or an Error with a code and a sentence.
+// Exceptions are not used for this; programmer errors assert.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+
+namespace millrace {
+
+// The protocol's codes (docs/protocol.md, Errors), and the last three that only a client makes.
+enum class ErrorCode : std::uint8_t {
+  invalid,
+  too_large,
+  unsupported_version,
+  unknown_verb,
+  no_session,
+  unauthorized,
+  forbidden,
+  unknown_topic,
+  not_found,
+  conflict,
+  not_owner,
+  overloaded,
+  stale,
+  duplicate,
+  disk_full,
+  shutting_down,
+  outcome_unknown,  // sent, never answered: it may have happened
+  timeout,          // the broker did not answer a question in time
+  unavailable,      // never sent: nothing happened
+};
+
+// The code as the protocol spells it, for example "unknown_topic".
+[[nodiscard]] std::string_view to_string(ErrorCode code);
+
+struct Error {
+  ErrorCode code = ErrorCode::invalid;
+  std::string message;                       // a sentence that says what to do
+  std::chrono::milliseconds retry_after{0};  // when waiting helps, else 0
+};
+
+template <typename T>
+using Result = tl::expected<T, Error>;
+
+}  // namespace millrace

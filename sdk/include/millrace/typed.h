@@ -1,0 +1,42 @@
+// Typed payloads: plain structs with MSGPACK_DEFINE_MAP, packed as msgpack.
+// The only public header that needs msgpack-c; include it only where payloads are typed.
+#pragma once
+
+#ifndef MSGPACK_NO_BOOST
+#define MSGPACK_NO_BOOST
+#endif
+#include <millrace/job.h>
+#include <millrace/worker.h>
+
+#include <exception>
+#include <msgpack.hpp>
+#include <string>
+#include <utility>
+
+namespace millrace {
+
+template <typename T>
+[[nodiscard]] std::string pack(const T& value) {
+  msgpack::sbuffer buffer;
+  msgpack::pack(buffer, value);
+  return {buffer.data(), buffer.size()};
+}
+
+// A handler of T: a payload that is not a T is discarded to the dead-letter queue with the reason,
+// for no retry can mend it.
+template <typename T, typename Fn>
+[[nodiscard]] Handler typed(Fn fn) {
+  return [fn = std::move(fn)](JobContext& job) -> HandlerResult {
+    T value;
+    try {
+      const msgpack::unpack_limit limit(65'536, 65'536, 1U << 20, 1U << 20, 1U << 20, 32);
+      const auto bytes = job.payload();
+      msgpack::unpack(bytes.data(), bytes.size(), nullptr, nullptr, limit).get().convert(value);
+    } catch (const std::exception& e) {
+      return discard(std::string("the payload is not what this handler takes: ") + e.what());
+    }
+    return fn(value, job);
+  };
+}
+
+}  // namespace millrace

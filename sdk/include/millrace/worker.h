@@ -1,0 +1,103 @@
+// Worker: runs handlers for the jobs of topics.
+//
+// At least once, fenced: a handler may run again after a crash or a lost lease, and only the
+// current delivery can settle a job. A handler answers done(), retry(), discard() or release(); an
+// exception means retry with what() recorded.
+// Stop: JobContext::stop is requested when the job was cancelled, its lease was lost, its run-time
+// limit passed, or drain ended its patience; stop_reason() says which.
+// Threads: `concurrency` handler threads and one background thread that keeps the session alive,
+// so a long handler never loses its lease. Handlers run concurrently and share nothing of ours.
+#pragma once
+
+#include <millrace/connection.h>
+#include <millrace/job.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+namespace millrace {
+
+enum class StopReason : std::uint8_t { none, cancelled, lease_lost, run_time_limit, draining };
+[[nodiscard]] std::string_view to_string(StopReason reason);
+
+// What a handler says of a job. Made by the functions below.
+struct HandlerResult {
+  enum class Kind : std::uint8_t { done, retry, discard, release, crashed };
+  Kind kind = Kind::done;
+  std::string text;  // done: the result (at most 64 KiB); else the error (at most 4 KiB, its tail)
+  std::optional<std::chrono::milliseconds> retry_after;
+};
+[[nodiscard]] HandlerResult done(std::string result = {});
+[[nodiscard]] HandlerResult retry(std::string why,
+                                  std::optional<std::chrono::milliseconds> after = {});
+[[nodiscard]] HandlerResult discard(std::string why);
+[[nodiscard]] HandlerResult release();  // hand it back unstarted: no attempt is counted
+// The job took its process down (signal, out of memory): counts as a worker's death.
+[[nodiscard]] HandlerResult crashed(std::string how);
+
+// One delivery, while its handler runs. Valid only inside the handler.
+class JobContext {
+ public:
+  virtual ~JobContext() = default;
+  [[nodiscard]] virtual const JobId& id() const = 0;
+  [[nodiscard]] virtual std::string_view payload() const = 0;
+  [[nodiscard]] virtual std::string_view key() const = 0;
+  [[nodiscard]] virtual std::string_view headers() const = 0;
+  [[nodiscard]] virtual int attempt() const = 0;  // 1 on the first
+  [[nodiscard]] virtual int max_attempts() const = 0;
+  [[nodiscard]] virtual std::chrono::system_clock::time_point enqueued_at() const = 0;
+  [[nodiscard]] virtual std::chrono::milliseconds run_time_limit() const = 0;  // 0: none
+  [[nodiscard]] virtual std::stop_token stop() const = 0;
+  [[nodiscard]] virtual StopReason stop_reason() const = 0;
+  // Shown to people; may be called often, is sent at most every 100 ms.
+  virtual void progress(int percent, std::string_view note = {}) = 0;
+};
+
+using Handler = std::function<HandlerResult(JobContext&)>;
+
+struct WorkerOptions {
+  ConnectionOptions connection;
+  int concurrency = 5;
+  int prefetch = -1;  // deliveries held ready beyond the running ones; -1: as many as concurrency
+  std::chrono::milliseconds drain{25'000};  // patience with running handlers at stop
+};
+
+class Worker {
+ public:
+  explicit Worker(WorkerOptions options = {});
+  ~Worker();  // stops, with drain
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Before start(): handles the jobs of a topic.
+  void handle(std::string topic, Handler handler);
+
+  void start();
+  // No new deliveries; unstarted jobs are handed back at once; waits for the running ones up to
+  // options.drain, then requests their stop and waits for them to end. Everything that finished is
+  // settled, and answered, before it returns true; false if the broker could not be told.
+  bool stop();
+  // start(), then returns after the token is stopped and drained, with what stop() said.
+  bool run(std::stop_token until);
+
+  struct Counts {
+    std::uint64_t delivered = 0, completed = 0, retried = 0, discarded = 0, released = 0, lost = 0;
+    std::uint64_t running = 0;
+  };
+  [[nodiscard]] Counts counts() const;
+  // Whether the session is alive at every known shard; a watchdog feeds on last_alive().
+  [[nodiscard]] bool connected() const;
+  [[nodiscard]] std::chrono::steady_clock::time_point last_alive() const;  // its own loop's last turn
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace
