@@ -110,7 +110,7 @@ class Client {
   [[nodiscard]] Result<std::vector<TopicView>> topics(std::optional<std::string> only = {});
   // true if it was made now, false if it was there.
   [[nodiscard]] Result<bool> create_topic(const std::string& topic, const TopicSettings& settings);
-  [[nodiscard]] Result<bool> pause(const std::string& topic);   // true if that changed it
+  [[nodiscard]] Result<bool> pause(const std::string& topic);  // true if that changed it
   [[nodiscard]] Result<bool> resume(const std::string& topic);
 
   [[nodiscard]] Result<JobView> job(const JobId& id);

@@ -36,7 +36,7 @@ struct ProducerOptions {
   ConnectionOptions connection;
   std::size_t in_flight_jobs_max = 16'384;
   std::size_t in_flight_bytes_max = 64U << 20;
-  std::size_t batch_jobs_max = 512;           // jobs gathered into one message
+  std::size_t batch_jobs_max = 512;            // jobs gathered into one message
   std::chrono::milliseconds deadline{30'000};  // after this an unanswered job is unknown
 };
 

@@ -93,7 +93,8 @@ class Worker {
   [[nodiscard]] Counts counts() const;
   // Whether the session is alive at every known shard; a watchdog feeds on last_alive().
   [[nodiscard]] bool connected() const;
-  [[nodiscard]] std::chrono::steady_clock::time_point last_alive() const;  // its own loop's last turn
+  [[nodiscard]] std::chrono::steady_clock::time_point last_alive()
+      const;  // its own loop's last turn
 
  private:
   class Impl;

@@ -1,0 +1,42 @@
+// Frames to structs and back. Decoding never trusts a length: it bounds bytes, nesting and the
+// total of elements before it believes them, allocates no more than the frame's own size allows,
+// and answers anything wrong with an Error (invalid or too_large) that names the field. Threads:
+// pure functions.
+#pragma once
+
+#include "wire/limits.h"
+#include "wire/messages.h"
+
+#include <millrace/result.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace millrace::wire {
+
+[[nodiscard]] std::string encode_header(Verb verb, std::uint64_t correlation);
+[[nodiscard]] Result<Header> decode_header(std::string_view frame);
+
+// encode(message) gives the body frame. decode<Message>(frame) reads one; both exist for every
+// struct of messages.h that is a body (both directions, for both sides and the tests use them).
+// Flag is written under both of its names by its verb: see encode_flag.
+template <typename Message>
+[[nodiscard]] std::string encode(const Message& message);
+template <typename Message>
+[[nodiscard]] Result<Message> decode(std::string_view frame);
+[[nodiscard]] std::string encode_flag(std::string_view name,
+                                      bool value);  // decode<Flag> takes either
+
+// Checks that the frame is one well-formed msgpack value within the bounds, nothing after it.
+[[nodiscard]] Result<void> check_frame(std::string_view frame);
+
+// Shared rules, so that both sides refuse the same things.
+[[nodiscard]] bool valid_topic(std::string_view topic);
+[[nodiscard]] Result<JobRef> parse_job(std::string_view text);  // view into text
+[[nodiscard]] std::string job_text(std::string_view topic, std::uint16_t partition,
+                                   std::uint64_t seq);
+[[nodiscard]] std::uint16_t partition_of(std::string_view key, std::uint16_t partitions);
+[[nodiscard]] std::string_view verb_name(std::uint64_t verb);  // "enqueue"; "unknown"
+
+}  // namespace millrace::wire

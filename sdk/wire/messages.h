@@ -1,0 +1,238 @@
+// The messages of the protocol as structs, one for each body of docs/protocol.md, in its words.
+// Views point into the frame that was decoded and live as long as it does; encoders copy.
+// An optional that is empty is a key that is absent.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace millrace::wire {
+
+enum class Verb : std::uint8_t {
+  hello = 1,
+  heartbeat = 2,
+  goodbye = 3,
+  enqueue = 16,
+  subscribe = 32,
+  credit = 33,
+  settle = 34,
+  progress = 35,
+  drain = 36,
+  topology = 64,
+  topics = 65,
+  topic_create = 66,
+  pause = 67,
+  resume = 68,
+  job = 72,
+  jobs = 73,
+  explain = 74,
+  cancel = 75,
+  wait = 76,
+  dead_requeue = 80,
+  dead_purge = 81,
+  status = 88,
+  sessions = 89,
+  ok = 128,
+  error = 129,
+  deliver = 130,
+  revoke = 131,
+  closing = 132,
+};
+
+struct Header {
+  std::uint64_t version = 1;
+  std::uint64_t verb = 0;  // as it came; may be unknown
+  std::uint64_t correlation = 0;
+};
+
+using Id = std::array<std::uint8_t, 16>;
+
+// topic/partition/seq as it stands in "job" fields.
+struct JobRef {
+  std::string_view topic;
+  std::uint16_t partition = 0;
+  std::uint64_t seq = 0;
+};
+
+enum class Role : std::uint8_t { producer, worker, client };
+
+struct Hello {
+  Role role = Role::client;
+  Id session{};
+  std::string_view name;
+  std::uint64_t pid = 0;
+  std::vector<std::pair<JobRef, std::uint64_t>> held;  // job, token
+};
+struct HelloOk {
+  std::string_view broker;
+  std::uint64_t shard = 0, lease_ms = 0, heartbeat_ms = 0, payload_bytes_max = 0;
+  std::vector<std::uint64_t> lost;
+};
+struct Empty {};  // HEARTBEAT, GOODBYE, DRAIN, STATUS, SESSIONS and the OK that says nothing more
+
+struct Topology {
+  std::vector<std::string_view> topics;
+};
+struct TopologyOk {
+  std::vector<std::vector<std::string_view>> shards;
+  std::vector<std::uint64_t> default_partitions;
+  std::vector<std::pair<std::string_view, std::vector<std::uint64_t>>> topics;
+};
+
+struct NewJob {
+  std::string_view payload, key, headers;
+  std::optional<std::uint64_t> priority, delay_ms, run_at_ms, attempts_max;
+};
+struct Enqueue {
+  std::string_view topic;
+  std::uint64_t partition = 0;
+  std::optional<Id> producer;
+  std::uint64_t epoch = 0, batch = 0;
+  std::vector<NewJob> jobs;
+};
+struct EnqueueOk {
+  std::uint64_t first_seq = 0, count = 0;
+  bool duplicate = false;
+};
+
+struct Subscribe {
+  std::vector<std::string_view> topics;
+  std::uint64_t credit = 0;
+};
+struct Credit {
+  std::uint64_t credit = 0;
+};
+struct DeliveredJob {
+  std::uint64_t seq = 0, token = 0, attempt = 0, attempts_max = 0;
+  std::string_view payload, key, headers;
+  std::uint64_t enqueued_ms = 0, run_ms_max = 0;  // 0: no limit
+};
+struct Deliver {
+  std::string_view topic;
+  std::uint64_t partition = 0;
+  std::vector<DeliveredJob> jobs;
+};
+enum class OutcomeKind : std::uint8_t { completed, retry, discard, release, crashed };
+struct Outcome {
+  std::uint64_t token = 0;
+  OutcomeKind outcome = OutcomeKind::completed;
+  std::string_view error, result;
+  std::optional<std::uint64_t> retry_after_ms;
+};
+struct Settle {
+  std::vector<Outcome> outcomes;
+  std::uint64_t credit = 0;
+};
+struct SettleOk {
+  std::vector<std::uint64_t> stale;
+};
+struct Progress {
+  std::uint64_t token = 0;
+  std::optional<std::uint64_t> percent;
+  std::string_view note;
+};
+struct Revoke {
+  std::vector<std::uint64_t> tokens;
+  std::string_view reason;
+};
+struct Closing {
+  std::string_view reason;
+};
+
+struct TopicName {  // TOPICS (empty: all), PAUSE, RESUME
+  std::string_view topic;
+};
+struct TopicCreate {
+  std::string_view topic;
+  std::optional<std::uint64_t> partitions, attempts_max, backoff_ms_min, backoff_ms_max, run_ms_max,
+      history_ms, dead_ms, dead_max;
+  std::optional<bool> history;
+};
+struct Flag {  // {created} of TOPIC_CREATE, {changed} of PAUSE and RESUME: key differs, shape not
+  bool value = false;
+};
+struct TopicView {
+  std::string_view topic;
+  std::uint64_t partitions = 0;
+  bool paused = false;
+  std::uint64_t attempts_max = 0;
+  bool history = false;
+  std::uint64_t scheduled = 0, available = 0, running = 0, retryable = 0, dead = 0, enqueued = 0,
+                completed = 0, cancelled = 0, retried = 0, died = 0, oldest_available_ms = 0,
+                workers = 0;
+};
+struct TopicsOk {
+  std::vector<TopicView> topics;
+};
+
+struct JobName {  // JOB, EXPLAIN, CANCEL
+  JobRef job;
+};
+struct Wait {
+  JobRef job;
+  std::uint64_t timeout_ms = 0;
+};
+struct Jobs {
+  std::string_view topic, state;  // empty: any
+  std::uint64_t limit = 50;
+  std::optional<JobRef> after;
+};
+struct JobView {
+  JobRef job;
+  std::string_view state;
+  std::uint64_t priority = 5, attempt = 0, attempts_max = 0, deaths = 0, enqueued_ms = 0,
+                payload_bytes = 0;
+  std::string_view key, worker, note, error, reason;
+  std::optional<std::uint64_t> due_ms, started_ms, finished_ms, percent;
+  std::optional<std::string_view> result, payload;
+};
+struct JobsOk {
+  std::vector<JobView> jobs;
+  std::optional<JobRef> next;
+};
+struct ExplainOk {
+  JobRef job;
+  std::string_view state, reason, text;
+};
+struct CancelOk {
+  std::string_view state;
+};
+struct DeadSelect {  // DEAD_REQUEUE, DEAD_PURGE
+  std::string_view topic;
+  std::vector<JobRef> jobs;
+  std::uint64_t limit = 1'024;
+};
+struct DeadOk {
+  std::uint64_t count = 0;
+  bool more = false;
+};
+
+struct ShardView {  // STATUS
+  std::string_view version, check;
+  std::uint64_t shard = 0, shards = 0, uptime_ms = 0, epoch = 0, sessions = 0, workers = 0,
+                credit_free = 0, commits = 0, commit_us_p50 = 0, commit_us_p99 = 0, wal_bytes = 0,
+                store_bytes = 0, disk_free_bytes = 0, grace_ms = 0;
+  double batch_mean = 0;
+  bool accepting = true;
+};
+struct SessionView {
+  Id session{};
+  std::string_view name, role;
+  std::vector<std::string_view> topics;
+  std::uint64_t credit = 0, running = 0, silent_ms = 0;
+};
+struct SessionsOk {
+  std::vector<SessionView> sessions;
+};
+
+struct ErrorBody {
+  std::string_view code, message;
+  std::uint64_t retry_after_ms = 0;
+};
+
+}  // namespace millrace::wire
