@@ -1,0 +1,92 @@
+// What one commit writes: the rows of a turn, gathered by kind. Storage applies the kinds in the
+// order of the fields here, all in one transaction; within a kind, in order.
+#pragma once
+
+#include "core/job.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace millrace::core {
+
+struct PartitionRow {
+  PartitionRef where;
+  PartitionCounts counts;
+};
+
+struct SessionRow {
+  SessionId id{};
+  std::string name;
+};
+
+// The answer to one batch of a producer: its jobs are first_seq … first_seq + count - 1 there.
+struct BatchAnswer {
+  std::uint64_t batch = 0;
+  PartitionRef where;
+  std::uint64_t first_seq = 0;
+  std::uint32_t count = 0;
+};
+struct ProducerRow {
+  ProducerId id{};
+  std::uint64_t epoch = 0;
+  std::int64_t seen_ms = 0;
+  std::vector<BatchAnswer> answers;  // by batch, rising, at most answers_max
+};
+
+// A live job that stays live: what of its row changes. The key of a row is ref and priority.
+struct JobUpdate {
+  JobRef ref;
+  std::uint8_t priority = priority_default;
+  State state = State::available;  // available, scheduled or retryable
+  std::uint32_t attempt = 0, deaths = 0;
+  std::int64_t due_ms = 0;
+  std::string error;
+};
+
+// A live job that ends. Its row is deleted; with keep, a row of finished jobs takes its place.
+struct JobFinish {
+  JobRef ref;
+  std::uint8_t priority = priority_default;
+  State state = State::completed;
+  DeadReason reason = DeadReason::none;
+  bool keep = false;
+  std::uint32_t attempt = 0, deaths = 0;
+  std::int64_t started_ms = 0, finished_ms = 0;  // started_ms 0: never
+  std::string error;
+  Payload result;
+  std::string worker;  // name of the session that ended it
+};
+
+// Written only for a job that still runs at the lease tick after its delivery.
+struct LeaseRow {
+  JobRef ref;
+  std::uint8_t priority = priority_default;
+  SessionId session{};
+  Token token = 0;
+  std::int64_t started_ms = 0;
+};
+
+struct ChangeSet {
+  std::vector<Topic> topics;  // inserted or replaced by id
+  std::vector<SessionRow> sessions_put;
+  std::vector<SessionId> sessions_dropped;
+  std::vector<ProducerRow> producers_put;
+  std::vector<ProducerId> producers_dropped;
+  std::vector<JobRef> finished_dropped;  // rows of finished jobs: requeued, purged, past retention
+  std::vector<Job> inserts;              // new or requeued live jobs
+  std::vector<JobUpdate> updates;
+  std::vector<JobFinish> finishes;
+  std::vector<LeaseRow> leases_put;
+  std::vector<JobRef> leases_dropped;
+  std::vector<PartitionRow> partitions;  // inserted or replaced
+
+  [[nodiscard]] bool empty() const {
+    return topics.empty() && sessions_put.empty() && sessions_dropped.empty() &&
+           producers_put.empty() && producers_dropped.empty() && finished_dropped.empty() &&
+           inserts.empty() && updates.empty() && finishes.empty() && leases_put.empty() &&
+           leases_dropped.empty() && partitions.empty();
+  }
+};
+
+}  // namespace millrace::core

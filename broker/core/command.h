@@ -1,0 +1,131 @@
+// Everything that can change the engine's state.
+#pragma once
+
+#include "core/job.h"
+#include "core/load.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace millrace::core {
+
+// Whom to answer; chosen by the caller, given back in Reply. 0: nobody.
+using RequestId = std::uint64_t;
+
+struct OpenTopic {
+  RequestId request = 0;
+  std::string name;  // valid by the protocol's rule
+  TopicSettings settings;
+  bool replace = false;  // settings of an existing topic are replaced (configuration), but never
+                         // its number of partitions; without it an existing topic is left as it is
+};
+struct PauseTopic {
+  RequestId request = 0;
+  std::string name;
+  bool paused = true;
+};
+
+struct NewJob {
+  Payload payload;
+  std::string key, headers;
+  std::uint8_t priority = priority_default;
+  std::int64_t due_ms = 0;         // 0 or a past time: at once
+  std::uint32_t attempts_max = 0;  // 0: the topic's
+};
+struct ProducerStamp {
+  ProducerId id{};
+  std::uint64_t epoch = 0, batch = 0;
+};
+struct Enqueue {
+  RequestId request = 0;
+  std::string topic;
+  std::uint16_t partition = 0;
+  std::optional<ProducerStamp> producer;
+  std::vector<NewJob> jobs;
+};
+
+struct HeldJob {
+  std::string topic;
+  std::uint16_t partition = 0;
+  std::uint64_t seq = 0;
+  Token token = 0;
+};
+struct SessionOpen {  // HELLO of a worker, the first or a later one
+  RequestId request = 0;
+  SessionId session{};
+  std::string name;
+  std::vector<HeldJob> held;
+};
+struct SessionBeat {
+  SessionId session{};
+};
+struct SessionClose {  // GOODBYE
+  RequestId request = 0;
+  SessionId session{};
+};
+struct SessionDied {  // seen by the supervisor of its process
+  SessionId session{};
+  std::string how;
+};
+struct Subscribe {
+  RequestId request = 0;
+  SessionId session{};
+  std::vector<std::string> topics;
+  std::uint64_t credit = 0;
+};
+struct Grant {
+  SessionId session{};
+  std::uint64_t credit = 0;
+};
+struct Drain {
+  RequestId request = 0;
+  SessionId session{};
+};
+
+enum class OutcomeKind : std::uint8_t { completed, retry, discard, release, crashed };
+struct JobOutcome {
+  Token token = 0;
+  OutcomeKind kind = OutcomeKind::completed;
+  std::string error;
+  Payload result;
+  std::optional<std::int64_t> retry_after_ms;
+};
+struct Settle {
+  RequestId request = 0;
+  SessionId session{};
+  std::vector<JobOutcome> outcomes;
+  std::uint64_t credit = 0;
+};
+struct Progress {
+  SessionId session{};
+  Token token = 0;
+  std::optional<std::uint32_t> percent;
+  std::string note;
+};
+
+struct Cancel {
+  RequestId request = 0;
+  std::string topic;
+  std::uint16_t partition = 0;
+  std::uint64_t seq = 0;
+};
+struct DeadCommand {  // requeue, or purge
+  RequestId request = 0;
+  bool purge = false;
+  std::string topic;
+  std::vector<std::pair<std::uint16_t, std::uint64_t>> jobs;  // partition, seq; empty: the oldest
+  std::size_t jobs_max = dead_batch_max;
+};
+
+struct Tick {};      // time has passed: leases, due times, upkeep
+struct Dispatch {};  // the end of a turn: give ready jobs to credit, ask for pages, write counts
+
+using Command =
+    std::variant<OpenTopic, PauseTopic, Enqueue, SessionOpen, SessionBeat, SessionClose,
+                 SessionDied, Subscribe, Grant, Drain, Settle, Progress, Cancel, DeadCommand,
+                 ReadyLoaded, DueLoaded, JobLoaded, DeadLoaded, ExpiredLoaded, Tick, Dispatch>;
+
+}  // namespace millrace::core

@@ -1,0 +1,171 @@
+// Topics, pausing, cancelling, and the dead-letter queue.
+#include "core/engine_impl.h"
+#include "core/transitions.h"
+
+#include <algorithm>
+
+namespace millrace::core {
+
+TopicState* Engine::Impl::find_topic(std::string_view name) {
+  const auto found = topic_ids_.find(name);
+  return found == topic_ids_.end() ? nullptr : topics_[found->second - 1].get();
+}
+
+const TopicState* Engine::Impl::find_topic(std::string_view name) const {
+  const auto found = topic_ids_.find(name);
+  return found == topic_ids_.end() ? nullptr : topics_[found->second - 1].get();
+}
+
+TopicState* Engine::Impl::topic_or_new(const std::string& name, Effects& out) {
+  if (TopicState* found = find_topic(name)) return found;
+  if (!options_.allow_new_topics || topics_.size() >= topics_max) return nullptr;
+  return &add_topic(name, options_.new_topic, out);
+}
+
+TopicState& Engine::Impl::add_topic(const std::string& name, const TopicSettings& settings,
+                                    Effects& out) {
+  auto state = std::make_unique<TopicState>();
+  state->topic = {static_cast<TopicId>(topics_.size() + 1), name, settings, false};
+  state->partitions.resize(settings.partitions);
+  topic_ids_.emplace(name, state->topic.id);
+  out.changes.topics.push_back(state->topic);
+  topics_.push_back(std::move(state));
+  return *topics_.back();
+}
+
+bool Engine::Impl::serves(std::uint32_t partition) const {
+  return partition % options_.shards == options_.shard;
+}
+
+Partition* Engine::Impl::find_partition(PartitionRef where) const {
+  if (where.topic == 0 || where.topic > topics_.size()) return nullptr;
+  const auto& partitions = topics_[where.topic - 1]->partitions;
+  return where.partition < partitions.size() ? partitions[where.partition].get() : nullptr;
+}
+
+// Partitions are made when they are first used.
+Partition& Engine::Impl::partition_at(PartitionRef where) const {
+  auto& slot = topics_[where.topic - 1]->partitions[where.partition];
+  if (slot == nullptr) slot = std::make_unique<Partition>(where, PartitionCounts{});
+  return *slot;
+}
+
+void Engine::Impl::on(OpenTopic&& c, Now /*now*/, Effects& out) {
+  TopicState* found = find_topic(c.name);
+  if (found == nullptr) {
+    if (topics_.size() >= topics_max) {
+      return reply(out, c.request,
+                   refuse(Refusal::overloaded, "this broker has as many topics as it may hold"));
+    }
+    add_topic(c.name, c.settings, out);
+    return reply(out, c.request, Changed{true});
+  }
+  if (found->topic.settings.partitions != c.settings.partitions) {
+    return reply(out, c.request,
+                 refuse(Refusal::conflict,
+                        "topic " + c.name + " exists with " +
+                            std::to_string(found->topic.settings.partitions) +
+                            " partitions, and their number cannot be changed: use another name"));
+  }
+  if (c.replace && !(found->topic.settings == c.settings)) {
+    found->topic.settings = c.settings;
+    out.changes.topics.push_back(found->topic);
+  }
+  reply(out, c.request, Changed{false});
+}
+
+void Engine::Impl::on(PauseTopic&& c, Now /*now*/, Effects& out) {
+  TopicState* state = find_topic(c.name);
+  if (state == nullptr) {
+    return reply(out, c.request, refuse(Refusal::unknown_topic, "no topic is named " + c.name));
+  }
+  const bool changed = state->topic.paused != c.paused;
+  if (changed) {
+    state->topic.paused = c.paused;
+    out.changes.topics.push_back(state->topic);
+  }
+  reply(out, c.request, Changed{changed});
+}
+
+void Engine::Impl::on(Cancel&& c, Now now, Effects& out) {
+  TopicState* state = find_topic(c.topic);
+  const JobRef ref{state == nullptr ? 0 : state->topic.id, c.partition, c.seq};
+  Partition* partition = find_partition(ref.where());
+  if (partition == nullptr) {
+    return reply(out, c.request, refuse(Refusal::not_found, "there is no such job"));
+  }
+  if (const auto run = partition->running.find(c.seq); run != partition->running.end()) {
+    const auto at = leases_.find(run->second);
+    out.revokes.push_back({at->second.session->id, {at->first}, RevokeReason::cancelled});
+    Lease lease = end_run(at, out);
+    transit(State::running, Trigger::cancel);
+    finish(lease.job, State::cancelled, DeadReason::none, &lease, {}, {}, now, out);
+    return reply(out, c.request, Cancelled{});
+  }
+  if (auto ready = partition->take(c.seq)) {
+    ReadyJob taken = ready_taken(*state, std::move(*ready));
+    transit(State::available, Trigger::cancel);
+    finish(taken.job, State::cancelled, DeadReason::none, nullptr, {}, {}, now, out);
+    return reply(out, c.request, Cancelled{});
+  }
+  if (parked_.size() >= parked_max) {
+    return reply(out, c.request,
+                 refuse(Refusal::overloaded, "too many look-ups are waiting: try again", 100));
+  }
+  const Ticket ticket = ++tickets_;
+  parked_.emplace(ticket, ParkedCancel{c.request, ref});
+  partition->load_asked();
+  out.loads.emplace_back(LoadJob{ticket, ref});
+}
+
+void Engine::Impl::on(DeadCommand&& c, Now now, Effects& out) {
+  const TopicState* state = find_topic(c.topic);
+  if (state == nullptr) {
+    return reply(out, c.request, refuse(Refusal::unknown_topic, "no topic is named " + c.topic));
+  }
+  if (finished_work_.size() >= parked_max || c.jobs.size() > dead_batch_max) {
+    return reply(
+        out, c.request,
+        refuse(Refusal::overloaded, "too much dead-letter work is waiting: try again", 100));
+  }
+  finished_work_.push_back({state->topic.id, false, std::move(c)});
+  start_finished_work(now, out);
+}
+
+void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
+  const FinishedWork work = std::move(finished_work_.front());
+  finished_work_.pop_front();
+  finished_busy_ = false;
+  TopicState& state = topic_at(work.topic);
+  for (Job& job : c.jobs) {
+    Partition& partition = partition_at(job.ref.where());
+    --partition.counts.dead;
+    touch(partition);
+    out.changes.finished_dropped.push_back(job.ref);
+    Event event{.kind = work.command.purge ? EventKind::purged : EventKind::requeued};
+    event.ref = job.ref;
+    out.events.push_back(event);
+    if (work.command.purge) continue;
+    job.state = transit(State::dead, Trigger::requeue);
+    job.attempt = job.deaths = 0;
+    ++partition.counts.live;
+    // Behind the cursor no page will find it: it stays here, or comes back by a due time of now.
+    Lane& lane = partition.lanes[job.priority];
+    const bool behind = job.ref.seq <= lane.cursor_seq || !lane.backlog;
+    const bool here = behind && window_has_room(job.payload.bytes().size());
+    job.due_ms = behind && !here ? now.wall_ms : 0;
+    out.changes.inserts.push_back(job);
+    if (here) {
+      lane.cursor_seq = std::max(lane.cursor_seq, job.ref.seq);
+      ready_back(state, partition, std::move(job), now.mono_ms);
+    } else if (job.due_ms != 0) {
+      partition.note_due_row(job);
+      due_changed(partition);
+    }
+    want_loads(partition);
+  }
+  reply(out, work.command.request, DeadCount{c.jobs.size(), c.more});
+  start_finished_work(now, out);
+}
+
+}  // namespace millrace::core

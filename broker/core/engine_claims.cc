@@ -1,0 +1,97 @@
+// A worker that comes back says which deliveries it still holds. Each claim is kept, refused, or
+// adopted: the engine may have forgotten a short lease in a restart (a delivery costs no write of
+// its own), and then the worker's word, from a session that storage knew, is what remains of it.
+#include "core/check.h"
+#include "core/engine_impl.h"
+#include "core/transitions.h"
+
+namespace millrace::core {
+namespace {
+
+constexpr unsigned epoch_shift = 40;
+
+}  // namespace
+
+void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held,
+                         Session& session, bool known_before, Now now, Effects& out) {
+  if (const auto lease = leases_.find(held.token); lease != leases_.end()) {
+    if (lease->second.session != &session) open->lost.push_back(held.token);
+    return;
+  }
+  const TopicState* state = find_topic(held.topic);
+  Partition* partition =
+      state == nullptr ? nullptr : find_partition({state->topic.id, held.partition});
+  // A token of this epoch without a lease was ended here; one of an unknown session has no proof.
+  const bool before_restart = (held.token >> epoch_shift) < options_.epoch;
+  if (!known_before || !before_restart || partition == nullptr || parked_.size() >= parked_max) {
+    open->lost.push_back(held.token);
+    return;
+  }
+  const JobRef ref{state->topic.id, held.partition, held.seq};
+  if (const auto run = partition->running.find(held.seq); run != partition->running.end()) {
+    // Two deliveries of one job are claimed: the later one is the current.
+    if (run->second > held.token) {
+      open->lost.push_back(held.token);
+      return;
+    }
+    const auto older = leases_.find(run->second);
+    out.revokes.push_back({older->second.session->id, {older->first}, RevokeReason::lease_lost});
+    Lease lease = end_run(older, out);
+    adopt(std::move(lease.job), held.token, session, now);
+    return;
+  }
+  if (auto ready = partition->take(held.seq)) {
+    ReadyJob taken = ready_taken(topic_at(ref.topic), std::move(*ready));
+    adopt(std::move(taken.job), held.token, session, now);
+    return;
+  }
+  ++open->claims;
+  ++claims_open_;
+  const Ticket ticket = ++tickets_;
+  parked_.emplace(ticket, ParkedClaim{open, ref, held.token});
+  partition->load_asked();
+  out.loads.emplace_back(LoadJob{ticket, ref});
+}
+
+void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, Now now,
+                                Effects& out) {
+  PendingOpen& open = *parked.open;
+  Session* session = find_session(open.session);
+  Partition& partition = partition_at(parked.ref.where());
+  const auto run = partition.running.find(parked.ref.seq);
+  if (session == nullptr || !session->present || !job ||
+      (run != partition.running.end() && run->second > parked.token)) {
+    open.lost.push_back(parked.token);
+  } else if (run != partition.running.end()) {
+    const auto older = leases_.find(run->second);
+    out.revokes.push_back({older->second.session->id, {older->first}, RevokeReason::lease_lost});
+    Lease lease = end_run(older, out);
+    adopt(std::move(lease.job), parked.token, *session, now);
+  } else if (auto ready = partition.take(parked.ref.seq)) {
+    ReadyJob taken = ready_taken(topic_at(parked.ref.topic), std::move(*ready));
+    adopt(std::move(taken.job), parked.token, *session, now);
+  } else {
+    adopt(std::move(*job), parked.token, *session, now);
+  }
+  finish_open(open, out);
+}
+
+// Makes a lease with a token from before the restart. Its payload stays on disk.
+void Engine::Impl::adopt(Job&& job, Token token, Session& session, Now now) {
+  require((token >> epoch_shift) < options_.epoch, "only tokens of earlier epochs are adopted");
+  Partition& partition = partition_at(job.ref.where());
+  job.payload = Payload();
+  Lease lease;
+  lease.token = token;
+  lease.session = &session;
+  lease.since_mono_ms = since_mono_ms(job, now);
+  lease.started_ms = now.wall_ms;
+  lease.started_mono_ms = now.mono_ms;
+  partition.enter_running(job, token);
+  lease.job = std::move(job);
+  session.tokens.insert(token);
+  unwritten_.insert(token);
+  require(leases_.emplace(token, std::move(lease)).second, "a token has one lease");
+}
+
+}  // namespace millrace::core

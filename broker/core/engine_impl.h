@@ -1,0 +1,228 @@
+// The engine's state and its steps, by family; each family has a file of its own (engine_*.cc).
+// Private to broker/core.
+#pragma once
+
+#include "core/engine.h"
+#include "core/partition.h"
+#include "core/producer_table.h"
+#include "core/retry_policy.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace millrace::core {
+
+struct Session {
+  SessionId id{};
+  std::string name;
+  bool present = false;  // false: known from before a restart, not back yet
+  std::int64_t heard_mono_ms = 0;
+  std::uint64_t credit = 0;
+  std::set<TopicId> topics;
+  std::set<Token> tokens;  // what it holds
+};
+
+struct TopicState {
+  Topic topic;
+  std::vector<std::unique_ptr<Partition>> partitions;  // null where another shard serves it
+  std::vector<Session*> subscribers;
+  std::size_t next_subscriber = 0, next_partition = 0;
+  std::size_t ready = 0;  // jobs in lanes
+};
+
+struct Lease {
+  Job job;
+  Token token = 0;
+  Session* session = nullptr;
+  std::int64_t since_mono_ms = 0;  // since when it waited, to get its place back
+  std::int64_t started_ms = 0, started_mono_ms = 0;
+  bool written = false;       // has a row
+  bool payload_kept = false;  // else the row has it
+  std::optional<std::uint32_t> percent;
+  std::string note;
+};
+
+// A HELLO whose claims are being looked up.
+struct PendingOpen {
+  RequestId request = 0;
+  SessionId session{};
+  std::vector<Token> lost;
+  std::size_t claims = 0;  // not yet answered
+};
+struct ParkedClaim {
+  std::shared_ptr<PendingOpen> open;
+  JobRef ref;
+  Token token = 0;
+};
+struct ParkedCancel {
+  RequestId request = 0;
+  JobRef ref;
+};
+using Parked = std::variant<ParkedClaim, ParkedCancel>;
+
+// Work on rows of finished jobs, one at a time, so that no two look at the same row.
+struct FinishedWork {
+  TopicId topic = 0;
+  bool upkeep = false;  // else command
+  DeadCommand command;
+};
+
+class Engine::Impl {
+ public:
+  Impl(EngineOptions options, Recovered recovered, Now now);
+
+  // engine_admin.cc
+  void on(OpenTopic&& c, Now now, Effects& out);
+  void on(PauseTopic&& c, Now now, Effects& out);
+  void on(Cancel&& c, Now now, Effects& out);
+  void on(DeadCommand&& c, Now now, Effects& out);
+  void on(DeadLoaded&& c, Now now, Effects& out);
+  // engine_enqueue.cc
+  void on(Enqueue&& c, Now now, Effects& out);
+  void take_in(TopicState& state, Partition& partition, Job&& job, std::int64_t due_ms, Now now,
+               Effects& out);
+  // engine_sessions.cc
+  void on(SessionOpen&& c, Now now, Effects& out);
+  void on(SessionBeat&& c, Now now, Effects& out);
+  void on(SessionClose&& c, Now now, Effects& out);
+  void on(SessionDied&& c, Now now, Effects& out);
+  void on(Subscribe&& c, Now now, Effects& out);
+  void on(Grant&& c, Now now, Effects& out);
+  void on(Drain&& c, Now now, Effects& out);
+  // engine_settle.cc
+  void on(Settle&& c, Now now, Effects& out);
+  void on(Progress&& c, Now now, Effects& out);
+  // engine_loads.cc
+  void on(ReadyLoaded&& c, Now now, Effects& out);
+  void on(DueLoaded&& c, Now now, Effects& out);
+  void on(JobLoaded&& c, Now now, Effects& out);
+  // engine_upkeep.cc
+  void on(ExpiredLoaded&& c, Now now, Effects& out);
+  void on(Tick&& c, Now now, Effects& out);
+  // engine_dispatch.cc
+  void on(Dispatch&& c, Now now, Effects& out);
+
+  // Questions: engine_questions.cc
+  [[nodiscard]] std::optional<std::int64_t> next_due_ms() const;
+  [[nodiscard]] TopicStats stats(const TopicState& state, Now now) const;
+  [[nodiscard]] SessionStats stats(const Session& session, Now now) const;
+  [[nodiscard]] std::optional<RunningJob> running(const JobRef& ref) const;
+  [[nodiscard]] Reason explain(const Job& stored, Now now) const;
+  [[nodiscard]] std::int64_t grace_ms(Now now) const;
+
+  // Topics and partitions: engine_admin.cc
+  [[nodiscard]] TopicState* find_topic(std::string_view name);
+  [[nodiscard]] const TopicState* find_topic(std::string_view name) const;
+  [[nodiscard]] TopicState* topic_or_new(const std::string& name, Effects& out);
+  TopicState& add_topic(const std::string& name, const TopicSettings& settings, Effects& out);
+  [[nodiscard]] bool serves(std::uint32_t partition) const;
+  [[nodiscard]] Partition* find_partition(PartitionRef where) const;
+  Partition& partition_at(PartitionRef where) const;
+  TopicState& topic_at(TopicId id) const { return *topics_[id - 1]; }
+  void touch(const Partition& partition) { touched_.insert(partition.where); }
+
+  // Sessions: engine_sessions.cc
+  [[nodiscard]] Session* find_session(const SessionId& id);
+  void unsubscribe(Session& session);
+  void end_session(Session& session, bool died, const std::string& how, EventKind kind, Now now,
+                   Effects& out);
+  void finish_open(PendingOpen& open, Effects& out);
+  void release_unheld(Session& session, const std::set<Token>& held, Now now, Effects& out);
+
+  // Claims of a worker that comes back: engine_claims.cc
+  void claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held, Session& session,
+             bool known_before, Now now, Effects& out);
+  void claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, Now now, Effects& out);
+  void adopt(Job&& job, Token token, Session& session, Now now);
+
+  // The ends of a run: engine_settle.cc
+  Lease end_run(std::map<Token, Lease>::iterator at, Effects& out);
+  void settle_one(JobOutcome&& outcome, std::map<Token, Lease>::iterator at, Now now, Effects& out);
+  void finish(Job& job, State state, DeadReason reason, const Lease* lease, std::string error,
+              Payload result, Now now, Effects& out);
+  void retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Effects& out);
+  void crash(Lease&& lease, std::string error, Now now, Effects& out);
+  void put_back(Lease&& lease, Now now, Effects& out);
+  void put_back_changed(Lease&& lease, Now now, Effects& out);
+  void spill(Partition& partition, Job& job, Now now, Effects& out);
+
+  // Window: engine_loads.cc, engine_dispatch.cc
+  [[nodiscard]] bool window_has_room(std::size_t bytes) const;
+  [[nodiscard]] bool may_load(const TopicState& state, const Partition& partition) const;
+  void ready_back(TopicState& state, Partition& partition, Job&& job, std::int64_t since_mono_ms);
+  void ready_front(TopicState& state, Partition& partition, Job&& job, std::int64_t since_mono_ms);
+  ReadyJob ready_taken(TopicState& state, ReadyJob&& taken);
+  void due_changed(const Partition& partition);
+  void want_loads(const Partition& partition) { candidates_.insert(partition.where); }
+  void ask_loads(Now now, Effects& out);
+  std::size_t ask_partition(TopicState& state, Partition& partition, Now now, Effects& out);
+  void give_jobs(Now now, Effects& out);
+  bool give_round(TopicState& state, Now now, Effects& out);
+  void give_batch(TopicState& state, Session& session, std::size_t jobs_max, Now now, Effects& out);
+  [[nodiscard]] Partition* next_ready(TopicState& state) const;
+  void lease_job(ReadyJob&& ready, Session& session, Delivery& delivery, Now now, Effects& out);
+
+  // Upkeep: engine_upkeep.cc
+  void write_leases(Now now, Effects& out);
+  void expire_sessions(Now now, Effects& out);
+  void next_upkeep(Now now);
+  void start_finished_work(Now now, Effects& out);
+  [[nodiscard]] bool holding(Now now) const;
+
+  EngineOptions options_;
+  Random random_;
+  std::uint64_t deliveries_ = 0;  // of this epoch: the low bits of a token
+  Ticket tickets_ = 0;
+
+  std::vector<std::unique_ptr<TopicState>> topics_;  // by id - 1
+  std::map<std::string, TopicId, std::less<>> topic_ids_;
+  std::set<TopicId> active_;  // topics with ready jobs
+  TopicId next_topic_ = 0;
+
+  std::map<SessionId, Session> sessions_;
+  std::map<Token, Lease> leases_;
+  std::set<Token> unwritten_;  // leases without a row
+  std::uint64_t credit_free_ = 0;
+  std::size_t absent_ = 0;  // sessions known from before a restart that have not come back
+  std::size_t claims_open_ = 0;
+  std::int64_t grace_until_mono_ms_ = 0;
+
+  ProducerTable producers_;
+  std::set<PartitionRef> touched_;     // counts to write
+  std::set<PartitionRef> candidates_;  // partitions that may want loads
+  PartitionRef next_candidate_;
+  std::set<std::pair<std::int64_t, PartitionRef>> due_;  // when the next row of each becomes due
+  std::map<PartitionRef, std::int64_t> due_at_;          // the same, the other way round
+  std::map<Ticket, Parked> parked_;
+  std::deque<FinishedWork> finished_work_;
+  bool finished_busy_ = false;
+  TopicId upkeep_topic_ = 0;
+  std::int64_t upkeep_mono_ms_ = 0;
+  std::int64_t tick_mono_ms_ = 0;
+
+  std::size_t window_jobs_ = 0, window_bytes_ = 0;
+  std::size_t held_bytes_ = 0;  // payloads kept with leases
+};
+
+// Since when a job that is read from storage is available, on this process's monotonic clock. A
+// wall clock that was set back must not put a job into the future.
+[[nodiscard]] inline std::int64_t since_mono_ms(const Job& job, Now now) {
+  const std::int64_t since_ms = job.due_ms != 0 ? job.due_ms : job.enqueued_ms;
+  return now.mono_ms - std::max<std::int64_t>(0, now.wall_ms - since_ms);
+}
+
+// Every refusal is a code and a sentence that says what to do.
+[[nodiscard]] inline Refused refuse(Refusal why, std::string message,
+                                    std::int64_t retry_after_ms = 0) {
+  return {why, std::move(message), retry_after_ms};
+}
+inline void reply(Effects& out, RequestId request, ReplyBody body) {
+  if (request != 0) out.replies.push_back({request, std::move(body)});
+}
+
+}  // namespace millrace::core

@@ -1,0 +1,132 @@
+// Rows that came back from storage, and the window that they fill.
+#include "core/check.h"
+#include "core/engine_impl.h"
+#include "core/transitions.h"
+
+namespace millrace::core {
+
+bool Engine::Impl::window_has_room(std::size_t bytes) const {
+  return window_jobs_ < window_jobs_max && window_bytes_ + bytes <= window_bytes_max;
+}
+
+void Engine::Impl::ready_back(TopicState& state, Partition& partition, Job&& job,
+                              std::int64_t since) {
+  ++window_jobs_;
+  window_bytes_ += job.payload.bytes().size();
+  ++state.ready;
+  active_.insert(state.topic.id);
+  partition.push_back(std::move(job), since);
+}
+
+void Engine::Impl::ready_front(TopicState& state, Partition& partition, Job&& job,
+                               std::int64_t since) {
+  ++window_jobs_;
+  window_bytes_ += job.payload.bytes().size();
+  ++state.ready;
+  active_.insert(state.topic.id);
+  partition.push_front(std::move(job), since);
+}
+
+ReadyJob Engine::Impl::ready_taken(TopicState& state, ReadyJob&& taken) {
+  --window_jobs_;
+  window_bytes_ -= taken.job.payload.bytes().size();
+  if (--state.ready == 0) active_.erase(state.topic.id);
+  return std::move(taken);
+}
+
+void Engine::Impl::due_changed(const Partition& partition) {
+  const auto known = due_at_.find(partition.where);
+  if (known != due_at_.end()) {
+    if (known->second == partition.due_next_ms) return;
+    due_.erase({known->second, partition.where});
+    due_at_.erase(known);
+  }
+  if (partition.due_next_ms == due_none) return;
+  if (partition.due_next_ms == due_unknown) return want_loads(partition);
+  due_.emplace(partition.due_next_ms, partition.where);
+  due_at_.emplace(partition.where, partition.due_next_ms);
+}
+
+void Engine::Impl::on(ReadyLoaded&& c, Now now, Effects& /*out*/) {
+  TopicState& state = topic_at(c.asked.where.topic);
+  Partition& partition = partition_at(c.asked.where);
+  Lane& lane = partition.lanes[c.asked.priority];
+  lane.loading = false;
+  for (Job& job : c.jobs) {
+    const std::uint64_t seq = job.ref.seq;
+    if (seq <= lane.cursor_seq) continue;
+    lane.cursor_seq = seq;
+    if (partition.running.contains(seq) || partition.is_gone(seq)) continue;
+    const std::int64_t since = since_mono_ms(job, now);
+    ready_back(state, partition, std::move(job), since);
+  }
+  if (!c.more) {
+    // What was spilled before the question was in its answer; what came after may not be.
+    lane.cursor_seq = std::max(lane.cursor_seq, lane.asked_spilled_seq);
+    lane.backlog = lane.spilled_seq > lane.asked_spilled_seq;
+  }
+  partition.load_answered();
+  want_loads(partition);
+}
+
+void Engine::Impl::on(DueLoaded&& c, Now now, Effects& /*out*/) {
+  TopicState& state = topic_at(c.asked.where.topic);
+  Partition& partition = partition_at(c.asked.where);
+  partition.due_loading = false;
+  // Rewound since it was asked: what this answer says of the order no longer holds.
+  const bool rewound = partition.due_cursor != c.asked.after;
+  for (Job& job : c.jobs) {
+    if (rewound) break;
+    partition.due_cursor = Partition::place_of(job);
+    const std::uint64_t seq = job.ref.seq;
+    if (partition.running.contains(seq) || partition.in_lanes(job) || partition.is_gone(seq)) {
+      continue;
+    }
+    if (job.state != State::available) transit(job.state, Trigger::due);
+    const std::int64_t since = since_mono_ms(job, now);
+    ready_back(state, partition, std::move(job), since);
+  }
+  if (rewound || c.more) {
+    partition.due_next_ms = due_unknown;
+  } else {
+    partition.due_next_ms = c.next_due_ms.value_or(due_none);
+    if (partition.noted_due_ms) {
+      partition.due_next_ms = std::min(partition.due_next_ms, *partition.noted_due_ms);
+    }
+  }
+  partition.load_answered();
+  due_changed(partition);
+  want_loads(partition);
+}
+
+void Engine::Impl::on(JobLoaded&& c, Now now, Effects& out) {
+  const auto found = parked_.find(c.ticket);
+  require(found != parked_.end(), "an answer has its question");
+  Parked parked = std::move(found->second);
+  parked_.erase(found);
+  const JobRef ref = std::visit([](const auto& p) { return p.ref; }, parked);
+  Partition& partition = partition_at(ref.where());
+  if (partition.is_gone(ref.seq)) c.job.reset();
+  partition.load_answered();
+  if (auto* claim = std::get_if<ParkedClaim>(&parked)) {
+    return claim_loaded(std::move(*claim), std::move(c.job), now, out);
+  }
+  const auto& cancel = std::get<ParkedCancel>(parked);
+  const bool here = partition.running.contains(ref.seq) || partition.holds_ready(ref.seq);
+  if (here) {
+    return on(Cancel{cancel.request, topic_at(ref.topic).topic.name, ref.partition, ref.seq}, now,
+              out);
+  }
+  if (!c.job) {
+    return reply(
+        out, cancel.request,
+        c.finished ? refuse(Refusal::conflict, "the job has ended already: it cannot be cancelled")
+                   : refuse(Refusal::not_found,
+                            "there is no such job; without history a job that is done is gone"));
+  }
+  transit(c.job->due_ms > now.wall_ms ? c.job->state : State::available, Trigger::cancel);
+  finish(*c.job, State::cancelled, DeadReason::none, nullptr, {}, {}, now, out);
+  reply(out, cancel.request, Cancelled{});
+}
+
+}  // namespace millrace::core

@@ -1,0 +1,110 @@
+// What people ask: counts, sessions, and the one reason a job is not running now.
+#include "core/engine_impl.h"
+
+namespace millrace::core {
+namespace {
+
+std::string in_seconds(std::int64_t ms) {
+  return std::to_string(ms / 1'000) + "." + std::to_string(ms % 1'000 / 100) + " s";
+}
+
+}  // namespace
+
+std::optional<std::int64_t> Engine::Impl::next_due_ms() const {
+  if (due_.empty()) return std::nullopt;
+  return due_.begin()->first;
+}
+
+TopicStats Engine::Impl::stats(const TopicState& state, Now now) const {
+  TopicStats stats;
+  stats.topic = state.topic;
+  stats.workers = state.subscribers.size();
+  std::optional<std::int64_t> oldest;
+  for (const auto& partition : state.partitions) {
+    if (partition == nullptr) continue;
+    stats.scheduled += partition->waiting(State::scheduled);
+    stats.retryable += partition->waiting(State::retryable);
+    stats.available += partition->available();
+    stats.running += partition->running.size();
+    stats.dead += partition->counts.dead;
+    stats.enqueued += partition->counts.enqueued;
+    stats.completed += partition->counts.completed;
+    stats.cancelled += partition->counts.cancelled;
+    stats.retried += partition->counts.retried;
+    stats.died += partition->counts.died;
+    const auto since = partition->oldest_since_ms();
+    if (since && (!oldest || *since < *oldest)) oldest = since;
+  }
+  if (oldest) stats.oldest_available_ms = std::max<std::int64_t>(0, now.mono_ms - *oldest);
+  return stats;
+}
+
+SessionStats Engine::Impl::stats(const Session& session, Now now) const {
+  SessionStats stats;
+  stats.id = session.id;
+  stats.name = session.name;
+  for (const TopicId topic : session.topics) stats.topics.push_back(topic_at(topic).topic.name);
+  stats.credit = session.credit;
+  stats.running = session.tokens.size();
+  stats.silent_ms = now.mono_ms - session.heard_mono_ms;
+  stats.present = session.present;
+  return stats;
+}
+
+std::optional<RunningJob> Engine::Impl::running(const JobRef& ref) const {
+  const Partition* partition = find_partition(ref.where());
+  if (partition == nullptr) return std::nullopt;
+  const auto run = partition->running.find(ref.seq);
+  if (run == partition->running.end()) return std::nullopt;
+  const Lease& lease = leases_.at(run->second);
+  return RunningJob{lease.job,        lease.session->id, lease.session->name, lease.token,
+                    lease.started_ms, lease.percent,     lease.note};
+}
+
+std::int64_t Engine::Impl::grace_ms(Now now) const {
+  return holding(now) ? std::max<std::int64_t>(1, grace_until_mono_ms_ - now.mono_ms) : 0;
+}
+
+Reason Engine::Impl::explain(const Job& stored, Now now) const {
+  if (const auto run = running(stored.ref)) {
+    return {State::running, "running",
+            "It runs on worker " + run->worker + " since " +
+                in_seconds(std::max<std::int64_t>(0, now.wall_ms - run->started_ms)) +
+                ", attempt " + std::to_string(run->job.attempt + 1) + " of " +
+                std::to_string(run->job.attempts_max) + "."};
+  }
+  const TopicState& state = topic_at(stored.ref.topic);
+  const std::string& topic = state.topic.name;
+  if (stored.due_ms > now.wall_ms) {
+    const std::string wait = in_seconds(stored.due_ms - now.wall_ms);
+    if (stored.state == State::retryable) {
+      return {State::retryable, "backoff",
+              "Attempt " + std::to_string(stored.attempt) + " failed (" + stored.error +
+                  "); the next is due in " + wait + "."};
+    }
+    return {State::scheduled, "scheduled", "Its time has not come: it is due in " + wait + "."};
+  }
+  if (state.topic.paused) {
+    return {State::available, "paused",
+            "Topic " + topic + " is paused: resume it to let its jobs run."};
+  }
+  if (holding(now)) {
+    return {State::available, "restart_grace",
+            "The broker has just started and waits for workers to come back, at most " +
+                in_seconds(grace_ms(now)) + "."};
+  }
+  if (state.subscribers.empty()) {
+    return {State::available, "no_worker",
+            "No worker is subscribed to topic " + topic + ": start one."};
+  }
+  const bool free = std::any_of(state.subscribers.begin(), state.subscribers.end(),
+                                [](const Session* session) { return session->credit > 0; });
+  if (!free) {
+    return {State::available, "workers_busy",
+            "All " + std::to_string(state.subscribers.size()) + " workers of topic " + topic +
+                " are busy: it runs when one is free, or start more."};
+  }
+  return {State::available, "queued", "It is next in line: a worker is free for it."};
+}
+
+}  // namespace millrace::core

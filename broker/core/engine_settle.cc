@@ -1,0 +1,242 @@
+// The ends of a run. Only the current token settles a job; every other is stale and changes
+// nothing.
+#include "core/check.h"
+#include "core/engine_impl.h"
+#include "core/transitions.h"
+
+#include <algorithm>
+
+namespace millrace::core {
+namespace {
+
+// The end of an error says most.
+std::string tail(std::string text) {
+  if (text.size() <= error_bytes_max) return text;
+  return text.substr(text.size() - error_bytes_max);
+}
+
+Event end_event(EventKind kind, const Lease& lease, Now now) {
+  Event event{.kind = kind};
+  event.ref = lease.job.ref;
+  event.attempt = lease.job.attempt;
+  event.run_ms = now.mono_ms - lease.started_mono_ms;
+  event.session = lease.session->id;
+  return event;
+}
+
+}  // namespace
+
+void Engine::Impl::on(Settle&& c, Now now, Effects& out) {
+  Session* session = find_session(c.session);
+  if (session == nullptr || !session->present) {
+    return reply(out, c.request,
+                 refuse(Refusal::no_session, "this session is not known here: say HELLO again"));
+  }
+  Settled settled;
+  for (JobOutcome& outcome : c.outcomes) {
+    const auto at = leases_.find(outcome.token);
+    if (at == leases_.end() || at->second.session != session) {
+      settled.stale.push_back(outcome.token);
+      continue;
+    }
+    settle_one(std::move(outcome), at, now, out);
+  }
+  on(Grant{c.session, c.credit}, now, out);
+  reply(out, c.request, std::move(settled));
+}
+
+void Engine::Impl::settle_one(JobOutcome&& outcome, std::map<Token, Lease>::iterator at, Now now,
+                              Effects& out) {
+  Lease lease = end_run(at, out);
+  switch (outcome.kind) {
+    case OutcomeKind::completed:
+      transit(State::running, Trigger::complete);
+      ++lease.job.attempt;
+      out.events.push_back(end_event(EventKind::completed, lease, now));
+      return finish(lease.job, State::completed, DeadReason::none, &lease, {},
+                    std::move(outcome.result), now, out);
+    case OutcomeKind::retry: return retry_later(std::move(lease), std::move(outcome), now, out);
+    case OutcomeKind::discard:
+      transit(State::running, Trigger::give_up);
+      ++lease.job.attempt;
+      return finish(lease.job, State::dead, DeadReason::discarded, &lease,
+                    tail(std::move(outcome.error)), {}, now, out);
+    case OutcomeKind::release:
+      transit(State::running, Trigger::put_back);
+      out.events.push_back(end_event(EventKind::released, lease, now));
+      return put_back(std::move(lease), now, out);
+    case OutcomeKind::crashed:
+      return crash(std::move(lease), tail(std::move(outcome.error)), now, out);
+  }
+}
+
+// Takes a lease out of every table; what becomes of its job is the caller's next line.
+Lease Engine::Impl::end_run(std::map<Token, Lease>::iterator at, Effects& out) {
+  require(at != leases_.end(), "a run that ends has a lease");
+  Lease lease = std::move(at->second);
+  leases_.erase(at);
+  lease.session->tokens.erase(lease.token);
+  unwritten_.erase(lease.token);
+  if (lease.written) out.changes.leases_dropped.push_back(lease.job.ref);
+  if (lease.payload_kept) held_bytes_ -= lease.job.payload.bytes().size();
+  partition_at(lease.job.ref.where()).leave_running(lease.job);
+  return lease;
+}
+
+void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease* lease,
+                          std::string error, Payload result, Now now, Effects& out) {
+  Partition& partition = partition_at(job.ref.where());
+  partition.row_state_changed(job.state, state);
+  --partition.counts.live;
+  if (state == State::completed) ++partition.counts.completed;
+  if (state == State::cancelled) ++partition.counts.cancelled;
+  if (state == State::dead) {
+    ++partition.counts.dead;
+    ++partition.counts.died;
+  }
+  partition.note_gone(job.ref.seq);
+  touch(partition);
+
+  JobFinish row;
+  row.ref = job.ref;
+  row.priority = job.priority;
+  row.state = state;
+  row.reason = reason;
+  row.keep = state == State::dead || topic_at(job.ref.topic).topic.settings.history;
+  row.attempt = job.attempt;
+  row.deaths = job.deaths;
+  row.finished_ms = now.wall_ms;
+  row.error = error.empty() ? job.error : std::move(error);
+  row.result = std::move(result);
+  if (lease != nullptr) {
+    row.started_ms = lease->started_ms;
+    row.worker = lease->session == nullptr ? std::string() : lease->session->name;
+  }
+  out.changes.finishes.push_back(std::move(row));
+
+  if (state == State::completed) return;
+  Event event{.kind = state == State::dead ? EventKind::died : EventKind::cancelled};
+  if (lease != nullptr) event = end_event(event.kind, *lease, now);
+  event.ref = job.ref;
+  event.attempt = job.attempt;
+  event.reason = reason;
+  out.events.push_back(event);
+}
+
+void Engine::Impl::retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Effects& out) {
+  Job& job = lease.job;
+  ++job.attempt;
+  std::string error = tail(std::move(outcome.error));
+  if (job.attempt >= job.attempts_max) {
+    transit(State::running, Trigger::give_up);
+    return finish(job, State::dead, DeadReason::exhausted, &lease, std::move(error), {}, now, out);
+  }
+  const State next = transit(State::running, Trigger::retry);
+  const TopicSettings& settings = topic_at(job.ref.topic).topic.settings;
+  const std::int64_t wait = outcome.retry_after_ms
+                                ? std::clamp<std::int64_t>(*outcome.retry_after_ms, 0, delay_ms_max)
+                                : backoff_ms(settings, job.attempt, random_);
+  out.events.push_back(end_event(EventKind::retried, lease, now));
+  Partition& partition = partition_at(job.ref.where());
+  partition.row_state_changed(job.state, next);
+  ++partition.counts.retried;
+  job.state = next;
+  job.due_ms = now.wall_ms + wait;
+  job.error = std::move(error);
+  partition.note_due_row(job);
+  due_changed(partition);
+  touch(partition);
+  out.changes.updates.push_back(
+      {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
+}
+
+void Engine::Impl::crash(Lease&& lease, std::string error, Now now, Effects& out) {
+  Job& job = lease.job;
+  ++job.attempt;
+  ++job.deaths;
+  job.error = std::move(error);
+  const bool quarantined = job.deaths >= deaths_max;
+  if (quarantined || job.attempt >= job.attempts_max) {
+    transit(State::running, Trigger::give_up);
+    return finish(job, State::dead, quarantined ? DeadReason::quarantined : DeadReason::exhausted,
+                  &lease, {}, {}, now, out);
+  }
+  transit(State::running, Trigger::put_back);
+  out.events.push_back(end_event(EventKind::crashed, lease, now));
+  put_back_changed(std::move(lease), now, out);
+}
+
+// Available again with its row as it is.
+void Engine::Impl::put_back(Lease&& lease, Now now, Effects& out) {
+  Job& job = lease.job;
+  Partition& partition = partition_at(job.ref.where());
+  want_loads(partition);
+  if (partition.beyond_cursor(job)) {
+    if (Partition::has_due(job)) {
+      partition.note_due_row(job);
+      due_changed(partition);
+    } else {
+      partition.lanes[job.priority].backlog = true;
+    }
+    return;
+  }
+  if (lease.payload_kept) {
+    const std::int64_t since_mono_ms = lease.since_mono_ms;
+    return ready_front(topic_at(job.ref.topic), partition, std::move(job), since_mono_ms);
+  }
+  if (Partition::has_due(job)) {
+    partition.note_due_row(job);
+    due_changed(partition);
+    return;
+  }
+  spill(partition, job, now, out);
+}
+
+// Available again with a row that changes anyway (attempt, deaths, error).
+void Engine::Impl::put_back_changed(Lease&& lease, Now now, Effects& out) {
+  Job& job = lease.job;
+  Partition& partition = partition_at(job.ref.where());
+  want_loads(partition);
+  touch(partition);
+  partition.row_state_changed(job.state, State::available);
+  job.state = State::available;
+  job.due_ms = 0;
+  const bool beyond = partition.beyond_cursor(job);
+  if (!beyond && !lease.payload_kept) return spill(partition, job, now, out);
+  out.changes.updates.push_back(
+      {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
+  if (beyond) {
+    partition.lanes[job.priority].backlog = true;
+    return;
+  }
+  const std::int64_t since_mono_ms = lease.since_mono_ms;
+  ready_front(topic_at(job.ref.topic), partition, std::move(job), since_mono_ms);
+}
+
+// To disk only, with a due time of now, so that the next load of due rows brings it back.
+void Engine::Impl::spill(Partition& partition, Job& job, Now now, Effects& out) {
+  partition.row_state_changed(job.state, State::available);
+  job.state = State::available;
+  job.due_ms = now.wall_ms;
+  partition.note_due_row(job);
+  due_changed(partition);
+  touch(partition);
+  out.changes.updates.push_back(
+      {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
+}
+
+void Engine::Impl::on(Progress&& c, Now now, Effects& out) {
+  const auto at = leases_.find(c.token);
+  if (at == leases_.end() || at->second.session->id != c.session) {
+    if (Session* session = find_session(c.session)) {
+      out.revokes.push_back({session->id, {c.token}, RevokeReason::lease_lost});
+    }
+    return;
+  }
+  (void)now;
+  Lease& lease = at->second;
+  if (c.percent) lease.percent = std::min<std::uint32_t>(*c.percent, 100);
+  if (!c.note.empty()) lease.note = c.note.substr(0, note_bytes_max);
+}
+
+}  // namespace millrace::core

@@ -1,0 +1,121 @@
+// What the scheduler knows of a job, a topic and a partition: plain values, no behaviour.
+// Times named wall_* or ending a row's field (due_ms, enqueued_ms …) are wall clock, milliseconds
+// since 1970; mono_ms is the monotonic clock of this process.
+#pragma once
+
+#include "core/limits.h"
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace millrace::core {
+
+using TopicId = std::uint32_t;  // the number of a topic in one shard's store, from 1
+using Id16 = std::array<std::uint8_t, 16>;
+using SessionId = Id16;
+using ProducerId = Id16;
+using Token = std::uint64_t;  // epoch (24 bits) and number of the delivery (40 bits); 0: none
+
+struct Now {
+  std::int64_t mono_ms = 0;
+  std::int64_t wall_ms = 0;
+};
+
+// Immutable bytes that keep what they point into alive: a received frame, a row that was read.
+class Payload {
+ public:
+  Payload() = default;
+  Payload(std::shared_ptr<const void> owner, std::string_view bytes)
+      : owner_(std::move(owner)), bytes_(bytes) {}
+  [[nodiscard]] static Payload copy_of(std::string_view bytes) {
+    auto owned = std::make_shared<const std::string>(bytes);
+    const std::string_view view = *owned;
+    return {std::move(owned), view};
+  }
+  [[nodiscard]] std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  std::string_view bytes_;
+};
+
+struct PartitionRef {
+  TopicId topic = 0;
+  std::uint16_t partition = 0;
+  friend auto operator<=>(const PartitionRef&, const PartitionRef&) = default;
+};
+
+struct JobRef {
+  TopicId topic = 0;
+  std::uint16_t partition = 0;
+  std::uint64_t seq = 0;
+  [[nodiscard]] PartitionRef where() const { return {topic, partition}; }
+  friend auto operator<=>(const JobRef&, const JobRef&) = default;
+};
+
+enum class State : std::uint8_t {
+  scheduled,
+  blocked,
+  available,
+  running,
+  retryable,
+  completed,
+  cancelled,
+  dead,
+};
+enum class DeadReason : std::uint8_t { none, exhausted, discarded, expired, quarantined };
+
+[[nodiscard]] std::string_view to_string(State state);
+[[nodiscard]] std::string_view to_string(DeadReason reason);
+
+// A live job as its row has it. Running is not in the row: a lease says so. A row whose due_ms has
+// passed is available, whatever its state says.
+struct Job {
+  JobRef ref;
+  State state = State::available;  // available, scheduled or retryable
+  std::uint8_t priority = priority_default;
+  std::uint32_t attempt = 0;  // attempts that were counted
+  std::uint32_t attempts_max = attempts_default;
+  std::uint32_t deaths = 0;
+  std::int64_t enqueued_ms = 0;
+  std::int64_t due_ms = 0;  // 0: at once
+  Payload payload;
+  std::string key, headers;
+  std::string error;  // of the last attempt
+};
+
+struct TopicSettings {
+  std::uint32_t partitions = partitions_default;
+  std::uint32_t attempts_max = attempts_default;
+  std::int64_t backoff_ms_min = 0;  // 0: the formula of retry_policy.h
+  std::int64_t backoff_ms_max = backoff_ms_cap;
+  std::int64_t run_ms_max = 0;  // 0: no limit
+  bool history = false;
+  std::int64_t history_ms = history_ms_default;
+  std::int64_t dead_ms = dead_ms_default;
+  std::uint64_t dead_max = dead_max_default;
+  friend bool operator==(const TopicSettings&, const TopicSettings&) = default;
+};
+
+struct Topic {
+  TopicId id = 0;
+  std::string name;
+  TopicSettings settings;
+  bool paused = false;
+};
+
+// Kept in the same commit as the rows they count, so that nothing is ever counted by scanning.
+struct PartitionCounts {
+  std::uint64_t next_seq = 1;
+  std::uint64_t live = 0;       // rows of live jobs
+  std::uint64_t scheduled = 0;  // of those, rows that say scheduled
+  std::uint64_t retryable = 0;  // of those, rows that say retryable
+  std::uint64_t dead = 0;
+  std::uint64_t enqueued = 0, completed = 0, cancelled = 0, retried = 0, died = 0;  // since made
+};
+
+}  // namespace millrace::core

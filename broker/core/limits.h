@@ -1,0 +1,56 @@
+// Every bound and default of the scheduler, in one place. Protocol bounds: sdk/wire/limits.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace millrace::core {
+
+inline constexpr int priorities = 10;  // 0 is first
+inline constexpr int priority_default = 5;
+// A job gains one priority for each of these it has waited, so that nothing starves.
+inline constexpr std::int64_t ageing_step_ms = 10'000;
+
+inline constexpr std::uint32_t partitions_max = 256;  // of a topic
+inline constexpr std::uint32_t partitions_default = 8;
+inline constexpr std::uint32_t topics_max = 65'536;  // of a shard
+inline constexpr std::uint32_t attempts_default = 25;
+inline constexpr std::uint32_t deaths_max = 3;  // then the job is quarantined
+
+inline constexpr std::int64_t backoff_ms_cap = 24LL * 3'600'000;
+inline constexpr std::int64_t history_ms_default = 24LL * 3'600'000;
+inline constexpr std::int64_t dead_ms_default = 180LL * 24 * 3'600'000;
+inline constexpr std::uint64_t dead_max_default = 10'000;
+
+// How far ahead a job may be scheduled: ten years.
+inline constexpr std::int64_t delay_ms_max = 10LL * 366 * 24 * 3'600'000;
+
+inline constexpr std::int64_t lease_ms_default = 30'000;
+inline constexpr std::int64_t heartbeat_ms_default = 10'000;
+inline constexpr std::int64_t lease_tick_ms = 250;
+inline constexpr std::int64_t grace_ms_max = 5'000;
+
+inline constexpr std::size_t sessions_max = 16'384;   // worker sessions of a shard
+inline constexpr std::uint64_t credit_max = 8'192;    // of a session
+inline constexpr std::size_t producers_max = 10'000;  // remembered for resends
+inline constexpr std::size_t answers_max = 64;        // remembered of a producer
+
+// The ready window: what of the backlog is held in memory, in jobs and in payload bytes.
+inline constexpr std::size_t window_jobs_max = 200'000;     // of a shard
+inline constexpr std::size_t window_bytes_max = 64U << 20;  // of a shard
+inline constexpr std::size_t lane_jobs_max = 16'384;        // of a partition and priority
+inline constexpr std::size_t page_jobs_max = 512;           // asked of storage at once
+inline constexpr std::size_t page_bytes_max = 4U << 20;
+inline constexpr std::size_t loads_per_step_max = 64;
+
+inline constexpr std::size_t delivery_jobs_max = 256;  // in one message to a worker
+inline constexpr std::size_t delivery_bytes_max = 4U << 20;
+inline constexpr std::size_t dead_batch_max = 1'024;  // requeued or purged by one command
+inline constexpr std::size_t expired_batch_max = 256;
+inline constexpr std::size_t parked_max = 4'096;  // commands that wait for a row from storage
+
+inline constexpr std::int64_t upkeep_ms = 60'000;  // between looks for rows past their retention
+inline constexpr std::size_t note_bytes_max = 256;
+inline constexpr std::size_t error_bytes_max = 4'096;
+
+}  // namespace millrace::core

@@ -1,0 +1,154 @@
+#include "core/partition.h"
+
+#include "core/check.h"
+
+#include <algorithm>
+
+namespace millrace::core {
+
+Partition::Partition(PartitionRef at, PartitionCounts kept) : where(at), counts(kept) {
+  const std::uint64_t with_due_at_most = counts.scheduled + counts.retryable;
+  // A row that was put back with a due time says available, so any live row may have one.
+  if (counts.live > 0) due_next_ms = due_unknown;
+  for (Lane& lane : lanes) lane.backlog = counts.live > with_due_at_most;
+}
+
+bool Partition::beyond_cursor(const Job& job) const {
+  if (has_due(job)) return place_of(job) > due_cursor;
+  return job.ref.seq > lanes[job.priority].cursor_seq;
+}
+
+void Partition::note_due_row(const Job& job) {
+  const DuePlace place = place_of(job);
+  // Time may have gone backwards: read again from just before it. What is in memory is skipped.
+  if (place <= due_cursor) due_cursor = {place.due_ms, place.priority, place.seq - 1};
+  due_next_ms = std::min(due_next_ms, job.due_ms);
+  if (due_loading) noted_due_ms = std::min(noted_due_ms.value_or(job.due_ms), job.due_ms);
+}
+
+void Partition::row_state_changed(State from, State to) {
+  if (from == State::scheduled) --counts.scheduled;
+  if (from == State::retryable) --counts.retryable;
+  if (to == State::scheduled) ++counts.scheduled;
+  if (to == State::retryable) ++counts.retryable;
+}
+
+void Partition::enter(const Job& job) {
+  if (job.state == State::scheduled) ++here_scheduled_;
+  if (job.state == State::retryable) ++here_retryable_;
+}
+
+void Partition::leave(const Job& job) {
+  if (job.state == State::scheduled) --here_scheduled_;
+  if (job.state == State::retryable) --here_retryable_;
+}
+
+void Partition::push_back(Job&& job, std::int64_t since_mono_ms) {
+  enter(job);
+  if (has_due(job)) due_in_lanes_.insert(job.ref.seq);
+  auto& jobs = lanes[job.priority].jobs;
+  jobs.push_back({std::move(job), since_mono_ms});
+  ++ready_;
+}
+
+void Partition::push_front(Job&& job, std::int64_t since_mono_ms) {
+  enter(job);
+  if (has_due(job)) due_in_lanes_.insert(job.ref.seq);
+  auto& jobs = lanes[job.priority].jobs;
+  jobs.push_front({std::move(job), since_mono_ms});
+  ++ready_;
+}
+
+// The priority of a job rises with its waiting: the lowest of available + priority * step goes
+// first. Heads are enough, for within a lane the order is that of arrival.
+std::optional<ReadyJob> Partition::take_best() {
+  Lane* best = nullptr;
+  std::int64_t best_score = 0;
+  for (std::size_t p = 0; p < lanes.size(); ++p) {
+    if (lanes[p].jobs.empty()) continue;
+    const std::int64_t score =
+        lanes[p].jobs.front().since_mono_ms + static_cast<std::int64_t>(p) * ageing_step_ms;
+    if (best == nullptr || score < best_score) {
+      best = &lanes[p];
+      best_score = score;
+    }
+  }
+  if (best == nullptr) return std::nullopt;
+  ReadyJob taken = std::move(best->jobs.front());
+  best->jobs.pop_front();
+  --ready_;
+  due_in_lanes_.erase(taken.job.ref.seq);
+  leave(taken.job);
+  return taken;
+}
+
+std::optional<ReadyJob> Partition::take(std::uint64_t seq) {
+  for (Lane& lane : lanes) {
+    const auto found = std::find_if(lane.jobs.begin(), lane.jobs.end(),
+                                    [seq](const ReadyJob& r) { return r.job.ref.seq == seq; });
+    if (found == lane.jobs.end()) continue;
+    ReadyJob taken = std::move(*found);
+    lane.jobs.erase(found);
+    --ready_;
+    due_in_lanes_.erase(seq);
+    leave(taken.job);
+    return taken;
+  }
+  return std::nullopt;
+}
+
+bool Partition::in_lanes(const Job& job) const { return due_in_lanes_.contains(job.ref.seq); }
+
+bool Partition::holds_ready(std::uint64_t seq) const {
+  return std::any_of(lanes.begin(), lanes.end(), [seq](const Lane& lane) {
+    return std::any_of(lane.jobs.begin(), lane.jobs.end(),
+                       [seq](const ReadyJob& ready) { return ready.job.ref.seq == seq; });
+  });
+}
+
+void Partition::enter_running(const Job& job, Token token) {
+  require(running.emplace(job.ref.seq, token).second, "a job runs once at a time");
+  enter(job);
+}
+
+void Partition::leave_running(const Job& job) {
+  require(running.erase(job.ref.seq) == 1, "only a running job stops running");
+  leave(job);
+}
+
+std::optional<std::int64_t> Partition::oldest_since_ms() const {
+  std::optional<std::int64_t> oldest;
+  for (const Lane& lane : lanes) {
+    if (lane.jobs.empty()) continue;
+    const std::int64_t at = lane.jobs.front().since_mono_ms;
+    if (!oldest || at < *oldest) oldest = at;
+  }
+  return oldest;
+}
+
+std::uint64_t Partition::waiting(State state) const {
+  return state == State::scheduled ? counts.scheduled - here_scheduled_
+                                   : counts.retryable - here_retryable_;
+}
+
+std::uint64_t Partition::available() const {
+  return counts.live - waiting(State::scheduled) - waiting(State::retryable) - running.size();
+}
+
+bool Partition::wants_load(std::int64_t now_wall_ms) const {
+  if (!due_loading && due_next_ms <= now_wall_ms) return true;
+  return std::any_of(lanes.begin(), lanes.end(), [](const Lane& lane) {
+    return lane.backlog && !lane.loading && lane.jobs.size() < page_jobs_max;
+  });
+}
+
+void Partition::note_gone(std::uint64_t seq) {
+  if (loads_in_flight_ > 0) gone_.insert(seq);
+}
+
+void Partition::load_answered() {
+  require(loads_in_flight_ > 0, "a load is answered once");
+  if (--loads_in_flight_ == 0) gone_.clear();
+}
+
+}  // namespace millrace::core

@@ -1,0 +1,99 @@
+// One partition in memory: ten lanes of ready jobs (one a priority), what runs, and how far the
+// backlog on disk has been read. Knows nothing of sessions or effects.
+//
+// The window. A lane holds the front of its backlog; the rows behind it stay on disk.
+//   cursor_seq   every row of the lane up to here is in memory, running, or gone
+//   backlog      there may be rows beyond the cursor
+// Rows with a due time are not in the lanes' order: they are read by DuePlace, due_cursor being
+// the same kind of mark.
+#pragma once
+
+#include "core/job.h"
+#include "core/load.h"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace millrace::core {
+
+struct ReadyJob {
+  Job job;
+  std::int64_t since_mono_ms = 0;  // since when it is available; may be before this process
+};
+
+struct Lane {
+  std::list<ReadyJob> jobs;
+  std::uint64_t cursor_seq = 0;
+  std::uint64_t spilled_seq = 0;        // highest seq that went to disk only
+  std::uint64_t asked_spilled_seq = 0;  // the same when the load in flight was asked
+  bool backlog = false;
+  bool loading = false;
+};
+
+inline constexpr std::int64_t due_unknown = 0;  // ask storage
+inline constexpr std::int64_t due_none = std::numeric_limits<std::int64_t>::max();
+
+class Partition {
+ public:
+  Partition(PartitionRef where, PartitionCounts counts);
+
+  // Rows.
+  [[nodiscard]] static bool has_due(const Job& job) { return job.due_ms != 0; }
+  [[nodiscard]] static DuePlace place_of(const Job& job) {
+    return {job.due_ms, job.priority, job.ref.seq};
+  }
+  // Whether a row stands beyond what was read, so that a later load will bring it.
+  [[nodiscard]] bool beyond_cursor(const Job& job) const;
+  // A row was written with a due time: makes sure that a load will find it.
+  void note_due_row(const Job& job);
+  // The row of a live job says another state now.
+  void row_state_changed(State from, State to);
+
+  // Memory. enter/leave keep count of rows whose state says that they wait though they are here.
+  void push_back(Job&& job, std::int64_t since_mono_ms);
+  void push_front(Job&& job, std::int64_t since_mono_ms);
+  [[nodiscard]] std::optional<ReadyJob> take_best();
+  [[nodiscard]] std::optional<ReadyJob> take(std::uint64_t seq);
+  [[nodiscard]] bool in_lanes(const Job& job) const;  // rows with a due time only
+  [[nodiscard]] bool holds_ready(std::uint64_t seq) const;
+  void enter_running(const Job& job, Token token);
+  void leave_running(const Job& job);
+
+  [[nodiscard]] std::size_t ready() const { return ready_; }
+  [[nodiscard]] std::optional<std::int64_t> oldest_since_ms() const;
+  [[nodiscard]] std::uint64_t waiting(State state) const;  // scheduled or retryable, as people see
+  [[nodiscard]] std::uint64_t available() const;
+  [[nodiscard]] bool wants_load(std::int64_t now_wall_ms) const;
+
+  // A row ended while a load is in flight: the load may still carry it.
+  void note_gone(std::uint64_t seq);
+  [[nodiscard]] bool is_gone(std::uint64_t seq) const { return gone_.contains(seq); }
+  void load_asked() { ++loads_in_flight_; }
+  void load_answered();
+
+  const PartitionRef where;
+  PartitionCounts counts;
+  std::array<Lane, priorities> lanes;
+  DuePlace due_cursor;
+  std::int64_t due_next_ms = due_none;
+  bool due_loading = false;
+  std::optional<std::int64_t> noted_due_ms;  // earliest row written while a load is in flight
+  std::map<std::uint64_t, Token> running;    // by seq
+
+ private:
+  void enter(const Job& job);
+  void leave(const Job& job);
+
+  std::size_t ready_ = 0;
+  std::uint64_t here_scheduled_ = 0, here_retryable_ = 0;
+  std::set<std::uint64_t> due_in_lanes_;
+  std::set<std::uint64_t> gone_;
+  std::uint32_t loads_in_flight_ = 0;
+};
+
+}  // namespace millrace::core

@@ -1,0 +1,45 @@
+// What is remembered of producers, so that a batch sent twice is stored once: for each producer
+// its epoch and the answers to its last answers_max batches.
+#pragma once
+
+#include "core/change.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace millrace::core {
+
+class ProducerTable {
+ public:
+  enum class Verdict : std::uint8_t {
+    fresh,    // not seen: store it, then remember()
+    known,    // stored before: give the first answer
+    stale,    // an older epoch of this producer
+    too_old,  // stored or refused, but beyond what is remembered
+  };
+  struct Judgement {
+    Verdict verdict = Verdict::fresh;
+    BatchAnswer answer;  // when known
+  };
+
+  explicit ProducerTable(std::vector<ProducerRow> recovered);
+
+  [[nodiscard]] Judgement judge(const ProducerId& id, std::uint64_t epoch,
+                                std::uint64_t batch) const;
+  void remember(const ProducerId& id, std::uint64_t epoch, const BatchAnswer& answer,
+                std::int64_t now_wall_ms);
+
+  // The rows that changed since the last call go into the commit.
+  void flush(ChangeSet& changes);
+
+ private:
+  void forget_oldest();
+
+  std::map<ProducerId, ProducerRow> rows_;
+  std::set<ProducerId> touched_;
+  std::vector<ProducerId> forgotten_;
+};
+
+}  // namespace millrace::core

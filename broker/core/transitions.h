@@ -1,0 +1,32 @@
+// The life of a job as one table: state x trigger -> state. A cell that cannot happen has a name,
+// so that a bug which reaches it says what it broke.
+#pragma once
+
+#include "core/job.h"
+
+namespace millrace::core {
+
+enum class Trigger : std::uint8_t {
+  due,      // its time came
+  deliver,  // given to a worker
+  complete,
+  retry,     // failed, attempts left
+  give_up,   // failed for good: exhausted, discarded, quarantined
+  put_back,  // released, or its worker died with attempts left
+  cancel,
+  requeue,  // taken out of the dead-letter queue
+};
+inline constexpr int triggers = 8;
+inline constexpr int states = 8;
+
+struct Cell {
+  State to = State::available;
+  const char* impossible = nullptr;  // the name of the cell, when it cannot happen
+};
+
+[[nodiscard]] Cell look_up(State from, Trigger trigger);
+
+// The next state; an impossible cell is a bug and stops the process with its name.
+State transit(State from, Trigger trigger);
+
+}  // namespace millrace::core
