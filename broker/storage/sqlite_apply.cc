@@ -1,0 +1,151 @@
+// One commit: the rows of a turn in the order that core/change.h gives, all or none. A change that
+// does not meet the row it speaks of is a bug, and fails the commit rather than pass silently.
+#include "storage/sqlite_rows.h"
+#include "storage/sqlite_store_impl.h"
+
+#include <sqlite3.h>
+#include <algorithm>
+
+namespace millrace::storage {
+
+void SqliteStore::commit(core::ChangeSet&& changes, Committed done) {
+  if (failure_) return done(tl::unexpected(*failure_));
+  rows_ = 0;
+  broken_ = nullptr;
+  if (!sql_.begin.run() || !apply(changes) || !sql_.commit.run()) {
+    remember_failure(broken_ != nullptr
+                         ? Failure{FailureKind::io, std::string("a commit was refused: ") + broken_}
+                         : db_.failure("writing"));
+    // Nothing after this is answered, and the process stops: recovery decides what was stored.
+    sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    return done(tl::unexpected(*failure_));
+  }
+  const CommitStats stats{rows_, static_cast<std::uint64_t>(wal_bytes_)};
+  done(stats);
+  if (wal_bytes_ >= options_.wal_bytes_max && wal_bytes_ != wal_bytes_checked_) checkpoint();
+}
+
+bool SqliteStore::run_one(Statement& statement, const char* broken) {
+  ++rows_;
+  if (!statement.run()) return false;
+  if (sqlite3_changes(db_.get()) == 1) return true;
+  broken_ = broken;
+  return false;
+}
+
+bool SqliteStore::apply(core::ChangeSet& changes) {
+  if (!apply_people(changes) || !apply_jobs(changes) || !apply_leases(changes)) return false;
+  for (const auto& row : changes.partitions) {
+    const auto& c = row.counts;
+    auto& put = sql_.put_partition;
+    put.bind(1, slot_of(row.where)).bind(2, row.where.topic).bind(3, row.where.partition);
+    int at = 3;
+    for (const std::uint64_t count : {c.next_seq, c.live, c.scheduled, c.retryable, c.dead,
+                                      c.enqueued, c.completed, c.cancelled, c.retried, c.died}) {
+      put.bind(++at, static_cast<std::int64_t>(count));
+    }
+    ++rows_;
+    if (!put.run()) return false;
+  }
+  return true;
+}
+
+bool SqliteStore::apply_people(const core::ChangeSet& changes) {
+  for (const auto& topic : changes.topics) {
+    bind_topic(sql_.put_topic, topic);
+    if (!sql_.put_topic.run()) return false;
+  }
+  for (const auto& session : changes.sessions_put) {
+    if (!sql_.put_session.bind_id(1, session.id).bind_text(2, session.name).run()) return false;
+  }
+  for (const auto& id : changes.sessions_dropped) {
+    if (!sql_.drop_session.bind_id(1, id).run()) return false;
+  }
+  for (const auto& producer : changes.producers_put) {
+    const std::string answers = pack_answers(producer.answers);
+    auto& put = sql_.put_producer;
+    put.bind_id(1, producer.id).bind(2, static_cast<std::int64_t>(producer.epoch));
+    if (!put.bind(3, producer.seen_ms).bind_bytes(4, answers).run()) return false;
+  }
+  for (const auto& id : changes.producers_dropped) {
+    if (!sql_.drop_producer.bind_id(1, id).run()) return false;
+  }
+  return true;
+}
+
+bool SqliteStore::apply_jobs(core::ChangeSet& changes) {
+  for (const auto& ref : changes.finished_dropped) {
+    // The priority is not known here; ten keys, of which one exists.
+    for (std::uint8_t p = 0; p < core::priorities; ++p) {
+      if (!sql_.drop_finished.bind(1, id_of(ref, p)).run()) return false;
+    }
+    ++rows_;
+  }
+  // In the order of the keys, so that neighbours share pages.
+  std::sort(changes.inserts.begin(), changes.inserts.end(),
+            [this](const core::Job& a, const core::Job& b) {
+              return id_of(a.ref, a.priority) < id_of(b.ref, b.priority);
+            });
+  for (const auto& job : changes.inserts) {
+    auto& put = sql_.insert_job;
+    put.bind(1, id_of(job.ref, job.priority)).bind(2, static_cast<std::int64_t>(job.state));
+    put.bind(3, job.attempt).bind(4, job.attempts_max).bind(5, job.deaths);
+    put.bind(6, job.enqueued_ms);
+    job.due_ms == 0 ? put.bind_null(7) : put.bind(7, job.due_ms);
+    put.bind_text(8, job.key).bind_bytes_or_null(9, job.headers).bind_text(10, job.error);
+    put.bind_bytes(11, job.payload.bytes());
+    if (!run_one(put, "a job was inserted twice")) return false;
+  }
+  for (const auto& update : changes.updates) {
+    auto& put = sql_.update_job;
+    put.bind(1, id_of(update.ref, update.priority))
+        .bind(2, static_cast<std::int64_t>(update.state));
+    put.bind(3, update.attempt).bind(4, update.deaths);
+    update.due_ms == 0 ? put.bind_null(5) : put.bind(5, update.due_ms);
+    if (!run_one(put.bind_text(6, update.error), "a job that is not there was updated")) {
+      return false;
+    }
+  }
+  std::sort(changes.finishes.begin(), changes.finishes.end(),
+            [this](const core::JobFinish& a, const core::JobFinish& b) {
+              return id_of(a.ref, a.priority) < id_of(b.ref, b.priority);
+            });
+  for (const auto& finish : changes.finishes) {
+    if (!apply_finish(finish)) return false;
+  }
+  return true;
+}
+
+bool SqliteStore::apply_finish(const core::JobFinish& finish) {
+  const std::int64_t id = id_of(finish.ref, finish.priority);
+  if (finish.keep) {
+    auto& keep = sql_.keep_job;
+    keep.bind(1, id).bind(2, finish.ref.topic).bind(3, static_cast<std::int64_t>(finish.state));
+    keep.bind(4, static_cast<std::int64_t>(finish.reason)).bind(5, finish.attempt);
+    keep.bind(6, finish.deaths);
+    finish.started_ms == 0 ? keep.bind_null(7) : keep.bind(7, finish.started_ms);
+    keep.bind(8, finish.finished_ms).bind_text(9, finish.error).bind_text(10, finish.worker);
+    keep.bind_bytes_or_null(11, finish.result.bytes());
+    if (!run_one(keep, "a job that is not there was finished")) return false;
+  }
+  return run_one(sql_.delete_job.bind(1, id), "a job that is not there was finished");
+}
+
+bool SqliteStore::apply_leases(const core::ChangeSet& changes) {
+  for (const auto& lease : changes.leases_put) {
+    auto& put = sql_.put_lease;
+    put.bind(1, id_of(lease.ref, lease.priority)).bind_id(2, lease.session);
+    put.bind(3, static_cast<std::int64_t>(lease.token)).bind(4, lease.started_ms);
+    ++rows_;
+    if (!put.run()) return false;
+  }
+  for (const auto& ref : changes.leases_dropped) {
+    for (std::uint8_t p = 0; p < core::priorities; ++p) {
+      if (!sql_.drop_lease.bind(1, id_of(ref, p)).run()) return false;
+    }
+    ++rows_;
+  }
+  return true;
+}
+
+}  // namespace millrace::storage

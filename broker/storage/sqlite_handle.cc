@@ -1,0 +1,174 @@
+#include "storage/sqlite_handle.h"
+
+#include <sqlite3.h>
+#include <algorithm>
+#include <utility>
+
+namespace millrace::storage {
+namespace {
+
+FailureKind kind_of(int code) {
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return FailureKind::busy;
+    case SQLITE_CORRUPT: return FailureKind::damaged;
+    case SQLITE_NOTADB: return FailureKind::not_ours;
+    case SQLITE_FULL: return FailureKind::no_space;
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return FailureKind::read_only;
+    default: return FailureKind::io;
+  }
+}
+
+std::string_view advice(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::busy: return "another process has the file open: stop it first";
+    case FailureKind::damaged:
+      return "the file is damaged: stop, keep a copy of it and of its -wal file, restore the last "
+             "backup in its place";
+    case FailureKind::not_ours:
+      return "this is not a database of Millrace: name another data_dir, or restore a backup if "
+             "it was one";
+    case FailureKind::no_space: return "the disk is full: free space, then start again";
+    case FailureKind::read_only: return "the file cannot be written: check its owner and mode";
+    case FailureKind::too_new:
+    case FailureKind::io: return "check the disk and the system's log, then start again";
+  }
+  return "";
+}
+
+}  // namespace
+
+Statement::Statement(sqlite3* db, std::string_view sql) {
+  sqlite3_prepare_v3(db, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
+                     &handle_, nullptr);
+}
+Statement::~Statement() { sqlite3_finalize(handle_); }
+Statement::Statement(Statement&& other) noexcept
+    : handle_(std::exchange(other.handle_, nullptr)), failed_(other.failed_) {}
+Statement& Statement::operator=(Statement&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  std::swap(failed_, other.failed_);
+  return *this;
+}
+
+Statement& Statement::bind(int at, std::int64_t value) {
+  sqlite3_bind_int64(handle_, at, value);
+  return *this;
+}
+Statement& Statement::bind_null(int at) {
+  sqlite3_bind_null(handle_, at);
+  return *this;
+}
+Statement& Statement::bind_text(int at, std::string_view value) {
+  if (value.empty()) return bind_null(at);
+  sqlite3_bind_text(handle_, at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+  return *this;
+}
+Statement& Statement::bind_bytes(int at, std::string_view value) {
+  if (value.empty()) {
+    sqlite3_bind_zeroblob(handle_, at, 0);
+  } else {
+    sqlite3_bind_blob(handle_, at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+  }
+  return *this;
+}
+Statement& Statement::bind_bytes_or_null(int at, std::string_view value) {
+  return value.empty() ? bind_null(at) : bind_bytes(at, value);
+}
+Statement& Statement::bind_id(int at, const core::Id16& id) {
+  return bind_bytes(at, {reinterpret_cast<const char*>(id.data()), id.size()});
+}
+
+bool Statement::row() {
+  if (handle_ == nullptr) {
+    failed_ = true;
+    return false;
+  }
+  const int code = sqlite3_step(handle_);
+  if (code == SQLITE_ROW) return true;
+  failed_ = code != SQLITE_DONE;
+  return false;
+}
+
+bool Statement::run() {
+  failed_ = false;
+  while (row()) {
+  }
+  const bool well = !failed_;
+  // The error text belongs to the connection until its next call, so a failed one is not reset.
+  if (well) reset();
+  return well;
+}
+
+void Statement::reset() {
+  sqlite3_reset(handle_);
+  failed_ = false;
+}
+
+std::int64_t Statement::number(int column) const { return sqlite3_column_int64(handle_, column); }
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(handle_, column) == SQLITE_NULL;
+}
+std::string_view Statement::bytes(int column) const {
+  const void* data = sqlite3_column_blob(handle_, column);
+  const int size = sqlite3_column_bytes(handle_, column);
+  return data == nullptr
+             ? std::string_view()
+             : std::string_view(static_cast<const char*>(data), static_cast<std::size_t>(size));
+}
+core::Id16 Statement::id(int column) const {
+  core::Id16 id{};
+  const std::string_view from = bytes(column);
+  std::copy_n(from.begin(), std::min(from.size(), id.size()), id.begin());
+  return id;
+}
+
+Database::~Database() { sqlite3_close_v2(handle_); }
+Database::Database(Database&& other) noexcept
+    : handle_(std::exchange(other.handle_, nullptr)), path_(std::move(other.path_)) {}
+Database& Database::operator=(Database&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+Expected<Database> Database::open(const std::string& path, bool read_only) {
+  Database db;
+  db.path_ = path;
+  const int mode = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  if (sqlite3_open_v2(path.c_str(), &db.handle_, mode | SQLITE_OPEN_NOMUTEX, nullptr) !=
+      SQLITE_OK) {
+    return tl::unexpected(db.failure("opening"));
+  }
+  sqlite3_extended_result_codes(db.handle_, 1);
+  return db;
+}
+
+Failure Database::failure(std::string_view doing) const {
+  const int code = sqlite3_extended_errcode(handle_);
+  const FailureKind kind = kind_of(code);
+  return {kind, std::string(doing) + " " + path_ + ": " + sqlite3_errmsg(handle_) + " (SQLite " +
+                    std::to_string(code) + "); " + std::string(advice(kind))};
+}
+
+Expected<void> Database::execute(const std::string& sql) {
+  if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return tl::unexpected(failure("working on"));
+  }
+  return {};
+}
+
+Expected<std::int64_t> Database::number(const std::string& sql) {
+  Statement statement(handle_, sql);
+  if (!statement.row()) return tl::unexpected(failure("reading"));
+  return statement.number(0);
+}
+
+Expected<std::string> Database::text(const std::string& sql) {
+  Statement statement(handle_, sql);
+  if (!statement.row()) return tl::unexpected(failure("reading"));
+  return std::string(statement.bytes(0));
+}
+
+}  // namespace millrace::storage

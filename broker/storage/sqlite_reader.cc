@@ -1,0 +1,197 @@
+#include "storage/sqlite_reader.h"
+
+#include "storage/row_key.h"
+#include "storage/sqlite_handle.h"
+#include "storage/sqlite_rows.h"
+#include "storage/sqlite_schema.h"
+
+#include <sqlite3.h>
+#include <algorithm>
+#include <chrono>
+
+namespace millrace::storage {
+namespace {
+
+// A reader that stays open keeps the WAL from starting again at its front: a question ends here.
+constexpr std::chrono::seconds question_time_max{1};
+constexpr int progress_steps = 10'000;  // of SQLite's machine between looks at the clock
+
+constexpr std::string_view finished_columns =
+    "id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, headers, error, payload, "
+    "reason, started_ms, finished_ms, worker, result, length(payload)";
+
+class SqliteReader : public Reader {
+ public:
+  explicit SqliteReader(Database db) : db_(std::move(db)) {}
+
+  Expected<std::optional<JobRow>> job(const core::JobRef& ref, bool with_payload) override {
+    start_question();
+    const auto slot = slot_of(ref.where());
+    for (std::uint8_t p = 0; slot && p < core::priorities; ++p) {
+      const std::int64_t id = RowKey{*slot, p, ref.seq}.pack();
+      for (const bool live : {true, false}) {
+        std::vector<JobRow> rows;
+        range(ref.where(), live, id - 1, id, 1, {}, with_payload, rows);
+        if (failed_) return tl::unexpected(db_.failure("reading"));
+        if (!rows.empty()) return std::move(rows.front());
+      }
+    }
+    if (failed_) return tl::unexpected(db_.failure("reading"));
+    return std::nullopt;
+  }
+
+  Expected<std::vector<JobRow>> list(const ListFilter& filter) override {
+    start_question();
+    std::vector<JobRow> found;
+    for (const auto& [where, slot] : partitions_of(filter)) {
+      if (found.size() >= filter.rows_max) break;
+      std::uint64_t after_seq = 0;
+      if (filter.after && filter.after->where() == where) after_seq = filter.after->seq;
+      std::vector<JobRow> here;
+      for (std::uint8_t p = 0; p < core::priorities; ++p) {
+        const std::int64_t after = RowKey{slot, p, after_seq}.pack();
+        const std::int64_t last = RowKey{slot, p, seq_mask}.pack();
+        const std::size_t rows_max = filter.rows_max - found.size();
+        if (wants_live(filter)) range(where, true, after, last, rows_max, filter, false, here);
+        if (wants_finished(filter)) {
+          range(where, false, after, last, rows_max, filter, false, here);
+        }
+      }
+      if (failed_) return tl::unexpected(db_.failure("reading"));
+      std::sort(here.begin(), here.end(),
+                [](const JobRow& a, const JobRow& b) { return a.job.ref.seq < b.job.ref.seq; });
+      for (auto& row : here) {
+        if (found.size() < filter.rows_max) found.push_back(std::move(row));
+      }
+    }
+    if (failed_) return tl::unexpected(db_.failure("reading"));
+    return found;
+  }
+
+  Expected<std::string> check(const std::function<bool()>& stop) override {
+    stop_ = &stop;
+    sqlite3_progress_handler(
+        db_.get(), progress_steps,
+        [](void* self) { return (*static_cast<SqliteReader*>(self)->stop_)() ? 1 : 0; }, this);
+    Statement check(db_.get(), "PRAGMA quick_check(1)");
+    const bool row = check.row();
+    const std::string verdict = row ? std::string(check.bytes(0)) : std::string();
+    const bool stopped = !row && stop();
+    Expected<std::string> answer = verdict;
+    if (!row)
+      answer =
+          stopped ? Expected<std::string>("interrupted") : tl::unexpected(db_.failure("checking"));
+    sqlite3_progress_handler(db_.get(), 0, nullptr, nullptr);
+    return answer;
+  }
+
+ private:
+  static bool wants_live(const ListFilter& f) {
+    return !f.state || *f.state < core::State::completed;
+  }
+  static bool wants_finished(const ListFilter& f) {
+    return !f.state || *f.state >= core::State::completed;
+  }
+
+  void start_question() {
+    failed_ = false;
+    until_ = std::chrono::steady_clock::now() + question_time_max;
+    sqlite3_progress_handler(
+        db_.get(), progress_steps,
+        [](void* self) {
+          return std::chrono::steady_clock::now() > static_cast<SqliteReader*>(self)->until_ ? 1
+                                                                                             : 0;
+        },
+        this);
+  }
+
+  std::optional<Slot> slot_of(core::PartitionRef where) {
+    Statement row(db_.get(), "SELECT slot FROM partitions WHERE topic_id=?1 AND partition=?2");
+    row.bind(1, where.topic).bind(2, where.partition);
+    if (row.row()) return static_cast<Slot>(row.number(0));
+    failed_ |= row.failed();
+    return std::nullopt;
+  }
+
+  std::vector<std::pair<core::PartitionRef, Slot>> partitions_of(const ListFilter& filter) {
+    Statement rows(db_.get(),
+                   "SELECT topic_id, partition, slot FROM partitions WHERE (?1=0 OR topic_id=?1) "
+                   "AND (topic_id, partition)>=(?2,?3) ORDER BY topic_id, partition");
+    rows.bind(1, filter.topic.value_or(0));
+    rows.bind(2, filter.after ? filter.after->topic : 0);
+    rows.bind(3, filter.after ? filter.after->partition : 0);
+    std::vector<std::pair<core::PartitionRef, Slot>> found;
+    while (rows.row()) {
+      found.push_back(
+          {{static_cast<core::TopicId>(rows.number(0)), static_cast<std::uint16_t>(rows.number(1))},
+           static_cast<Slot>(rows.number(2))});
+    }
+    failed_ |= rows.failed();
+    return found;
+  }
+
+  // Rows with after < id <= last; a due time that has passed makes a row available.
+  void range(core::PartitionRef where, bool live, std::int64_t after, std::int64_t last,
+             std::size_t rows_max, const ListFilter& filter, bool with_payload,
+             std::vector<JobRow>& out) {
+    if (failed_) return;
+    Statement& rows = live ? live_rows() : finished_rows();
+    rows.bind(1, after).bind(2, last).bind(3, static_cast<std::int64_t>(rows_max));
+    rows.bind(4, filter.state ? static_cast<std::int64_t>(*filter.state) : -1);
+    if (live) rows.bind(5, filter.now_wall_ms);
+    while (rows.row()) {
+      JobRow row;
+      row.job = read_job(rows, where, with_payload);
+      row.state = row.job.state;
+      if (live) {
+        row.payload_bytes = static_cast<std::uint64_t>(rows.number(11));
+      } else {
+        row.reason = static_cast<core::DeadReason>(rows.number(11));
+        row.started_ms = rows.number(12);
+        row.finished_ms = rows.number(13);
+        row.worker = rows.bytes(14);
+        row.result = core::Payload::copy_of(rows.bytes(15));
+        row.payload_bytes = static_cast<std::uint64_t>(rows.number(16));
+      }
+      out.push_back(std::move(row));
+    }
+    failed_ |= rows.failed();
+    if (!failed_) rows.reset();
+  }
+
+  Statement& live_rows() {
+    if (!live_.valid()) {
+      live_ = {db_.get(),
+               "SELECT " + std::string(job_columns) +
+                   ", payload, length(payload) FROM jobs WHERE id>?1 AND id<=?2 AND (?4=-1 OR "
+                   "(CASE WHEN due_ms>?5 THEN state ELSE 2 END)=?4) ORDER BY id LIMIT ?3"};
+    }
+    live_.reset();
+    return live_;
+  }
+  Statement& finished_rows() {
+    if (!finished_.valid()) {
+      finished_ = {db_.get(), "SELECT " + std::string(finished_columns) +
+                                  " FROM finished WHERE id>?1 AND id<=?2 AND (?4=-1 OR state=?4) "
+                                  "ORDER BY id LIMIT ?3"};
+    }
+    finished_.reset();
+    return finished_;
+  }
+
+  Database db_;
+  Statement live_, finished_;
+  std::chrono::steady_clock::time_point until_;
+  const std::function<bool()>* stop_ = nullptr;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<Reader>> open_sqlite_reader(const std::string& path) {
+  auto db = open_reader(path);
+  if (!db) return tl::unexpected(db.error());
+  return std::make_unique<SqliteReader>(std::move(*db));
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,29 @@
+// Rows to values and back: what each column means, in one place.
+#pragma once
+
+#include "core/change.h"
+#include "storage/sqlite_handle.h"
+
+#include <string>
+#include <string_view>
+
+namespace millrace::storage {
+
+// The columns of jobs in the order that read_job takes them; payload last, or left out.
+inline constexpr std::string_view job_columns =
+    "id, state, attempt, attempts_max, deaths, enqueued_ms, due_ms, key, headers, error";
+inline constexpr int job_column_payload = 10;
+
+// where and priority are known from the id by the caller's slot.
+[[nodiscard]] core::Job read_job(const Statement& row, core::PartitionRef where, bool with_payload);
+
+[[nodiscard]] std::string pack_answers(const std::vector<core::BatchAnswer>& answers);
+[[nodiscard]] std::vector<core::BatchAnswer> unpack_answers(std::string_view bytes);
+
+[[nodiscard]] core::Topic read_topic(const Statement& row);
+inline constexpr std::string_view topic_columns =
+    "id, name, paused, partitions, attempts_max, backoff_ms_min, backoff_ms_max, run_ms_max, "
+    "history, history_ms, dead_ms, dead_max";
+void bind_topic(Statement& statement, const core::Topic& topic);
+
+}  // namespace millrace::storage

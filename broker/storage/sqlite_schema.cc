@@ -1,0 +1,200 @@
+#include "storage/sqlite_schema.h"
+
+#include "storage/migrations.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+#include <vector>
+
+namespace millrace::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+Failure say(FailureKind kind, std::string message) { return {kind, std::move(message)}; }
+
+Failure damaged(const std::string& path, const std::string& what) {
+  return say(FailureKind::damaged, path + " is damaged (" + what +
+                                       "). Nothing was changed. Keep a copy of it and of " + path +
+                                       "-wal, then put the last backup in its place");
+}
+
+// SQLite's file format, section 1.3: magic at 0, page size at 16, pages at 28.
+Expected<void> check_header(const std::string& path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  if (error || size == 0) return {};
+  std::array<unsigned char, 100> header{};
+  std::ifstream in(path, std::ios::binary);
+  in.read(reinterpret_cast<char*>(header.data()), header.size());
+  if (!in) return tl::unexpected(damaged(path, "it is shorter than a header"));
+  if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) {
+    return tl::unexpected(
+        say(FailureKind::not_ours,
+            path + " is not a database: it is damaged or of another program. Nothing was changed. "
+                   "Name another data_dir, or put the last backup in its place"));
+  }
+  const auto be = [&header](std::size_t at, std::size_t width) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < width; ++i) value = value << 8U | header[at + i];
+    return value;
+  };
+  const std::uint64_t page_bytes = be(16, 2) == 1 ? 65'536 : be(16, 2);
+  // Pages that are still in the WAL may be missing here, so only a file without one is judged.
+  const auto wal_bytes = fs::file_size(path + "-wal", error);
+  const bool has_wal = !error && wal_bytes > 0;
+  if (!has_wal && size < page_bytes * be(28, 4)) {
+    return tl::unexpected(damaged(path, "it is cut short"));
+  }
+  return {};
+}
+
+Expected<void> set_up(Database& db, std::int64_t wal_bytes_kept) {
+  const std::string settings =
+      "PRAGMA busy_timeout=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+      "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;"
+      "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=" +
+      std::to_string(wal_bytes_kept) + ";";
+  if (auto done = db.execute(settings); !done) return done;
+  auto mode = db.text("PRAGMA journal_mode=WAL");
+  if (!mode) return tl::unexpected(mode.error());
+  auto synchronous = db.number("PRAGMA synchronous");
+  if (!synchronous) return tl::unexpected(synchronous.error());
+  if (*mode != "wal" || *synchronous != 2) {
+    return tl::unexpected(
+        say(FailureKind::io, "the file system refuses a write-ahead log (journal mode " + *mode +
+                                 "): put data_dir on a local disk"));
+  }
+  return {};
+}
+
+Expected<void> migrate(Database& db, const std::string& path) {
+  auto version = db.number("PRAGMA user_version");
+  auto application = db.number("PRAGMA application_id");
+  auto tables = db.number("SELECT count(*) FROM sqlite_schema");
+  if (!version) return tl::unexpected(version.error());
+  if (!application) return tl::unexpected(application.error());
+  if (!tables) return tl::unexpected(tables.error());
+  const bool fresh = *version == 0 && *application == 0 && *tables == 0;
+  if (!fresh && *application != application_id) {
+    return tl::unexpected(say(FailureKind::not_ours,
+                              path + " is a database of another program: name another data_dir"));
+  }
+  const auto newest = static_cast<std::int64_t>(migrations().size());
+  if (*version > newest) {
+    return tl::unexpected(
+        say(FailureKind::too_new, path + " has schema " + std::to_string(*version) +
+                                      ", this version knows up to " + std::to_string(newest) +
+                                      ": run the newer millraced, or restore an older backup"));
+  }
+  for (std::int64_t at = *version; at < newest; ++at) {
+    const std::string script = "BEGIN IMMEDIATE;\n" +
+                               std::string(migrations()[static_cast<std::size_t>(at)]) +
+                               "\nPRAGMA application_id=" + std::to_string(application_id) +
+                               "; PRAGMA user_version=" + std::to_string(at + 1) + "; COMMIT;";
+    if (auto done = db.execute(script); !done) return done;
+  }
+  return {};
+}
+
+Expected<void> check_schema(Database& db, const std::string& path) {
+  static constexpr const char* expected[] = {
+      "jobs",     "finished",   "leases",    "meta",   "jobs_due",
+      "sessions", "partitions", "producers", "topics", "finished_by_age"};
+  Statement names(db.get(), "SELECT name FROM sqlite_schema");
+  std::vector<std::string> found;
+  while (names.row()) found.emplace_back(names.bytes(0));
+  if (names.failed()) return tl::unexpected(db.failure("checking"));
+  for (const char* name : expected) {
+    if (std::find(found.begin(), found.end(), name) == found.end()) {
+      return tl::unexpected(damaged(path, std::string("table ") + name + " is missing"));
+    }
+  }
+  return {};
+}
+
+void sync_folder_of(const std::string& path) {
+  const std::string folder = fs::path(path).parent_path().string();
+  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+}  // namespace
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Expected<FileLock> FileLock::take(const std::string& path) {
+  FileLock lock;
+  const std::string name = path + ".lock";
+  lock.fd_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (lock.fd_ < 0) {
+    const int error = errno;
+    const bool denied = error == EACCES || error == EROFS || error == EPERM;
+    return tl::unexpected(say(denied            ? FailureKind::read_only
+                              : error == ENOSPC ? FailureKind::no_space
+                                                : FailureKind::io,
+                              "opening " + name + ": " + std::strerror(error) +
+                                  "; the broker needs to write in its data_dir"));
+  }
+  if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+    std::array<char, 32> owner{};
+    const auto got = ::read(lock.fd_, owner.data(), owner.size() - 1);
+    return tl::unexpected(say(
+        FailureKind::busy, path + " is in use by another broker (process " +
+                               std::string(owner.data(), got > 0 ? static_cast<size_t>(got) : 0) +
+                               "): stop it first, or name another data_dir"));
+  }
+  const std::string owner = std::to_string(::getpid());
+  if (::ftruncate(lock.fd_, 0) != 0 ||
+      ::write(lock.fd_, owner.data(), owner.size()) != static_cast<ssize_t>(owner.size())) {
+    return tl::unexpected(say(errno == ENOSPC ? FailureKind::no_space : FailureKind::io,
+                              "writing " + name + ": " + std::strerror(errno)));
+  }
+  return lock;
+}
+
+Expected<Database> open_writer(const std::string& path, std::int64_t wal_bytes_kept) {
+  if (auto header = check_header(path); !header) return tl::unexpected(header.error());
+  auto db = Database::open(path, false);
+  if (!db) return db;
+  if (sqlite3_db_readonly(db->get(), "main") == 1) {
+    return tl::unexpected(
+        say(FailureKind::read_only, path + " cannot be written: check its owner and mode"));
+  }
+  if (auto done = set_up(*db, wal_bytes_kept); !done) return tl::unexpected(done.error());
+  if (auto done = migrate(*db, path); !done) return tl::unexpected(done.error());
+  if (auto done = check_schema(*db, path); !done) return tl::unexpected(done.error());
+  sync_folder_of(path);
+  return db;
+}
+
+Expected<Database> open_reader(const std::string& path) {
+  auto db = Database::open(path, true);
+  if (!db) return db;
+  if (auto done = db->execute("PRAGMA query_only=ON; PRAGMA busy_timeout=1000;"
+                              "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-4096;");
+      !done) {
+    return tl::unexpected(done.error());
+  }
+  return db;
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,209 @@
+#include "storage/sqlite_store.h"
+
+#include "storage/sqlite_reader.h"
+#include "storage/sqlite_rows.h"
+#include "storage/sqlite_store_impl.h"
+
+#include <sqlite3.h>
+#include <sys/statvfs.h>
+#include <algorithm>
+#include <filesystem>
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::int64_t wal_header_bytes = 32, frame_header_bytes = 24;
+
+}  // namespace
+
+Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options) {
+  auto lock = FileLock::take(options.path);
+  if (!lock) return tl::unexpected(lock.error());
+  auto db = open_writer(options.path, options.wal_bytes_max);
+  if (!db) return tl::unexpected(db.error());
+  auto store = std::make_unique<SqliteStore>(std::move(options), std::move(*lock), std::move(*db));
+  if (auto done = store->prepare(); !done) return tl::unexpected(done.error());
+  return store;
+}
+
+SqliteStore::SqliteStore(SqliteOptions options, FileLock lock, Database db)
+    : options_(std::move(options)), lock_(std::move(lock)), db_(std::move(db)) {}
+
+Expected<void> SqliteStore::prepare() {
+  sqlite3* db = db_.get();
+  const std::string jobs(job_columns);
+  sql_.begin = {db, "BEGIN IMMEDIATE"};
+  sql_.commit = {db, "COMMIT"};
+  sql_.rollback = {db, "ROLLBACK"};
+  sql_.put_topic = {db, "INSERT OR REPLACE INTO topics (" + std::string(topic_columns) +
+                            ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"};
+  sql_.put_session = {db,
+                      "INSERT OR REPLACE INTO sessions (id, name) VALUES (?1, coalesce(?2,''))"};
+  sql_.drop_session = {db, "DELETE FROM sessions WHERE id=?1"};
+  sql_.put_producer = {
+      db, "INSERT OR REPLACE INTO producers (id, epoch, seen_ms, answers) VALUES (?1,?2,?3,?4)"};
+  sql_.drop_producer = {db, "DELETE FROM producers WHERE id=?1"};
+  sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
+  sql_.insert_job = {
+      db, "INSERT INTO jobs (" + jobs + ", payload) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"};
+  sql_.update_job = {
+      db, "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6 WHERE id=?1"};
+  sql_.keep_job = {db,
+                   "INSERT INTO finished (id, topic_id, state, reason, attempt, attempts_max, "
+                   "deaths, enqueued_ms, started_ms, finished_ms, key, headers, error, worker, "
+                   "result, payload) SELECT id, ?2, ?3, ?4, ?5, attempts_max, ?6, enqueued_ms, ?7, "
+                   "?8, key, headers, ?9, ?10, ?11, payload FROM jobs WHERE id=?1"};
+  sql_.delete_job = {db, "DELETE FROM jobs WHERE id=?1"};
+  sql_.put_lease = {
+      db, "INSERT OR REPLACE INTO leases (id, session, token, started_ms) VALUES (?1,?2,?3,?4)"};
+  sql_.drop_lease = {db, "DELETE FROM leases WHERE id=?1"};
+  sql_.put_partition = {
+      db, "INSERT OR REPLACE INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"};
+  sql_.ready = {db, "SELECT " + jobs +
+                        ", payload FROM jobs WHERE id>?1 AND id<=?2 AND due_ms IS NULL "
+                        "ORDER BY id LIMIT ?3"};
+  sql_.due = {db, "SELECT " + jobs +
+                      ", payload FROM jobs WHERE id>>43=?1 AND due_ms IS NOT NULL AND "
+                      "(due_ms, id)>(?2,?3) AND due_ms<=?4 ORDER BY due_ms, id LIMIT ?5"};
+  sql_.next_due = {db,
+                   "SELECT due_ms FROM jobs WHERE id>>43=?1 AND due_ms IS NOT NULL AND "
+                   "(due_ms, id)>(?2,?3) ORDER BY due_ms, id LIMIT 1"};
+  sql_.one_job = {db, "SELECT " + jobs + ", payload FROM jobs WHERE id=?1"};
+  sql_.is_finished = {db, "SELECT 1 FROM finished WHERE id=?1"};
+  sql_.dead_ids = {
+      db,
+      "SELECT id FROM finished WHERE topic_id=?1 AND state=7 ORDER BY finished_ms, id LIMIT ?2"};
+  sql_.one_dead = {db,
+                   "SELECT id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, "
+                   "headers, error, payload FROM finished WHERE id=?1 AND state=7"};
+  sql_.expired = {db,
+                  "SELECT id FROM finished WHERE topic_id=?1 AND state=?2 AND finished_ms<?3 "
+                  "ORDER BY finished_ms, id LIMIT ?4"};
+  if (!sql_.begin.valid() || !sql_.due.valid() || !sql_.keep_job.valid() || !sql_.expired.valid() ||
+      !sql_.put_partition.valid()) {
+    return tl::unexpected(db_.failure("preparing"));
+  }
+  auto page_bytes = db_.number("PRAGMA page_size");
+  if (!page_bytes) return tl::unexpected(page_bytes.error());
+  page_bytes_ = *page_bytes;
+  // The size of the WAL after each commit, without asking the file system.
+  sqlite3_wal_hook(
+      db,
+      [](void* self, sqlite3*, const char*, int pages) {
+        auto* store = static_cast<SqliteStore*>(self);
+        store->wal_bytes_ = wal_header_bytes + pages * (store->page_bytes_ + frame_header_bytes);
+        return SQLITE_OK;
+      },
+      this);
+  return {};
+}
+
+Expected<core::Recovered> SqliteStore::recover() {
+  if (auto done = db_.execute("BEGIN IMMEDIATE; INSERT INTO meta VALUES ('epoch', 1) ON "
+                              "CONFLICT (key) DO UPDATE SET value=value+1; COMMIT");
+      !done) {
+    return tl::unexpected(done.error());
+  }
+  auto epoch = db_.number("SELECT value FROM meta WHERE key='epoch'");
+  if (!epoch) return tl::unexpected(epoch.error());
+  epoch_ = static_cast<std::uint64_t>(*epoch);
+
+  core::Recovered recovered;
+  bool failed = false;
+  const auto each = [&](const std::string& sql, auto&& take) {
+    Statement rows(db_.get(), sql);
+    while (!failed && rows.row()) take(rows);
+    failed |= rows.failed();
+  };
+  each("SELECT " + std::string(topic_columns) + " FROM topics ORDER BY id",
+       [&](const Statement& row) { recovered.topics.push_back(read_topic(row)); });
+  each("SELECT * FROM partitions ORDER BY slot", [&](const Statement& row) {
+    const auto slot = static_cast<Slot>(row.number(0));
+    const core::PartitionRef where{static_cast<core::TopicId>(row.number(1)),
+                                   static_cast<std::uint16_t>(row.number(2))};
+    slots_[where] = slot;
+    partitions_[slot] = where;
+    const auto count = [&row](int at) { return static_cast<std::uint64_t>(row.number(at)); };
+    recovered.partitions.push_back({where,
+                                    {count(3), count(4), count(5), count(6), count(7), count(8),
+                                     count(9), count(10), count(11), count(12)}});
+  });
+  each("SELECT id, name FROM sessions", [&](const Statement& row) {
+    recovered.sessions.push_back({row.id(0), std::string(row.bytes(1))});
+  });
+  each("SELECT id, epoch, seen_ms, answers FROM producers ORDER BY seen_ms DESC LIMIT " +
+           std::to_string(core::producers_max),
+       [&](const Statement& row) {
+         recovered.producers.push_back({row.id(0), static_cast<std::uint64_t>(row.number(1)),
+                                        row.number(2), unpack_answers(row.bytes(3))});
+       });
+  each(
+      "SELECT j.id, j.state, j.attempt, j.attempts_max, j.deaths, j.enqueued_ms, j.due_ms, j.key, "
+      "j.headers, j.error, l.session, l.token, l.started_ms FROM leases l JOIN jobs j ON j.id=l.id",
+      [&](const Statement& row) {
+        const Slot slot = RowKey::unpack(row.number(0)).slot;
+        core::Job job = read_job(row, partitions_.at(slot), false);
+        core::LeaseRow lease{job.ref, job.priority, row.id(10),
+                             static_cast<core::Token>(row.number(11)), row.number(12)};
+        recovered.leases.push_back({lease, std::move(job)});
+      });
+  if (failed) return tl::unexpected(db_.failure("reading"));
+  return recovered;
+}
+
+Slot SqliteStore::slot_of(core::PartitionRef where) {
+  const auto known = slots_.find(where);
+  if (known != slots_.end()) return known->second;
+  const Slot slot = partitions_.empty() ? 0 : partitions_.rbegin()->first + 1;
+  slots_[where] = slot;
+  partitions_[slot] = where;
+  return slot;
+}
+
+std::optional<Slot> SqliteStore::known_slot(core::PartitionRef where) const {
+  const auto known = slots_.find(where);
+  if (known == slots_.end()) return std::nullopt;
+  return known->second;
+}
+
+std::int64_t SqliteStore::id_of(const core::JobRef& ref, std::uint8_t priority) {
+  return RowKey{slot_of(ref.where()), priority, ref.seq}.pack();
+}
+
+void SqliteStore::remember_failure(Failure failure) {
+  if (!failure_) failure_ = std::move(failure);
+}
+
+// PASSIVE is enough: nobody else writes, and readers hold a snapshot for a moment only. Once all
+// of it is written back the next commit begins at the front of the WAL again.
+void SqliteStore::checkpoint() {
+  sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  wal_bytes_checked_ = wal_bytes_;
+}
+
+bool SqliteStore::upkeep(std::int64_t /*budget_ms*/) {
+  if (failure_ || wal_bytes_ == wal_bytes_checked_ || wal_bytes_ < options_.wal_bytes_quiet) {
+    return false;
+  }
+  checkpoint();
+  return false;
+}
+
+Expected<std::unique_ptr<Reader>> SqliteStore::reader() const {
+  return open_sqlite_reader(options_.path);
+}
+
+StoreFacts SqliteStore::facts() const {
+  StoreFacts facts;
+  facts.wal_bytes = static_cast<std::uint64_t>(wal_bytes_);
+  std::error_code error;
+  const auto size = std::filesystem::file_size(options_.path, error);
+  if (!error) facts.store_bytes = size;
+  struct statvfs disk {};
+  if (::statvfs(options_.path.c_str(), &disk) == 0) {
+    facts.disk_free_bytes = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+  }
+  return facts;
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,23 @@
+// The store on a SQLite file in write-ahead mode: one connection writes and checkpoints, readers
+// are read-only. Answers inside the call. Its file is for people to read too: migrations/*.sql.
+// Threads: the store belongs to one thread; reader() makes connections for others.
+#pragma once
+
+#include "storage/store.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace millrace::storage {
+
+struct SqliteOptions {
+  std::string path;
+  // Above this the WAL is written back after a commit, below it only in quiet moments.
+  std::int64_t wal_bytes_max = 16LL << 20;
+  std::int64_t wal_bytes_quiet = 1LL << 20;
+};
+
+[[nodiscard]] Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options);
+
+}  // namespace millrace::storage

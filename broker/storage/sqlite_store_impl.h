@@ -1,0 +1,74 @@
+// The parts of the SQLite store: commit (sqlite_apply.cc), loads (sqlite_loads.cc), the rest
+// (sqlite_store.cc). Private to the room.
+#pragma once
+
+#include "storage/row_key.h"
+#include "storage/sqlite_handle.h"
+#include "storage/sqlite_schema.h"
+#include "storage/sqlite_store.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::storage {
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(SqliteOptions options, FileLock lock, Database db);
+
+  [[nodiscard]] Expected<void> prepare();
+  [[nodiscard]] Expected<core::Recovered> recover() override;
+  [[nodiscard]] std::uint64_t epoch() const override { return epoch_; }
+  void commit(core::ChangeSet&& changes, Committed done) override;
+  void load(const core::Load& load, Loaded done) override;
+  [[nodiscard]] bool upkeep(std::int64_t budget_ms) override;
+  [[nodiscard]] Expected<std::unique_ptr<Reader>> reader() const override;
+  [[nodiscard]] StoreFacts facts() const override;
+
+ private:
+  struct Statements {
+    Statement begin, commit, rollback;
+    Statement put_topic, put_session, drop_session, put_producer, drop_producer, drop_finished;
+    Statement insert_job, update_job, keep_job, delete_job, put_lease, drop_lease, put_partition;
+    Statement ready, due, next_due, one_job, is_finished, dead_ids, one_dead, expired;
+  };
+
+  // Each true if all of its rows were written as they should be.
+  [[nodiscard]] bool apply(core::ChangeSet& changes);
+  [[nodiscard]] bool apply_people(const core::ChangeSet& changes);  // topics, sessions, producers
+  [[nodiscard]] bool apply_jobs(core::ChangeSet& changes);
+  [[nodiscard]] bool apply_finish(const core::JobFinish& finish);
+  [[nodiscard]] bool apply_leases(const core::ChangeSet& changes);
+  [[nodiscard]] bool run_one(Statement& statement, const char* broken);  // exactly one row
+
+  [[nodiscard]] core::Command load_ready(const core::LoadReady& load);
+  [[nodiscard]] core::Command load_due(const core::LoadDue& load);
+  [[nodiscard]] core::Command load_job(const core::LoadJob& load);
+  [[nodiscard]] core::Command load_dead(const core::LoadDead& load);
+  [[nodiscard]] core::Command load_expired(const core::LoadExpired& load);
+  [[nodiscard]] std::optional<core::Job> find_live(const core::JobRef& ref, bool* failed);
+
+  [[nodiscard]] Slot slot_of(core::PartitionRef where);
+  [[nodiscard]] std::optional<Slot> known_slot(core::PartitionRef where) const;
+  [[nodiscard]] std::int64_t id_of(const core::JobRef& ref, std::uint8_t priority);
+  void remember_failure(Failure failure);
+  void checkpoint();
+
+  SqliteOptions options_;
+  FileLock lock_;
+  Database db_;
+  Statements sql_;
+  std::uint64_t epoch_ = 0;
+  std::map<core::PartitionRef, Slot> slots_;
+  std::map<Slot, core::PartitionRef> partitions_;
+  std::uint64_t rows_ = 0;  // of the commit being applied
+  std::int64_t page_bytes_ = 4096;
+  std::int64_t wal_bytes_ = 0;          // after the last commit
+  std::int64_t wal_bytes_checked_ = 0;  // as of the last checkpoint
+  const char* broken_ = nullptr;        // what a change assumed wrongly
+  std::optional<Failure> failure_;      // once set, nothing more is answered
+};
+
+}  // namespace millrace::storage

@@ -1,0 +1,103 @@
+// The contract of durable storage for one shard. Two rules: what commit() answered is on disk, and
+// after a failed commit the store answers nothing more (the process stops and recovers).
+//
+// Asynchronous in shape: a store may answer inside the call or later, always on the caller's
+// thread, answers in the order of the calls. Nothing here knows which database serves.
+#pragma once
+
+#include "core/change.h"
+#include "core/command.h"
+#include "core/engine.h"
+#include "core/load.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+namespace millrace::storage {
+
+enum class FailureKind : std::uint8_t {
+  busy,      // another process owns the store
+  damaged,   // a check failed
+  too_new,   // made by a newer version
+  not_ours,  // a database, but not one of Millrace
+  no_space,
+  read_only,
+  io,  // anything else that the disk or the database said
+};
+struct Failure {
+  FailureKind kind = FailureKind::io;
+  std::string message;  // what happened, where, and what to do
+};
+template <typename T>
+using Expected = tl::expected<T, Failure>;
+
+struct CommitStats {
+  std::uint64_t rows = 0;
+  std::uint64_t wal_bytes = 0;  // after the commit
+};
+
+// What the background reader is asked (JOB, JOBS): rows as people see them. Due rows, leases and
+// progress are laid over by the runtime.
+struct JobRow {
+  core::Job job;
+  core::State state = core::State::available;  // final ones too
+  core::DeadReason reason = core::DeadReason::none;
+  std::int64_t started_ms = 0, finished_ms = 0;
+  std::string worker;
+  core::Payload result;
+  std::uint64_t payload_bytes = 0;
+};
+struct ListFilter {
+  std::optional<core::TopicId> topic;
+  std::optional<core::State> state;  // running is the runtime's own knowledge, not asked here
+  std::optional<core::JobRef> after;
+  std::size_t rows_max = 50;
+  std::int64_t now_wall_ms = 0;  // rows whose due time has passed are available
+};
+
+struct StoreFacts {
+  std::uint64_t wal_bytes = 0, store_bytes = 0, disk_free_bytes = 0;
+};
+
+// A connection that only reads; made by Store::reader(), used from one thread of its own.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  [[nodiscard]] virtual Expected<std::optional<JobRow>> job(const core::JobRef& ref,
+                                                            bool with_payload) = 0;
+  // By rising topic, partition, seq; payloads left out (payload_bytes is set).
+  [[nodiscard]] virtual Expected<std::vector<JobRow>> list(const ListFilter& filter) = 0;
+  // The whole check, which takes as long as the store is large. "ok", or what is damaged.
+  // Interrupted (answers "interrupted") once stop() turns true.
+  [[nodiscard]] virtual Expected<std::string> check(const std::function<bool()>& stop) = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // All that an engine needs to start; raises and stores the epoch. Called once, first.
+  [[nodiscard]] virtual Expected<core::Recovered> recover() = 0;
+  [[nodiscard]] virtual std::uint64_t epoch() const = 0;
+
+  using Committed = std::function<void(Expected<CommitStats>)>;
+  virtual void commit(core::ChangeSet&& changes, Committed done) = 0;
+
+  // Answers with the command that carries the rows (ReadyLoaded …). Sees what is committed.
+  using Loaded = std::function<void(Expected<core::Command>)>;
+  virtual void load(const core::Load& load, Loaded done) = 0;
+
+  // Quiet moments: checkpoints and the like; at most budget_ms of work. True: there is more.
+  [[nodiscard]] virtual bool upkeep(std::int64_t budget_ms) = 0;
+
+  [[nodiscard]] virtual Expected<std::unique_ptr<Reader>> reader() const = 0;
+  [[nodiscard]] virtual StoreFacts facts() const = 0;
+};
+
+}  // namespace millrace::storage
