@@ -1,0 +1,137 @@
+// What only the SQLite store promises: one owner, clear refusals, and that what it acknowledged
+// survives kill -9.
+#include "storage/sqlite_store.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace millrace::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+class SqliteFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "millrace-sqlite-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    path_ = folder_ + "/s.db";
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  FailureKind refused() {
+    auto opened = open_sqlite({.path = path_});
+    EXPECT_FALSE(opened);
+    if (opened) return FailureKind::io;
+    EXPECT_FALSE(opened.error().message.empty());
+    return opened.error().kind;
+  }
+  void make() { ASSERT_TRUE(open_sqlite({.path = path_})); }
+  void overwrite(std::streamoff at, const std::string& bytes) {
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(at);
+    file << bytes;
+  }
+
+  std::string folder_, path_;
+};
+
+core::ChangeSet one_job(std::uint64_t seq) {
+  core::ChangeSet changes;
+  core::Job job;
+  job.ref = {1, 0, seq};
+  job.payload = core::Payload::copy_of(std::string(256, 'x'));
+  changes.inserts.push_back(job);
+  changes.partitions.push_back({{1, 0}, {.next_seq = seq + 1, .live = seq}});
+  return changes;
+}
+
+TEST_F(SqliteFile, ASecondOwnerIsRefused) {
+  const auto first = open_sqlite({.path = path_});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(refused(), FailureKind::busy);
+}
+
+TEST_F(SqliteFile, AForeignFileIsRefusedAndLeftAsItWas) {
+  std::ofstream(path_) << std::string(4'096, 'z');
+  EXPECT_EQ(refused(), FailureKind::not_ours);
+  EXPECT_EQ(fs::file_size(path_), 4'096U);
+}
+
+TEST_F(SqliteFile, ANewerSchemaIsRefused) {
+  make();
+  overwrite(60, std::string("\0\0\0\x63", 4));  // user_version, in the header of the file format
+  EXPECT_EQ(refused(), FailureKind::too_new);
+}
+
+TEST_F(SqliteFile, ATruncatedFileIsRefusedAsDamaged) {
+  make();
+  fs::resize_file(path_, fs::file_size(path_) / 2);
+  EXPECT_EQ(refused(), FailureKind::damaged);
+}
+
+TEST_F(SqliteFile, AFolderThatIsNotThereIsRefused) {
+  path_ = folder_ + "/missing/s.db";
+  (void)refused();
+}
+
+TEST_F(SqliteFile, TheLogStaysBoundedWhileTheFileGrows) {
+  auto store = open_sqlite({.path = path_, .wal_bytes_max = 1 << 20});
+  ASSERT_TRUE(store);
+  ASSERT_TRUE((*store)->recover());
+  for (std::uint64_t seq = 1; seq <= 3'000; ++seq) {
+    (*store)->commit(one_job(seq), [](auto answer) { ASSERT_TRUE(answer); });
+  }
+  EXPECT_LT(fs::file_size(path_ + "-wal"), 2U << 20U);
+}
+
+// The child says each sequence number after its commit; whatever was said must be in the file.
+TEST_F(SqliteFile, WhatWasAcknowledgedSurvivesKill9) {
+  std::uint64_t said = 0;
+  for (int round = 0; round < 20; ++round) {
+    int pipe_ends[2];
+    ASSERT_EQ(::pipe(pipe_ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      auto store = open_sqlite({.path = path_, .wal_bytes_max = 256 << 10});
+      if (!store || !(*store)->recover()) ::_exit(1);
+      for (std::uint64_t seq = said + 1;; ++seq) {
+        bool stored = false;
+        // A row that was stored but never said may be there already: then it is found by a load.
+        (*store)->load(core::LoadJob{1, {1, 0, seq}}, [&](auto answer) {
+          stored = answer && std::get<core::JobLoaded>(*answer).job.has_value();
+        });
+        if (!stored) (*store)->commit(one_job(seq), [&](auto answer) { stored = bool(answer); });
+        if (!stored || ::write(pipe_ends[1], &seq, sizeof seq) != sizeof seq) ::_exit(1);
+      }
+    }
+    ::close(pipe_ends[1]);
+    const std::uint64_t until = said + 20 + static_cast<std::uint64_t>(round) * 7;
+    while (said < until) {
+      ASSERT_EQ(::read(pipe_ends[0], &said, sizeof said), static_cast<ssize_t>(sizeof said));
+    }
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    while (::read(pipe_ends[0], &said, sizeof said) == static_cast<ssize_t>(sizeof said)) {
+    }
+    ::close(pipe_ends[0]);
+    auto store = open_sqlite({.path = path_});
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE((*store)->recover());
+    for (std::uint64_t seq = 1; seq <= said; ++seq) {
+      (*store)->load(core::LoadJob{1, {1, 0, seq}}, [&](auto answer) {
+        ASSERT_TRUE(answer);
+        ASSERT_TRUE(std::get<core::JobLoaded>(*answer).job) << "acknowledged and lost: " << seq;
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace millrace::storage

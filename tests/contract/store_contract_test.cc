@@ -1,0 +1,242 @@
+// What every store promises (broker/storage/store.h). A second store joins by a second factory.
+#include "storage/sqlite_store.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace millrace::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using core::ChangeSet;
+using core::Job;
+using core::JobRef;
+using core::State;
+
+struct Factory {
+  const char* name;
+  std::function<Expected<std::unique_ptr<Store>>(const std::string& folder)> open;
+};
+
+class StoreContract : public ::testing::TestWithParam<Factory> {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "millrace-contract-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    reopen();
+    ChangeSet start;
+    start.topics.push_back({1, "t", {}, false});
+    start.partitions.push_back({{1, 0}, {}});
+    commit(std::move(start));
+  }
+  void TearDown() override {
+    store_.reset();
+    fs::remove_all(folder_);
+  }
+  void reopen() {
+    store_.reset();
+    auto opened = GetParam().open(folder_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    store_ = std::move(*opened);
+    auto recovered = store_->recover();
+    ASSERT_TRUE(recovered) << recovered.error().message;
+    recovered_ = std::move(*recovered);
+  }
+  Expected<CommitStats> try_commit(ChangeSet changes) {
+    std::optional<Expected<CommitStats>> answer;
+    store_->commit(std::move(changes), [&](auto a) { answer = std::move(a); });
+    return answer.value();
+  }
+  void commit(ChangeSet changes) {
+    const auto answer = try_commit(std::move(changes));
+    ASSERT_TRUE(answer) << answer.error().message;
+  }
+  template <typename T>
+  T load(const core::Load& load) {
+    std::optional<T> got;
+    store_->load(load, [&](Expected<core::Command> a) {
+      ASSERT_TRUE(a) << a.error().message;
+      got = std::get<T>(std::move(*a));
+    });
+    return got.value();
+  }
+  core::ReadyLoaded ready(std::uint64_t after = 0, std::size_t jobs_max = 100) {
+    return load<core::ReadyLoaded>(core::LoadReady{{1, 0}, 5, after, jobs_max, 1U << 20});
+  }
+  static Job job(std::uint64_t seq, std::string_view payload = "p", std::int64_t due_ms = 0) {
+    Job job;
+    job.ref = {1, 0, seq};
+    job.state = due_ms == 0 ? State::available : State::scheduled;
+    job.enqueued_ms = 1'000;
+    job.due_ms = due_ms;
+    job.payload = core::Payload::copy_of(payload);
+    return job;
+  }
+  static ChangeSet inserts(std::uint64_t first, std::uint64_t count) {
+    ChangeSet changes;
+    for (std::uint64_t i = 0; i < count; ++i) changes.inserts.push_back(job(first + i));
+    return changes;
+  }
+
+  std::string folder_;
+  std::unique_ptr<Store> store_;
+  core::Recovered recovered_;
+};
+
+TEST_P(StoreContract, WhatIsCommittedIsLoadedInOrderAndInPages) {
+  commit(inserts(1, 5));
+  const auto page = ready(1, 2);
+  ASSERT_EQ(page.jobs.size(), 2U);
+  EXPECT_TRUE(page.more);
+  EXPECT_EQ(page.jobs[0].ref.seq, 2U);
+  EXPECT_EQ(page.jobs[0].payload.bytes(), "p");
+  const auto rest = ready(3);
+  EXPECT_EQ(rest.jobs.size(), 2U);
+  EXPECT_FALSE(rest.more);
+}
+
+TEST_P(StoreContract, EveryFieldOfAJobSurvives) {
+  Job full = job(1, std::string("\0\xff", 2), 5'000);
+  full.state = State::retryable;
+  full.priority = 2;
+  full.attempt = 3;
+  full.attempts_max = 7;
+  full.deaths = 1;
+  full.key = "key";
+  full.headers = std::string("h\0", 2);
+  full.error = "why";
+  ChangeSet changes;
+  changes.inserts.push_back(full);
+  commit(std::move(changes));
+  reopen();
+  const auto got = load<core::JobLoaded>(core::LoadJob{1, full.ref});
+  ASSERT_TRUE(got.job);
+  EXPECT_EQ(got.job->payload.bytes(), full.payload.bytes());
+  EXPECT_EQ(got.job->state, full.state);
+  EXPECT_EQ(got.job->priority, 2);
+  EXPECT_EQ(got.job->attempt, 3U);
+  EXPECT_EQ(got.job->attempts_max, 7U);
+  EXPECT_EQ(got.job->deaths, 1U);
+  EXPECT_EQ(got.job->due_ms, 5'000);
+  EXPECT_EQ(got.job->key, "key");
+  EXPECT_EQ(got.job->headers, full.headers);
+  EXPECT_EQ(got.job->error, "why");
+}
+
+TEST_P(StoreContract, DueJobsComeByTheirTimeAndTheNextIsNamed) {
+  ChangeSet changes;
+  changes.inserts = {job(1, "a", 300), job(2, "b", 100), job(3, "c", 200), job(4, "d", 900)};
+  commit(std::move(changes));
+  const auto due = load<core::DueLoaded>(core::LoadDue{{1, 0}, 300, {}, 2, 1U << 20});
+  ASSERT_EQ(due.jobs.size(), 2U);
+  EXPECT_EQ(due.jobs[0].ref.seq, 2U);
+  EXPECT_EQ(due.jobs[1].ref.seq, 3U);
+  EXPECT_TRUE(due.more);
+  const auto rest = load<core::DueLoaded>(core::LoadDue{{1, 0}, 300, {200, 5, 3}, 9, 1U << 20});
+  ASSERT_EQ(rest.jobs.size(), 1U);
+  EXPECT_FALSE(rest.more);
+  EXPECT_EQ(rest.next_due_ms, 900);
+  EXPECT_TRUE(ready().jobs.empty());
+}
+
+TEST_P(StoreContract, AFinishedJobIsGoneUnlessItIsKept) {
+  commit(inserts(1, 2));
+  ChangeSet changes;
+  changes.finishes.push_back({.ref = {1, 0, 1}});
+  changes.finishes.push_back({.ref = {1, 0, 2},
+                              .state = State::dead,
+                              .reason = core::DeadReason::discarded,
+                              .keep = true,
+                              .finished_ms = 50,
+                              .error = "bad"});
+  commit(std::move(changes));
+  EXPECT_TRUE(ready().jobs.empty());
+  EXPECT_FALSE(load<core::JobLoaded>(core::LoadJob{1, {1, 0, 1}}).finished);
+  EXPECT_TRUE(load<core::JobLoaded>(core::LoadJob{1, {1, 0, 2}}).finished);
+  const auto dead = load<core::DeadLoaded>(core::LoadDead{1, 1, {}, 10});
+  ASSERT_EQ(dead.jobs.size(), 1U);
+  EXPECT_EQ(dead.jobs[0].payload.bytes(), "p");
+  const auto expired = load<core::ExpiredLoaded>(core::LoadExpired{1, 51, 0, 0, 10});
+  EXPECT_EQ(expired.dead, (std::vector<JobRef>{{1, 0, 2}}));
+}
+
+TEST_P(StoreContract, ADeadJobIsRequeuedInOneCommit) {
+  commit(inserts(1, 1));
+  ChangeSet dies;
+  dies.finishes.push_back({.ref = {1, 0, 1}, .state = State::dead, .keep = true});
+  commit(std::move(dies));
+  ChangeSet back;
+  back.finished_dropped.push_back({1, 0, 1});
+  back.inserts.push_back(job(1));
+  commit(std::move(back));
+  EXPECT_EQ(ready().jobs.size(), 1U);
+  EXPECT_FALSE(load<core::JobLoaded>(core::LoadJob{1, {1, 0, 1}}).finished);
+}
+
+TEST_P(StoreContract, ACommitIsAllOrNothingAndAFailedStoreAnswersNothingMore) {
+  ChangeSet bad = inserts(1, 3);
+  bad.finishes.push_back({.ref = {1, 0, 99}});
+  EXPECT_FALSE(try_commit(std::move(bad)));
+  EXPECT_FALSE(try_commit(inserts(10, 1)));
+  reopen();
+  EXPECT_TRUE(ready().jobs.empty());
+}
+
+TEST_P(StoreContract, AllThatAnEngineNeedsSurvivesAndTheEpochRises) {
+  const auto epoch = store_->epoch();
+  ChangeSet changes = inserts(1, 1);
+  changes.sessions_put.push_back({{7}, "worker"});
+  changes.producers_put.push_back({{8}, 2, 3, {{4, {1, 0}, 5, 6}}});
+  changes.leases_put.push_back({{1, 0, 1}, 5, {7}, (1ULL << 63U) + 9, 11});
+  changes.partitions.push_back({{1, 0}, {.next_seq = 2, .live = 1, .enqueued = 1}});
+  commit(std::move(changes));
+  reopen();
+  EXPECT_GT(store_->epoch(), epoch);
+  ASSERT_EQ(recovered_.topics.size(), 1U);
+  ASSERT_EQ(recovered_.partitions.size(), 1U);
+  EXPECT_EQ(recovered_.partitions[0].counts.next_seq, 2U);
+  ASSERT_EQ(recovered_.sessions.size(), 1U);
+  EXPECT_EQ(recovered_.sessions[0].name, "worker");
+  ASSERT_EQ(recovered_.producers.size(), 1U);
+  EXPECT_EQ(recovered_.producers[0].answers.at(0).first_seq, 5U);
+  ASSERT_EQ(recovered_.leases.size(), 1U);
+  EXPECT_EQ(recovered_.leases[0].lease.token, (1ULL << 63U) + 9);
+  EXPECT_EQ(recovered_.leases[0].job.ref.seq, 1U);
+}
+
+TEST_P(StoreContract, AReaderSeesRowsAsPeopleDo) {
+  ChangeSet changes = inserts(1, 2);
+  changes.inserts.push_back(job(3, "later", 5'000));
+  commit(std::move(changes));
+  auto reader = store_->reader();
+  ASSERT_TRUE(reader) << reader.error().message;
+  const auto one = (*reader)->job({1, 0, 2}, true);
+  ASSERT_TRUE(one && *one);
+  EXPECT_EQ((*one)->job.payload.bytes(), "p");
+  EXPECT_FALSE(*(*reader)->job({1, 0, 77}, true));
+  ListFilter filter;
+  filter.topic = 1;
+  filter.now_wall_ms = 4'000;
+  filter.state = State::scheduled;
+  EXPECT_EQ((*reader)->list(filter)->size(), 1U);
+  filter.now_wall_ms = 6'000;
+  filter.state = State::available;
+  EXPECT_EQ((*reader)->list(filter)->size(), 3U);
+  filter.after = JobRef{1, 0, 1};
+  EXPECT_EQ((*reader)->list(filter)->size(), 2U);
+  EXPECT_EQ(*(*reader)->check([] { return false; }), "ok");
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
+                         ::testing::Values(Factory{"sqlite",
+                                                   [](const std::string& folder) {
+                                                     return open_sqlite({.path = folder + "/s.db"});
+                                                   }}),
+                         [](const auto& store) { return std::string(store.param.name); });
+
+}  // namespace
+}  // namespace millrace::storage

@@ -1,0 +1,92 @@
+// What survives a restart: live workers keep what they hold, and nothing runs twice for it.
+#include "engine_test_kit.h"
+
+#include <gtest/gtest.h>
+
+namespace millrace::core::test {
+namespace {
+
+HeldJob held(const Delivered& job) { return {"t", 0, job.seq, job.token}; }
+
+TEST(EngineRestart, ALiveWorkerKeepsAShortJobThatWasNeverWrittenDown) {
+  Shard shard;
+  shard.enqueue(1);
+  shard.worker(1, 1);
+  const auto job = shard.take_deliveries().at(0);
+  shard.crash();
+  const auto worker = shard.worker(1, 1, {held(job)});
+  EXPECT_TRUE(shard.last<Opened>().lost.empty());
+  EXPECT_TRUE(shard.take_deliveries().empty());
+  EXPECT_TRUE(shard.settle(worker, job.token).empty());
+  EXPECT_TRUE(shard.store.jobs.empty());
+}
+
+TEST(EngineRestart, DeliveriesAreHeldUntilKnownWorkersAreBackOrTheGraceIsOver) {
+  Shard shard;
+  shard.enqueue(1);
+  shard.worker(1, 1);
+  ASSERT_EQ(shard.take_deliveries().size(), 1U);
+  shard.crash();
+  shard.worker(2, 1);
+  EXPECT_TRUE(shard.take_deliveries().empty());
+  EXPECT_GT(shard.engine->grace_ms(shard.now), 0);
+  shard.pass(grace_ms_max);
+  shard.idle();
+  EXPECT_EQ(shard.take_deliveries().size(), 1U);
+}
+
+TEST(EngineRestart, ALongLeaseSurvivesAndItsDeathIsCounted) {
+  Shard shard;
+  const auto ref = shard.enqueue(1).at(0);
+  shard.worker(1, 1);
+  shard.pass(lease_tick_ms);
+  shard.idle();
+  ASSERT_EQ(shard.store.leases.size(), 1U);
+  shard.crash();
+  for (int i = 0; i < 31; ++i) {
+    shard.pass(1'000);
+    shard.idle();
+  }
+  EXPECT_EQ(shard.store.jobs.at(ref).deaths, 1U);
+  EXPECT_TRUE(shard.store.leases.empty());
+}
+
+TEST(EngineRestart, ATokenFromBeforeIsStaleOnceTheJobWasGivenToAnother) {
+  Shard shard;
+  shard.enqueue(1);
+  shard.worker(1, 1);
+  const auto first = shard.take_deliveries().at(0);
+  shard.crash();
+  shard.pass(grace_ms_max);
+  shard.worker(2, 1);
+  const auto second = shard.take_deliveries().at(0);
+  EXPECT_GT(second.token, first.token);
+  shard.worker(1, 1, {held(first)});
+  EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{first.token});
+  EXPECT_TRUE(shard.settle(session_id(2), second.token).empty());
+}
+
+TEST(EngineRestart, AnUnknownSessionCannotClaim) {
+  Shard shard;
+  shard.enqueue(1);
+  shard.worker(1, 1);
+  const auto job = shard.take_deliveries().at(0);
+  shard.crash();
+  shard.worker(7, 0, {held(job)});
+  EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{job.token});
+}
+
+TEST(EngineRestart, ADeliveryLostOnTheWayIsGivenAgainWithoutCountingAnAttempt) {
+  Shard shard;
+  shard.enqueue(1);
+  shard.worker(1, 1);
+  const auto lost = shard.take_deliveries().at(0);
+  shard.worker(1, 1, {});
+  const auto again = shard.take_deliveries();
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].seq, lost.seq);
+  EXPECT_EQ(again[0].attempt, 1U);
+}
+
+}  // namespace
+}  // namespace millrace::core::test
