@@ -1,0 +1,233 @@
+#include "net/dispatcher.h"
+
+#include "wire/codec.h"
+
+#include <limits>
+
+namespace millrace::net {
+namespace {
+
+struct Context {
+  const Incoming& message;
+  core::SessionId session{};
+  core::Now now;
+};
+
+void refuse(Parsed& out, ErrorCode code, std::string message) {
+  out.refused = true;
+  out.error = {code, std::move(message), {}};
+}
+
+// Decodes the body and hands it on, or refuses.
+template <typename Body, typename Then>
+void with(const Context& c, Parsed& out, Then then) {
+  auto body = wire::decode<Body>(c.message.body);
+  if (!body) return refuse(out, body.error().code, body.error().message);
+  then(*body);
+}
+
+core::Payload payload(const Context& c, std::string_view bytes) { return {c.message.owner, bytes}; }
+
+std::int64_t due_ms(const wire::NewJob& job, core::Now now) {
+  if (job.run_at_ms) return static_cast<std::int64_t>(*job.run_at_ms);
+  return job.delay_ms && *job.delay_ms > 0 ? now.wall_ms + static_cast<std::int64_t>(*job.delay_ms)
+                                           : 0;
+}
+
+void hello(const Context& c, Parsed& out) {
+  with<wire::Hello>(c, out, [&](const wire::Hello& body) {
+    out.hello = body;
+    if (body.role != wire::Role::worker) return;
+    core::SessionOpen command{0, body.session, std::string(body.name), {}};
+    for (const auto& [job, token] : body.held) {
+      command.held.push_back({std::string(job.topic), job.partition, job.seq, token});
+    }
+    out.command = std::move(command);
+  });
+}
+
+void goodbye(const Context& c, Parsed& out) { out.command = core::SessionClose{0, c.session}; }
+
+void heartbeat(const Context& c, Parsed& out) {
+  out.command = core::SessionBeat{c.session};
+  out.question = wire::Empty{};
+}
+
+void enqueue(const Context& c, Parsed& out) {
+  with<wire::Enqueue>(c, out, [&](const wire::Enqueue& body) {
+    core::Enqueue command{
+        0, std::string(body.topic), static_cast<std::uint16_t>(body.partition), {}, {}};
+    if (body.producer)
+      command.producer = core::ProducerStamp{*body.producer, body.epoch, body.batch};
+    command.jobs.reserve(body.jobs.size());
+    for (const wire::NewJob& job : body.jobs) {
+      command.jobs.push_back(
+          {payload(c, job.payload), std::string(job.key), std::string(job.headers),
+           static_cast<std::uint8_t>(job.priority.value_or(wire::priority_default)),
+           due_ms(job, c.now), static_cast<std::uint32_t>(job.attempts_max.value_or(0))});
+    }
+    out.command = std::move(command);
+  });
+}
+
+void subscribe(const Context& c, Parsed& out) {
+  with<wire::Subscribe>(c, out, [&](const wire::Subscribe& body) {
+    core::Subscribe command{0, c.session, {}, body.credit};
+    for (const auto topic : body.topics) command.topics.emplace_back(topic);
+    out.command = std::move(command);
+  });
+}
+
+void credit(const Context& c, Parsed& out) {
+  with<wire::Credit>(c, out, [&](const wire::Credit& body) {
+    out.command = core::Grant{c.session, body.credit};
+  });
+}
+
+void settle(const Context& c, Parsed& out) {
+  with<wire::Settle>(c, out, [&](const wire::Settle& body) {
+    core::Settle command{0, c.session, {}, body.credit};
+    command.outcomes.reserve(body.outcomes.size());
+    for (const wire::Outcome& o : body.outcomes) {
+      core::JobOutcome outcome{o.token,
+                               static_cast<core::OutcomeKind>(o.outcome),
+                               std::string(o.error),
+                               payload(c, o.result),
+                               {}};
+      if (o.retry_after_ms) outcome.retry_after_ms = static_cast<std::int64_t>(*o.retry_after_ms);
+      command.outcomes.push_back(std::move(outcome));
+    }
+    out.command = std::move(command);
+  });
+}
+
+void progress(const Context& c, Parsed& out) {
+  with<wire::Progress>(c, out, [&](const wire::Progress& body) {
+    core::Progress command{c.session, body.token, {}, std::string(body.note)};
+    if (body.percent) command.percent = static_cast<std::uint32_t>(*body.percent);
+    out.command = std::move(command);
+  });
+}
+
+void drain(const Context& c, Parsed& out) { out.command = core::Drain{0, c.session}; }
+
+void topology(const Context& c, Parsed& out) {
+  with<wire::Topology>(c, out, [&](const wire::Topology& body) { out.question = body; });
+}
+void topics(const Context& c, Parsed& out) {
+  with<wire::TopicName>(c, out, [&](const wire::TopicName& body) { out.question = body; });
+}
+void status(const Context& /*c*/, Parsed& out) { out.question = wire::Empty{}; }
+
+void topic_create(const Context& c, Parsed& out) {
+  with<wire::TopicCreate>(c, out, [&](const wire::TopicCreate& body) {
+    core::TopicSettings s;
+    const auto set = [](auto& field, const auto& given) {
+      if (given) field = static_cast<std::decay_t<decltype(field)>>(*given);
+    };
+    set(s.partitions, body.partitions);
+    set(s.attempts_max, body.attempts_max);
+    set(s.backoff_ms_min, body.backoff_ms_min);
+    set(s.backoff_ms_max, body.backoff_ms_max);
+    set(s.run_ms_max, body.run_ms_max);
+    set(s.history, body.history);
+    set(s.history_ms, body.history_ms);
+    set(s.dead_ms, body.dead_ms);
+    set(s.dead_max, body.dead_max);
+    if (s.partitions == 0 || s.attempts_max == 0) {
+      return refuse(out, ErrorCode::invalid, "partitions and attempts_max are at least 1");
+    }
+    out.command = core::OpenTopic{0, std::string(body.topic), s, false};
+  });
+}
+
+void pause(const Context& c, Parsed& out) {
+  with<wire::TopicName>(c, out, [&](const wire::TopicName& body) {
+    out.command = core::PauseTopic{0, std::string(body.topic), out.verb == wire::Verb::pause};
+  });
+}
+
+void cancel(const Context& c, Parsed& out) {
+  with<wire::JobName>(c, out, [&](const wire::JobName& body) {
+    out.command = core::Cancel{0, std::string(body.job.topic), body.job.partition, body.job.seq};
+  });
+}
+
+void dead(const Context& c, Parsed& out) {
+  with<wire::DeadSelect>(c, out, [&](const wire::DeadSelect& body) {
+    core::DeadCommand command;
+    command.purge = out.verb == wire::Verb::dead_purge;
+    command.topic = body.topic;
+    command.jobs_max = body.limit;
+    for (const wire::JobRef& job : body.jobs) {
+      if (job.topic == body.topic) command.jobs.emplace_back(job.partition, job.seq);
+    }
+    out.command = std::move(command);
+  });
+}
+
+struct Row {
+  wire::Verb verb;
+  bool needs_session;
+  void (*handle)(const Context&, Parsed&);
+};
+constexpr Row table[] = {
+    {wire::Verb::hello, false, hello},        {wire::Verb::heartbeat, true, heartbeat},
+    {wire::Verb::goodbye, true, goodbye},     {wire::Verb::enqueue, true, enqueue},
+    {wire::Verb::subscribe, true, subscribe}, {wire::Verb::credit, true, credit},
+    {wire::Verb::settle, true, settle},       {wire::Verb::progress, true, progress},
+    {wire::Verb::drain, true, drain},         {wire::Verb::topology, true, topology},
+    {wire::Verb::topics, true, topics},       {wire::Verb::topic_create, true, topic_create},
+    {wire::Verb::pause, true, pause},         {wire::Verb::resume, true, pause},
+    {wire::Verb::cancel, true, cancel},       {wire::Verb::dead_requeue, true, dead},
+    {wire::Verb::dead_purge, true, dead},     {wire::Verb::status, true, status},
+    {wire::Verb::sessions, true, status},
+};
+
+}  // namespace
+
+Parsed parse(const Incoming& message, const core::SessionId* session, core::Now now) {
+  Parsed out;
+  if (!message.two_parts) {
+    refuse(out, ErrorCode::invalid, "a message has two parts: a header and a body");
+    return out;
+  }
+  const auto header = wire::decode_header(message.header);
+  if (!header) {
+    refuse(out, header.error().code, header.error().message);
+    return out;
+  }
+  out.correlation = header->correlation;
+  if (header->version != wire::protocol_version) {
+    refuse(out, ErrorCode::unsupported_version, "this broker speaks version 1");
+    return out;
+  }
+  for (const Row& row : table) {
+    if (static_cast<std::uint64_t>(row.verb) != header->verb) continue;
+    out.verb = row.verb;
+    if (row.needs_session && session == nullptr) {
+      refuse(out, ErrorCode::no_session, "say HELLO first");
+      return out;
+    }
+    row.handle({message, session == nullptr ? core::SessionId{} : *session, now}, out);
+    return out;
+  }
+  refuse(out, ErrorCode::unknown_verb,
+         "verb " + std::to_string(header->verb) + " is not one of this broker's");
+  return out;
+}
+
+bool set_request(core::Command& command, core::RequestId request) {
+  return std::visit(
+      [request](auto& c) {
+        if constexpr (requires { c.request; }) {
+          c.request = request;
+          return true;
+        } else {
+          return false;
+        }
+      },
+      command);
+}
+
+}  // namespace millrace::net

@@ -1,0 +1,104 @@
+#include "net/endpoint.h"
+
+#include "wire/limits.h"
+
+#include <zmq.h>
+#include <array>
+
+namespace millrace::net {
+namespace {
+
+// Messages a peer may have waiting before it counts as one that does not read.
+constexpr int queue_max = 10'000;
+
+struct Part {
+  Part() { zmq_msg_init(&message); }
+  ~Part() { zmq_msg_close(&message); }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+  [[nodiscard]] std::string_view view() {
+    return {static_cast<const char*>(zmq_msg_data(&message)), zmq_msg_size(&message)};
+  }
+  zmq_msg_t message;
+};
+struct TwoParts {
+  Part header, body;
+};
+
+}  // namespace
+
+struct Endpoint::Sockets {
+  void* context = zmq_ctx_new();
+  void* router = zmq_socket(context, ZMQ_ROUTER);
+};
+
+Endpoint::Endpoint() : sockets_(std::make_unique<Sockets>()) {
+  const auto set = [this](int option, int value) {
+    zmq_setsockopt(sockets_->router, option, &value, sizeof value);
+  };
+  set(ZMQ_ROUTER_MANDATORY, 1);  // else a message to a peer that is gone vanishes silently
+  set(ZMQ_LINGER, 200);
+  set(ZMQ_SNDHWM, queue_max);
+  set(ZMQ_RCVHWM, queue_max);
+  set(ZMQ_HEARTBEAT_IVL, 1'000);
+  set(ZMQ_HEARTBEAT_TIMEOUT, 5'000);
+  const auto bytes_max = static_cast<std::int64_t>(wire::frame_bytes_max);
+  zmq_setsockopt(sockets_->router, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
+}
+
+Endpoint::~Endpoint() {
+  zmq_close(sockets_->router);
+  zmq_ctx_term(sockets_->context);
+}
+
+std::string Endpoint::bind(const std::string& address) {
+  if (zmq_bind(sockets_->router, address.c_str()) == 0) return {};
+  return "listening on " + address + ": " + zmq_strerror(zmq_errno()) +
+         "; another program may use it: stop that, or name another address";
+}
+
+int Endpoint::fd() const {
+  int fd = -1;
+  std::size_t size = sizeof fd;
+  zmq_getsockopt(sockets_->router, ZMQ_FD, &fd, &size);
+  return fd;
+}
+
+bool Endpoint::readable() const {
+  int events = 0;
+  std::size_t size = sizeof events;
+  zmq_getsockopt(sockets_->router, ZMQ_EVENTS, &events, &size);
+  return (events & ZMQ_POLLIN) != 0;
+}
+
+bool Endpoint::receive(Incoming& message) {
+  Part peer;
+  if (zmq_msg_recv(&peer.message, sockets_->router, ZMQ_DONTWAIT) < 0) return false;
+  message.peer = peer.view();
+  auto parts = std::make_shared<TwoParts>();
+  const std::array<Part*, 2> wanted{&parts->header, &parts->body};
+  Part dropped;
+  std::size_t count = 0;
+  bool more = zmq_msg_more(&peer.message) != 0;
+  while (more) {
+    Part& part = count < wanted.size() ? *wanted[count] : dropped;
+    if (zmq_msg_recv(&part.message, sockets_->router, ZMQ_DONTWAIT) < 0) break;
+    more = zmq_msg_more(&part.message) != 0;
+    ++count;
+  }
+  message.two_parts = count == wire::parts_max;
+  message.header = parts->header.view();
+  message.body = parts->body.view();
+  message.owner = std::move(parts);
+  return true;
+}
+
+bool Endpoint::send(const std::string& peer, std::string_view header, std::string_view body) {
+  constexpr int first = ZMQ_DONTWAIT | ZMQ_SNDMORE;
+  void* router = sockets_->router;
+  return zmq_send(router, peer.data(), peer.size(), first) >= 0 &&
+         zmq_send(router, header.data(), header.size(), first) >= 0 &&
+         zmq_send(router, body.data(), body.size(), ZMQ_DONTWAIT) >= 0;
+}
+
+}  // namespace millrace::net
