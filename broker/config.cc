@@ -1,0 +1,189 @@
+#include "config.h"
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t socket_path_bytes_max = 107;  // sun_path, less its zero
+constexpr std::int64_t ms_max = std::int64_t{1} << 40U;
+
+class File {
+ public:
+  File(std::string path, std::vector<std::string>& errors)
+      : path_(std::move(path)), errors_(errors) {}
+
+  void wrong(const toml::source_region& at, const std::string& what) {
+    errors_.push_back(path_ + ":" + std::to_string(at.begin.line) + ":" +
+                      std::to_string(at.begin.column) + ": " + what);
+  }
+  void known(const toml::table& table, std::initializer_list<std::string_view> keys) {
+    for (const auto& [key, node] : table) {
+      if (std::find(keys.begin(), keys.end(), key.str()) != keys.end()) continue;
+      std::string all;
+      for (const auto k : keys) all += (all.empty() ? "" : ", ") + std::string(k);
+      wrong(key.source(), "unknown key '" + std::string(key.str()) + "'; known here: " + all);
+    }
+  }
+  template <typename T>
+  void number(const toml::table& table, std::string_view key, std::int64_t low, std::int64_t high,
+              T& out) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<std::int64_t>();
+    if (!value || *value < low || *value > high) {
+      return wrong(node->source(), std::string(key) + " is a whole number from " +
+                                       std::to_string(low) + " to " + std::to_string(high));
+    }
+    out = static_cast<T>(*value);
+  }
+  void boolean(const toml::table& table, std::string_view key, bool& out) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<bool>();
+    if (!value) return wrong(node->source(), std::string(key) + " is true or false");
+    out = *value;
+  }
+  const toml::table* section(const toml::table& root, std::string_view key) {
+    const toml::node* node = root.get(key);
+    if (node == nullptr) return nullptr;
+    if (!node->is_table()) wrong(node->source(), "[" + std::string(key) + "] is a table");
+    return node->as_table();
+  }
+
+ private:
+  std::string path_;
+  std::vector<std::string>& errors_;
+};
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127.";
+}
+
+void check_address(File& file, const toml::node& node, const std::string& address,
+                   std::uint32_t shards) {
+  if (address.rfind("ipc://", 0) == 0) {
+    if (shard_address(address, shards - 1).size() - 6 > socket_path_bytes_max) {
+      file.wrong(node.source(), "the path of a socket has at most 107 bytes");
+    }
+    return;
+  }
+  if (address.rfind("tcp://", 0) != 0 || address.rfind(':') < 6) {
+    return file.wrong(node.source(), "an address is ipc:///path or tcp://127.0.0.1:port");
+  }
+  const std::string host = address.substr(6, address.rfind(':') - 6);
+  if (!is_loopback(host)) {
+    file.wrong(node.source(), "no keys are configured, so anybody could connect to " + address +
+                                  ": listen on ipc:// or on a loopback address");
+  }
+}
+
+void read_broker(File& file, const toml::table& t, Config& c) {
+  file.known(t, {"data_dir", "listen", "shards", "allow_new_topics", "lease_ms", "heartbeat_ms",
+                 "grace_ms_max", "disk_free_bytes_min"});
+  file.number(t, "shards", 1, 64, c.shards);
+  file.boolean(t, "allow_new_topics", c.allow_new_topics);
+  file.number(t, "lease_ms", 100, ms_max, c.lease_ms);
+  file.number(t, "heartbeat_ms", 10, ms_max, c.heartbeat_ms);
+  file.number(t, "grace_ms_max", 0, 60'000, c.grace_ms_max);
+  file.number(t, "disk_free_bytes_min", 0, std::numeric_limits<std::int64_t>::max(),
+              c.disk_free_bytes_min);
+  if (const toml::node* node = t.get("data_dir")) {
+    const auto value = node->value_exact<std::string>();
+    if (!value || value->empty()) file.wrong(node->source(), "data_dir is the path of a folder");
+    c.data_dir = value.value_or("");
+  } else {
+    file.wrong(t.source(), "data_dir is missing: name the folder for the broker's files");
+  }
+  const toml::node* listen = t.get("listen");
+  if (listen == nullptr) return;
+  c.listen.clear();
+  if (!listen->is_array() || listen->as_array()->empty()) {
+    return file.wrong(listen->source(), "listen is a list of addresses");
+  }
+  for (const toml::node& node : *listen->as_array()) {
+    const auto address = node.value_exact<std::string>();
+    if (!address) {
+      file.wrong(node.source(), "an address is text");
+      continue;
+    }
+    check_address(file, node, *address, c.shards);
+    c.listen.push_back(*address);
+  }
+}
+
+bool topic_name_fits(std::string_view name) {
+  const auto alnum = [](char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9');
+  };
+  if (name.empty() || name.size() > 64 || !alnum(name.front())) return false;
+  return std::all_of(name.begin(), name.end(),
+                     [&](char ch) { return alnum(ch) || ch == '.' || ch == '_' || ch == '-'; });
+}
+
+void read_topic(File& file, const toml::table& t, Config& c) {
+  file.known(t, {"name", "partitions", "attempts_max", "backoff_ms_min", "backoff_ms_max",
+                 "run_ms_max", "history", "history_ms", "dead_ms", "dead_max"});
+  core::Topic topic;
+  topic.name = t["name"].value_exact<std::string>().value_or("");
+  if (!topic_name_fits(topic.name)) {
+    file.wrong(t.source(),
+               "a topic's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or "
+               "digit");
+  }
+  auto& s = topic.settings;
+  file.number(t, "partitions", 1, core::partitions_max, s.partitions);
+  file.number(t, "attempts_max", 1, 1'000, s.attempts_max);
+  file.number(t, "backoff_ms_min", 0, ms_max, s.backoff_ms_min);
+  file.number(t, "backoff_ms_max", 1, ms_max, s.backoff_ms_max);
+  file.number(t, "run_ms_max", 0, ms_max, s.run_ms_max);
+  file.boolean(t, "history", s.history);
+  file.number(t, "history_ms", 1, ms_max, s.history_ms);
+  file.number(t, "dead_ms", 1, ms_max, s.dead_ms);
+  file.number(t, "dead_max", 0, ms_max, s.dead_max);
+  c.topics.push_back(std::move(topic));
+}
+
+}  // namespace
+
+ReadConfig read_config(const std::string& path) {
+  ReadConfig read;
+  File file(path, read.errors);
+  toml::table root;
+  try {
+    root = toml::parse_file(path);
+  } catch (const toml::parse_error& e) {
+    file.wrong(e.source(), std::string(e.description()));
+    return read;
+  }
+  file.known(root, {"broker", "topic"});
+  if (const toml::table* broker = file.section(root, "broker")) {
+    read_broker(file, *broker, read.config);
+  } else if (root.get("broker") == nullptr) {
+    file.wrong(root.source(), "section [broker] is missing");
+  }
+  if (const toml::node* topics = root.get("topic")) {
+    if (!topics->is_array_of_tables()) {
+      file.wrong(topics->source(), "topics are written as [[topic]]");
+    } else {
+      for (const toml::node& node : *topics->as_array()) {
+        read_topic(file, *node.as_table(), read.config);
+      }
+    }
+  }
+  return read;
+}
+
+std::string shard_address(const std::string& address, std::uint32_t shard) {
+  if (shard == 0) return address;
+  const auto colon = address.rfind(':');
+  if (address.rfind("ipc://", 0) == 0) return address + "." + std::to_string(shard);
+  std::uint32_t port = 0;
+  std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
+  return address.substr(0, colon + 1) + std::to_string(port + shard);
+}
+
+}  // namespace millrace

@@ -1,0 +1,34 @@
+// The settings file, validated. Nothing else reads settings.
+#pragma once
+
+#include "core/job.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace millrace {
+
+struct Config {
+  std::string data_dir;
+  std::vector<std::string> listen{"ipc:///run/millrace/millrace.sock"};
+  std::uint32_t shards = 1;
+  bool allow_new_topics = true;
+  std::int64_t lease_ms = core::lease_ms_default;
+  std::int64_t heartbeat_ms = core::heartbeat_ms_default;
+  std::int64_t grace_ms_max = core::grace_ms_max;
+  std::uint64_t disk_free_bytes_min = 64U << 20;
+  std::vector<core::Topic> topics;
+};
+
+// errors: every mistake with its place, file:line:column. Without one the config is whole.
+struct ReadConfig {
+  Config config;
+  std::vector<std::string> errors;
+};
+[[nodiscard]] ReadConfig read_config(const std::string& path);
+
+// The address that one shard listens on: the first as given, the next with a number after it.
+[[nodiscard]] std::string shard_address(const std::string& address, std::uint32_t shard);
+
+}  // namespace millrace

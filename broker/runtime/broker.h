@@ -1,0 +1,83 @@
+// One shard at work: receive, step, commit, send. Nothing leaves before the commit that made it
+// true; after a failed commit nothing leaves at all, and run() says why it ended.
+// Threads: everything on the thread that calls run(), except request_stop().
+#pragma once
+
+#include "core/engine.h"
+#include "net/dispatcher.h"
+#include "net/endpoint.h"
+#include "net/replies.h"
+#include "runtime/answers.h"
+#include "storage/store.h"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace millrace::runtime {
+
+class EventLoop;
+
+struct BrokerOptions {
+  core::EngineOptions engine;
+  Topology topology;                // this shard listens on its own entry
+  std::vector<core::Topic> topics;  // from the configuration
+  std::int64_t heartbeat_ms = core::heartbeat_ms_default;
+  std::uint64_t disk_free_bytes_min = 64U << 20;
+  std::string version;
+};
+
+class Broker {
+ public:
+  Broker(BrokerOptions options, std::unique_ptr<storage::Store> store);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  // Recovers and listens. Empty when well, else a sentence.
+  [[nodiscard]] std::string start();
+  // Until request_stop(): empty; or until a commit failed: why.
+  [[nodiscard]] std::string run();
+  void request_stop();
+
+ private:
+  struct Peer {
+    core::SessionId session{};
+    bool worker = false;
+  };
+
+  void turn();
+  void tick();
+  void take(const net::Incoming& message);
+  void welcome(const net::Incoming& message, const net::Parsed& parsed);
+  void finish_turn();
+  void commit(core::Effects&& effects);
+  void release(const core::Effects& effects);
+  void run_loads(const std::vector<core::Load>& loads);
+  void refresh_facts();
+  void fail(const std::string& why);
+  void send(const std::string& peer, wire::Verb verb, std::uint64_t correlation,
+            const std::string& body);
+  [[nodiscard]] net::HelloFacts hello_facts() const;
+
+  BrokerOptions options_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<core::Engine> engine_;
+  net::Endpoint endpoint_;
+  std::unique_ptr<EventLoop> loop_;
+  core::Now now_, started_;
+  core::Effects effects_;  // of the turn
+  core::RequestId requests_ = 0;
+  std::map<core::RequestId, net::Asked> asked_;
+  std::map<std::string, Peer> peers_;                        // by routing id
+  std::map<core::SessionId, std::string> routes_;            // worker sessions
+  std::vector<std::pair<net::Asked, std::string>> answers_;  // of questions, sent with the turn
+  ShardFacts facts_;
+  std::string failure_;
+  bool again_ = false;  // loads brought commands: another turn at once
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace millrace::runtime
