@@ -119,6 +119,16 @@ void topics(const Context& c, Parsed& out) {
 }
 void status(const Context& /*c*/, Parsed& out) { out.question = wire::Empty{}; }
 
+void job(const Context& c, Parsed& out) {
+  with<wire::JobName>(c, out, [&](const wire::JobName& body) { out.lookup = body; });
+}
+void jobs(const Context& c, Parsed& out) {
+  with<wire::Jobs>(c, out, [&](const wire::Jobs& body) { out.lookup = body; });
+}
+void wait(const Context& c, Parsed& out) {
+  with<wire::Wait>(c, out, [&](const wire::Wait& body) { out.lookup = body; });
+}
+
 void topic_create(const Context& c, Parsed& out) {
   with<wire::TopicCreate>(c, out, [&](const wire::TopicCreate& body) {
     core::TopicSettings s;
@@ -172,15 +182,28 @@ struct Row {
   void (*handle)(const Context&, Parsed&);
 };
 constexpr Row table[] = {
-    {wire::Verb::hello, false, hello},        {wire::Verb::heartbeat, true, heartbeat},
-    {wire::Verb::goodbye, true, goodbye},     {wire::Verb::enqueue, true, enqueue},
-    {wire::Verb::subscribe, true, subscribe}, {wire::Verb::credit, true, credit},
-    {wire::Verb::settle, true, settle},       {wire::Verb::progress, true, progress},
-    {wire::Verb::drain, true, drain},         {wire::Verb::topology, true, topology},
-    {wire::Verb::topics, true, topics},       {wire::Verb::topic_create, true, topic_create},
-    {wire::Verb::pause, true, pause},         {wire::Verb::resume, true, pause},
-    {wire::Verb::cancel, true, cancel},       {wire::Verb::dead_requeue, true, dead},
-    {wire::Verb::dead_purge, true, dead},     {wire::Verb::status, true, status},
+    {wire::Verb::hello, false, hello},
+    {wire::Verb::heartbeat, true, heartbeat},
+    {wire::Verb::goodbye, true, goodbye},
+    {wire::Verb::enqueue, true, enqueue},
+    {wire::Verb::subscribe, true, subscribe},
+    {wire::Verb::credit, true, credit},
+    {wire::Verb::settle, true, settle},
+    {wire::Verb::progress, true, progress},
+    {wire::Verb::drain, true, drain},
+    {wire::Verb::topology, true, topology},
+    {wire::Verb::topics, true, topics},
+    {wire::Verb::topic_create, true, topic_create},
+    {wire::Verb::pause, true, pause},
+    {wire::Verb::resume, true, pause},
+    {wire::Verb::job, true, job},
+    {wire::Verb::jobs, true, jobs},
+    {wire::Verb::explain, true, job},
+    {wire::Verb::wait, true, wait},
+    {wire::Verb::cancel, true, cancel},
+    {wire::Verb::dead_requeue, true, dead},
+    {wire::Verb::dead_purge, true, dead},
+    {wire::Verb::status, true, status},
     {wire::Verb::sessions, true, status},
 };
 

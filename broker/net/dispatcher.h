@@ -25,12 +25,16 @@ struct Asked {
 // A question that changes nothing; the views live as long as the message.
 using Question = std::variant<wire::Topology, wire::TopicName, wire::Empty>;
 
+// A question about rows; storage answers it.
+using Lookup = std::variant<wire::JobName, wire::Wait, wire::Jobs>;
+
 struct Parsed {
   std::uint64_t correlation = 0;
   wire::Verb verb = wire::Verb::heartbeat;
   std::optional<wire::Hello> hello;      // of any role; a worker's also makes the command
   std::optional<core::Command> command;  // its request id is set by set_request()
   std::optional<Question> question;
+  std::optional<Lookup> lookup;
   Error error;  // when refused
   bool refused = false;
 };

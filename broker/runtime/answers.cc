@@ -108,7 +108,7 @@ std::string status_body(const core::Engine& engine, const ShardFacts& facts, std
   view.disk_free_bytes = facts.disk_free_bytes;
   view.accepting = facts.accepting;
   view.grace_ms = static_cast<std::uint64_t>(engine.grace_ms(now));
-  view.check = "not run";
+  view.check = facts.check;
   return wire::encode(view);
 }
 

@@ -45,7 +45,8 @@ std::string Broker::start() {
   loop_ = std::make_unique<EventLoop>(
       endpoint_.fd(), static_cast<std::uint64_t>(core::lease_tick_ms),
       EventLoop::Callbacks{[this] { turn(); }, [this] { return again_ || endpoint_.readable(); },
-                           [this] { tick(); }, [this] { loop_->stop(); }});
+                           [this] { tick(); }, [this] { stop_ ? loop_->stop() : answer_rows(); }});
+  if (auto wrong = start_reading(); !wrong.empty()) return wrong;
   refresh_facts();
   return {};
 }
@@ -68,6 +69,7 @@ void Broker::tick() {
   now_ = read_clocks();
   engine_->step(core::Tick{}, now_, effects_);
   again_ = true;
+  expire_waiters();
   if (!store_->upkeep(core::lease_tick_ms / 10)) refresh_facts();
 }
 
@@ -88,15 +90,13 @@ void Broker::take(const net::Incoming& message) {
   const core::SessionId* session = known == peers_.end() ? nullptr : &known->second.session;
   net::Parsed parsed = net::parse(message, session, now_);
   const net::Asked asked{message.peer, parsed.verb, parsed.correlation};
-  if (parsed.refused) {
-    const auto refused = net::refusal(to_string(parsed.error.code), parsed.error.message);
-    return send(asked.peer, refused.verb, asked.correlation, refused.body);
-  }
+  if (parsed.refused) return refuse(asked, to_string(parsed.error.code), parsed.error.message);
   if (parsed.verb == wire::Verb::enqueue && !facts_.accepting) {
     const auto refused = net::refusal(
         "disk_full", "the disk is at its watermark: nothing was stored; free space", 1'000);
     return send(asked.peer, refused.verb, asked.correlation, refused.body);
   }
+  if (parsed.lookup) look_up(asked, *parsed.lookup);
   if (parsed.hello) welcome(message, parsed);
   if (session != nullptr && known->second.worker && parsed.verb != wire::Verb::heartbeat) {
     engine_->step(core::SessionBeat{*session}, now_, effects_);
@@ -182,6 +182,7 @@ void Broker::release(const core::Effects& effects) {
     to_session(revoked.session, wire::Verb::revoke, net::revoke(revoked));
   }
   for (const core::Event& event : effects.events) {
+    wake_waiters(event);
     const bool ended = event.kind == core::EventKind::session_lost ||
                        event.kind == core::EventKind::session_closed;
     const auto route = routes_.find(event.session);
@@ -205,6 +206,7 @@ void Broker::run_loads(const std::vector<core::Load>& loads) {
 void Broker::refresh_facts() {
   const auto store = store_->facts();
   facts_.version = options_.version;
+  if (reader_) facts_.check = reader_->verdict();
   facts_.shard = options_.engine.shard;
   facts_.epoch = store_->epoch();
   facts_.uptime_ms = static_cast<std::uint64_t>(now_.mono_ms - started_.mono_ms);

@@ -8,6 +8,7 @@
 #include "net/endpoint.h"
 #include "net/replies.h"
 #include "runtime/answers.h"
+#include "runtime/reader_thread.h"
 #include "storage/store.h"
 
 #include <atomic>
@@ -48,6 +49,11 @@ class Broker {
     bool worker = false;
   };
 
+  struct Waiter {
+    RowQuestion question;
+    std::int64_t until_mono_ms = 0;
+  };
+
   void turn();
   void tick();
   void take(const net::Incoming& message);
@@ -56,6 +62,18 @@ class Broker {
   void commit(core::Effects&& effects);
   void release(const core::Effects& effects);
   void run_loads(const std::vector<core::Load>& loads);
+  // Questions about rows: broker_rows.cc
+  [[nodiscard]] std::string start_reading();
+  void look_up(const net::Asked& asked, const net::Lookup& lookup);
+  [[nodiscard]] std::optional<RowQuestion> question_of(const net::Asked& asked,
+                                                       const net::Lookup& lookup,
+                                                       std::string* wrong) const;
+  void ask_rows(RowQuestion question);
+  void answer_rows();
+  void answer_row(const RowAnswer& answer);
+  void wake_waiters(const core::Event& event);
+  void expire_waiters();
+  void refuse(const net::Asked& asked, std::string_view code, std::string_view message);
   void refresh_facts();
   void fail(const std::string& why);
   void send(const std::string& peer, wire::Verb verb, std::uint64_t correlation,
@@ -75,9 +93,11 @@ class Broker {
   std::map<core::SessionId, std::string> routes_;            // worker sessions
   std::vector<std::pair<net::Asked, std::string>> answers_;  // of questions, sent with the turn
   ShardFacts facts_;
+  std::multimap<core::JobRef, Waiter> waiters_;
   std::string failure_;
   bool again_ = false;  // loads brought commands: another turn at once
   std::atomic<bool> stop_{false};
+  std::unique_ptr<ReaderThread> reader_;  // last: its threads end first
 };
 
 }  // namespace millrace::runtime

@@ -1,0 +1,81 @@
+#include "runtime/reader_thread.h"
+
+#include <utility>
+
+namespace millrace::runtime {
+namespace {
+
+constexpr std::size_t questions_max = 1'024;
+
+}  // namespace
+
+ReaderThread::ReaderThread(std::unique_ptr<storage::Reader> rows,
+                           std::unique_ptr<storage::Reader> check, std::function<void()> wake)
+    : rows_(std::move(rows)),
+      check_(std::move(check)),
+      wake_(std::move(wake)),
+      reading_([this] { read(); }),
+      checking_([this] { check_all(); }) {}
+
+ReaderThread::~ReaderThread() {
+  stop_check_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  asked_.notify_all();
+  reading_.join();
+  checking_.join();
+}
+
+bool ReaderThread::ask(RowQuestion question) {
+  const std::lock_guard lock(mutex_);
+  if (questions_.size() >= questions_max) return false;
+  questions_.push_back(std::move(question));
+  asked_.notify_one();
+  return true;
+}
+
+std::vector<RowAnswer> ReaderThread::take_answers() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(answers_, {});
+}
+
+std::string ReaderThread::verdict() const {
+  const std::lock_guard lock(mutex_);
+  return verdict_;
+}
+
+void ReaderThread::read() {
+  for (;;) {
+    RowQuestion question;
+    {
+      std::unique_lock lock(mutex_);
+      asked_.wait(lock, [this] { return stopping_ || !questions_.empty(); });
+      if (stopping_) return;
+      question = std::move(questions_.front());
+      questions_.pop_front();
+    }
+    RowAnswer answer;
+    if (question.verb == wire::Verb::jobs) {
+      answer.rows = rows_->list(question.filter);
+    } else {
+      const bool with_payload = question.verb != wire::Verb::explain;
+      answer.row = rows_->job(question.ref, with_payload);
+    }
+    answer.question = std::move(question);
+    {
+      const std::lock_guard lock(mutex_);
+      answers_.push_back(std::move(answer));
+    }
+    wake_();
+  }
+}
+
+void ReaderThread::check_all() {
+  const auto checked = check_->check([this] { return stop_check_.load(); });
+  const std::lock_guard lock(mutex_);
+  verdict_ = checked ? *checked : checked.error().message;
+}
+
+}  // namespace millrace::runtime
