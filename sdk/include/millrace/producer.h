@@ -54,7 +54,7 @@ class Producer {
   [[nodiscard]] Enqueued enqueue(Job job);
 
   // Enqueues many jobs, waits for all; outcome i belongs to job i.
-  [[nodiscard]] std::vector<Enqueued> enqueue(std::vector<Job> jobs);
+  [[nodiscard]] std::vector<Enqueued> enqueue_all(std::vector<Job> jobs);
 
   // Hands the job over and returns; done is called exactly once. Waits while the bounds are
   // reached (back-pressure).

@@ -1,0 +1,59 @@
+// Calls in flight: which shards a request goes to, and the answers that came back. A request is
+// sent again after a reconnect; all of them may be done twice without harm.
+// Threads: ask() and shards() from any; the rest on the link's thread.
+#pragma once
+
+#include "link.h"
+
+#include <millrace/result.h>
+
+#include <condition_variable>
+#include <list>
+#include <map>
+#include <mutex>
+
+namespace millrace {
+
+using Answers = Result<std::vector<std::string>>;  // a body from each shard, in their order
+
+enum class Target : std::uint8_t { one, owner, every };
+
+struct Request {
+  Target target = Target::one;
+  wire::Verb verb = wire::Verb::ok;
+  std::string body;
+  std::size_t shard = 0;  // one
+  std::string topic;      // owner: the shard that serves this partition of it
+  std::uint16_t partition = 0;
+};
+
+class ClientCalls : Link::Owner {
+ public:
+  explicit ClientCalls(ConnectionOptions connection);
+  ~ClientCalls() override;
+  ClientCalls(const ClientCalls&) = delete;
+  ClientCalls& operator=(const ClientCalls&) = delete;
+
+  [[nodiscard]] Answers ask(Request request, std::chrono::milliseconds timeout);
+  [[nodiscard]] Result<std::size_t> shards(std::chrono::milliseconds timeout);
+
+ private:
+  struct Call;
+  void on_turn(Clock::time_point now) override;
+  void on_ready(std::size_t shard, const std::vector<std::uint64_t>& lost) override;
+  void on_message(std::size_t shard, const wire::Header& header, std::string_view body) override;
+  void start(Call& call);
+  void send(Call& call, std::size_t part);
+  void end(Call& call, Error error);
+  void answered(Call& call, std::size_t part, std::string_view body);
+  [[nodiscard]] Error late(const Call& call) const;
+
+  std::mutex mutex_;  // guards calls_, sent_ and shards_known_
+  std::condition_variable ended_;
+  std::list<Call*> calls_;  // on the stacks of their callers
+  std::map<std::uint64_t, std::pair<Call*, std::size_t>> sent_;
+  std::size_t shards_known_ = 0;
+  Link link_;  // last: its thread ends first
+};
+
+}  // namespace millrace

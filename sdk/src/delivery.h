@@ -1,0 +1,60 @@
+// One delivery in a worker's hands: what the handler sees, and what the session must know of it.
+// Threads: the handler's thread and the link's; what both touch is guarded or atomic.
+#pragma once
+
+#include "link.h"
+
+#include <millrace/worker.h>
+
+#include <atomic>
+#include <mutex>
+#include <stop_token>
+
+namespace millrace {
+
+// Why and when to stop, and the last progress.
+class Delivery : public JobContext {
+ public:
+  JobId where;
+  std::uint64_t token = 0;
+  std::size_t shard = 0;
+  std::string body, job_key, job_headers;
+  int attempt_now = 1, attempts_max = 1;
+  std::chrono::milliseconds run_max{0};
+  std::chrono::system_clock::time_point enqueued;
+
+  // Guarded by the worker's mutex.
+  bool running = false;
+  bool gone = false;  // the broker no longer takes its outcome
+  Clock::time_point run_until = Clock::time_point::max();
+
+  [[nodiscard]] const JobId& id() const override { return where; }
+  [[nodiscard]] std::string_view payload() const override { return body; }
+  [[nodiscard]] std::string_view key() const override { return job_key; }
+  [[nodiscard]] std::string_view headers() const override { return job_headers; }
+  [[nodiscard]] int attempt() const override { return attempt_now; }
+  [[nodiscard]] int max_attempts() const override { return attempts_max; }
+  [[nodiscard]] std::chrono::system_clock::time_point enqueued_at() const override {
+    return enqueued;
+  }
+  [[nodiscard]] std::chrono::milliseconds run_time_limit() const override { return run_max; }
+  [[nodiscard]] std::stop_token stop() const override { return stop_.get_token(); }
+  [[nodiscard]] StopReason stop_reason() const override { return reason_; }
+  void progress(int percent, std::string_view note) override;
+
+  // The first reason stays.
+  void request_stop(StopReason reason);
+  struct Progress {
+    int percent = 0;
+    std::string note;
+  };
+  [[nodiscard]] std::optional<Progress> take_progress();
+
+ private:
+  std::stop_source stop_;
+  std::atomic<StopReason> reason_{StopReason::none};
+  std::mutex progress_mutex_;
+  std::optional<Progress> progress_;  // not sent yet
+};
+
+}  // namespace millrace

@@ -1,0 +1,251 @@
+#include "link.h"
+
+#include "wire/codec.h"
+#include "wire/error_codes.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+#include <algorithm>
+#include <cstdlib>
+#include <random>
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto turn_max = 100ms;
+constexpr auto backoff_min = 50ms, backoff_max = 2'000ms;
+constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
+
+std::string default_name() {
+  char host[128] = "host";
+  ::gethostname(host, sizeof host - 1);
+  return std::string(host) + ":" + std::to_string(::getpid());
+}
+
+}  // namespace
+
+wire::Id random_id() {
+  std::random_device device;
+  wire::Id id{};
+  for (auto& byte : id) byte = static_cast<std::uint8_t>(device());
+  return id;
+}
+
+struct Link::Shard {
+  std::size_t index = 0;
+  std::vector<std::string> endpoints;
+  std::size_t next_endpoint = 0;
+  void* socket = nullptr;
+  bool ready = false;
+  std::uint64_t hello_sent = 0;
+  Clock::time_point open_at{}, heard{}, beaten{};
+  Clock::duration backoff = backoff_min, heartbeat = 10s;
+};
+
+Link::Link(ConnectionOptions options, wire::Role role, Owner& owner)
+    : options_(std::move(options)), role_(role), owner_(owner), session_(random_id()) {
+  if (options_.brokers.empty()) {
+    const char* named = std::getenv("MILLRACE_BROKER");
+    options_.brokers.emplace_back(named != nullptr && *named != '\0' ? named : default_broker);
+  }
+  if (options_.name.empty()) options_.name = default_name();
+  options_.name.resize(std::min(options_.name.size(), wire::name_bytes_max));
+  context_ = zmq_ctx_new();
+  wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  last_turn_ = Clock::now().time_since_epoch();
+}
+
+Link::~Link() {
+  stop();
+  for (auto& shard : shards_) {
+    if (shard->socket != nullptr) zmq_close(shard->socket);
+  }
+  zmq_ctx_term(context_);
+  ::close(wake_fd_);
+}
+
+void Link::start() {
+  auto first = std::make_unique<Shard>();
+  first->endpoints = options_.brokers;
+  shards_.push_back(std::move(first));
+  thread_ = std::thread([this] { run(); });
+}
+
+void Link::stop() {
+  stop_ = true;
+  wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Link::wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
+}
+
+bool Link::ready(std::size_t shard) const {
+  return shard < shards_.size() && shards_[shard]->ready;
+}
+
+std::uint64_t Link::send(std::size_t index, wire::Verb verb, const std::string& body) {
+  Shard& shard = *shards_[index];
+  const std::uint64_t correlation = ++correlations_;
+  const std::string header = wire::encode_header(verb, correlation);
+  if (shard.socket == nullptr) return correlation;
+  if (zmq_send(shard.socket, header.data(), header.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0) {
+    zmq_send(shard.socket, body.data(), body.size(), ZMQ_DONTWAIT);
+  }
+  return correlation;
+}
+
+void Link::ask_topology(const std::vector<std::string>& topics) {
+  if (!ready(0) || topology_asked_ != 0) return;
+  topology_topics_ = topics;
+  wire::Topology body;
+  for (const auto& topic : topology_topics_) body.topics.push_back(topic);
+  topology_asked_ = send(0, wire::Verb::topology, wire::encode(body));
+}
+
+void Link::reconnect(std::size_t shard) { close(*shards_[shard], backoff_min); }
+
+void Link::open(Shard& shard) {
+  shard.socket = zmq_socket(context_, ZMQ_DEALER);
+  const auto set = [&shard](int option, int value) {
+    zmq_setsockopt(shard.socket, option, &value, sizeof value);
+  };
+  set(ZMQ_LINGER, 0);
+  set(ZMQ_SNDHWM, 0);  // the owner bounds what is in flight
+  set(ZMQ_RCVHWM, 0);
+  set(ZMQ_HEARTBEAT_IVL, 1'000);
+  set(ZMQ_HEARTBEAT_TIMEOUT, 5'000);
+  const auto bytes_max = static_cast<std::int64_t>(wire::frame_bytes_max);
+  zmq_setsockopt(shard.socket, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
+  const auto& endpoint = shard.endpoints[shard.next_endpoint++ % shard.endpoints.size()];
+  zmq_connect(shard.socket, endpoint.c_str());
+  hello(shard);
+}
+
+void Link::hello(Shard& shard) {
+  wire::Hello body;
+  body.role = role_;
+  body.session = session_;
+  body.name = options_.name;
+  body.pid = static_cast<std::uint64_t>(::getpid());
+  const auto held = owner_.held(shard.index);
+  for (const auto& [job, token] : held) {
+    if (const auto ref = wire::parse_job(job)) body.held.emplace_back(*ref, token);
+  }
+  shard.ready = false;
+  shard.heard = shard.beaten = Clock::now();
+  shard.hello_sent = send(shard.index, wire::Verb::hello, wire::encode(body));
+}
+
+void Link::close(Shard& shard, Clock::duration wait) {
+  if (shard.socket == nullptr) return;
+  zmq_close(shard.socket);
+  shard.socket = nullptr;
+  shard.open_at = Clock::now() + wait;
+  if (shard.index == 0) topology_asked_ = 0;
+  if (std::exchange(shard.ready, false)) owner_.on_lost(shard.index);
+}
+
+void Link::keep_up(Shard& shard, Clock::time_point now) {
+  if (shard.socket == nullptr) {
+    if (now >= shard.open_at) open(shard);
+    return;
+  }
+  // Unanswered for too long: a new socket, for what the old one still holds may be lost or stale.
+  const Clock::duration patience =
+      shard.ready ? std::max<Clock::duration>(2 * shard.heartbeat, 1s)
+                  : std::min<Clock::duration>(options_.reply_patience, shard.backoff * 10);
+  if (now - shard.heard > patience) {
+    close(shard, shard.backoff);
+    shard.backoff = std::min<Clock::duration>(shard.backoff * 2, backoff_max);
+    return;
+  }
+  if (shard.ready && now - shard.beaten > shard.heartbeat / 2) {
+    shard.beaten = now;
+    send(shard.index, wire::Verb::heartbeat, wire::encode(wire::Empty{}));
+  }
+}
+
+void Link::receive(Shard& shard) {
+  for (int budget = 1'024; budget > 0 && shard.socket != nullptr; --budget) {
+    std::string parts[2];
+    std::size_t count = 0;
+    int more = 1;
+    while (more != 0) {
+      zmq_msg_t part;
+      zmq_msg_init(&part);
+      if (zmq_msg_recv(&part, shard.socket, ZMQ_DONTWAIT) < 0) {
+        zmq_msg_close(&part);
+        return;
+      }
+      if (count < 2)
+        parts[count].assign(static_cast<char*>(zmq_msg_data(&part)), zmq_msg_size(&part));
+      ++count;
+      more = zmq_msg_more(&part);
+      zmq_msg_close(&part);
+    }
+    const auto header = wire::decode_header(parts[0]);
+    if (count == 2 && header) take(shard, *header, parts[1]);
+  }
+}
+
+void Link::take(Shard& shard, const wire::Header& header, const std::string& body) {
+  shard.heard = Clock::now();
+  const auto verb = static_cast<wire::Verb>(header.verb);
+  if (verb == wire::Verb::error) {
+    const auto error = wire::decode<wire::ErrorBody>(body);
+    if (error && error->code == "no_session") {
+      if (shard.ready) owner_.on_lost(shard.index);
+      return hello(shard);
+    }
+  }
+  if (verb == wire::Verb::closing) return close(shard, backoff_min * 2);
+  if (header.correlation == shard.hello_sent && !shard.ready) {
+    const auto ok = wire::decode<wire::HelloOk>(body);
+    if (!ok) return close(shard, backoff_max);
+    shard.ready = true;
+    shard.backoff = backoff_min;
+    shard.heartbeat = std::chrono::milliseconds(ok->heartbeat_ms);
+    if (shard.index == 0 && !topology_.known()) ask_topology({});
+    return owner_.on_ready(shard.index, ok->lost);
+  }
+  if (topology_asked_ != 0 && header.correlation == topology_asked_) {
+    topology_asked_ = 0;
+    if (verb != wire::Verb::ok || !topology_.update(body, topology_topics_)) return;
+    while (shards_.size() < topology_.shards().size()) {
+      auto next = std::make_unique<Shard>();
+      next->index = shards_.size();
+      next->endpoints = topology_.shards()[next->index];
+      shards_.push_back(std::move(next));
+    }
+    return owner_.on_topology();
+  }
+  owner_.on_message(shard.index, header, body);
+}
+
+void Link::run() {
+  while (!stop_) {
+    const auto now = Clock::now();
+    last_turn_ = now.time_since_epoch();
+    for (std::size_t i = 0; i < shards_.size(); ++i) keep_up(*shards_[i], now);
+    owner_.on_turn(now);
+    all_ready_ = topology_.known() && std::all_of(shards_.begin(), shards_.end(),
+                                                  [](const auto& s) { return s->ready; });
+    std::vector<zmq_pollitem_t> items{{nullptr, wake_fd_, ZMQ_POLLIN, 0}};
+    for (const auto& shard : shards_) {
+      if (shard->socket != nullptr) items.push_back({shard->socket, 0, ZMQ_POLLIN, 0});
+    }
+    const bool unready = !all_ready_;
+    zmq_poll(items.data(), static_cast<int>(items.size()), unready ? 10 : turn_max.count());
+    std::uint64_t drained = 0;
+    [[maybe_unused]] const auto got = ::read(wake_fd_, &drained, sizeof drained);
+    for (std::size_t i = 0; i < shards_.size(); ++i) receive(*shards_[i]);
+  }
+}
+
+}  // namespace millrace

@@ -1,0 +1,93 @@
+// The connections of one Producer, Worker or Client: a background thread, a socket a shard, HELLO,
+// heartbeats, reconnects. What is sent and what must be sent again is the owner's business.
+// Threads: start, stop and wake from any; Owner's members and send() on the link's thread only.
+#pragma once
+
+#include "topology.h"
+#include "wire/messages.h"
+
+#include <millrace/connection.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace millrace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Held {
+  std::string job;
+  std::uint64_t token = 0;
+};
+
+class Link {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // HELLO was answered, for the first time or again: send what is unanswered.
+    virtual void on_ready(std::size_t shard, const std::vector<std::uint64_t>& lost) = 0;
+    virtual void on_lost(std::size_t /*shard*/) {}
+    virtual void on_message(std::size_t shard, const wire::Header& header,
+                            std::string_view body) = 0;
+    virtual void on_topology() {}
+    virtual std::vector<Held> held(std::size_t /*shard*/) { return {}; }
+    // Each turn: after messages, after wake(), and at least each turn_max.
+    virtual void on_turn(Clock::time_point now) = 0;
+  };
+
+  Link(ConnectionOptions options, wire::Role role, Owner& owner);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  void start();
+  void stop();
+  void wake();
+
+  std::uint64_t send(std::size_t shard, wire::Verb verb, const std::string& body);
+  void ask_topology(const std::vector<std::string>& topics);
+  void reconnect(std::size_t shard);
+  [[nodiscard]] bool ready(std::size_t shard) const;
+  [[nodiscard]] bool all_ready() const { return all_ready_; }
+  [[nodiscard]] Topology& topology() { return topology_; }
+  [[nodiscard]] const Topology& topology() const { return topology_; }
+  [[nodiscard]] const wire::Id& session() const { return session_; }
+  [[nodiscard]] const ConnectionOptions& options() const { return options_; }
+  [[nodiscard]] Clock::time_point last_turn() const { return Clock::time_point(last_turn_.load()); }
+
+ private:
+  struct Shard;
+  void run();
+  void open(Shard& shard);
+  void close(Shard& shard, Clock::duration wait);
+  void hello(Shard& shard);
+  void keep_up(Shard& shard, Clock::time_point now);
+  void receive(Shard& shard);
+  void take(Shard& shard, const wire::Header& header, const std::string& body);
+
+  ConnectionOptions options_;
+  wire::Role role_;
+  Owner& owner_;
+  wire::Id session_{};
+  Topology topology_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::uint64_t correlations_ = 0;
+  std::uint64_t topology_asked_ = 0;
+  std::vector<std::string> topology_topics_;
+  void* context_ = nullptr;
+  int wake_fd_ = -1;
+  std::atomic<bool> stop_{false}, all_ready_{false};
+  std::atomic<Clock::duration> last_turn_{};
+  std::thread thread_;
+};
+
+[[nodiscard]] wire::Id random_id();
+
+}  // namespace millrace

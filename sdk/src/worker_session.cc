@@ -1,0 +1,377 @@
+// A worker's session with its shards.
+#include "worker_session.h"
+
+#include "wire/codec.h"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t settling_max = 4;  // SETTLE messages unanswered at a shard
+constexpr auto progress_interval = 100ms;
+constexpr auto answer_patience = 5s;  // for an outcome's answer, then a new connection
+constexpr auto finish_patience = 10s;
+
+wire::Outcome wire_outcome(std::uint64_t token, const HandlerResult& result) {
+  using Kind = HandlerResult::Kind;
+  wire::Outcome outcome;
+  outcome.token = token;
+  outcome.outcome = static_cast<wire::OutcomeKind>(result.kind);
+  static_assert(static_cast<int>(Kind::crashed) == static_cast<int>(wire::OutcomeKind::crashed));
+  static_assert(static_cast<int>(Kind::release) == static_cast<int>(wire::OutcomeKind::release));
+  if (result.kind == Kind::done) {
+    outcome.result = result.text;
+  } else {
+    outcome.error = result.text;
+  }
+  if (result.retry_after) {
+    outcome.retry_after_ms =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(result.retry_after->count(), 0));
+  }
+  return outcome;
+}
+
+// What the protocol takes: a result that is too large cannot be kept, and no retry would mend it.
+HandlerResult bounded(HandlerResult result) {
+  if (result.kind == HandlerResult::Kind::done && result.text.size() > wire::result_bytes_max) {
+    return discard("the result has " + std::to_string(result.text.size()) +
+                   " bytes, 65536 are allowed: store it elsewhere and return where it is");
+  }
+  const bool error = result.kind != HandlerResult::Kind::done;
+  if (error && result.text.size() > wire::error_bytes_max) {
+    result.text.erase(0, result.text.size() - wire::error_bytes_max);
+  }
+  return result;
+}
+
+}  // namespace
+
+WorkerSession::WorkerSession(ConnectionOptions connection, int concurrency, int prefetch)
+    : quota_all_(static_cast<std::uint64_t>(concurrency) + static_cast<std::uint64_t>(prefetch)),
+      link_(std::move(connection), wire::Role::worker, *this) {}
+
+WorkerSession::~WorkerSession() { link_.stop(); }
+
+void WorkerSession::start(std::vector<std::string> topics) {
+  topics_ = std::move(topics);
+  link_.start();
+}
+
+WorkerSession::Ref WorkerSession::next() {
+  std::unique_lock lock(mutex_);
+  ready_changed_.wait(lock, [this] { return closed_ || !ready_.empty(); });
+  if (ready_.empty()) return nullptr;
+  Ref delivery = std::move(ready_.front());
+  ready_.pop_front();
+  delivery->running = true;
+  if (delivery->run_max.count() > 0) delivery->run_until = Clock::now() + delivery->run_max;
+  running_.insert(delivery);
+  counts_.running = running_.size();
+  return delivery;
+}
+
+void WorkerSession::finished(const Ref& delivery, HandlerResult result) {
+  const std::lock_guard lock(mutex_);
+  running_.erase(delivery);
+  counts_.running = running_.size();
+  end(shards_[delivery->shard], delivery, bounded(std::move(result)));
+  if (running_.empty()) idle_.notify_all();
+  link_.wake();
+}
+
+void WorkerSession::end(Shard& shard, const Ref& delivery, HandlerResult result) {
+  if (delivery->gone) {
+    ++shard.credit_back;
+    return;
+  }
+  shard.finished.push_back({delivery, std::move(result)});
+}
+
+void WorkerSession::drain() {
+  const std::lock_guard lock(mutex_);
+  draining_ = true;
+  for (const Ref& delivery : ready_) end(shards_[delivery->shard], delivery, release());
+  ready_.clear();
+  link_.wake();
+}
+
+bool WorkerSession::wait_idle(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, patience, [this] { return running_.empty(); });
+}
+
+void WorkerSession::wait_idle() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return running_.empty(); });
+}
+
+void WorkerSession::stop_running(StopReason reason) {
+  const std::lock_guard lock(mutex_);
+  for (const Ref& delivery : running_) delivery->request_stop(reason);
+}
+
+void WorkerSession::close_queue() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  ready_changed_.notify_all();
+}
+
+bool WorkerSession::finish() {
+  bool all = false;
+  {
+    std::unique_lock lock(mutex_);
+    finishing_ = true;
+    link_.wake();
+    all = settled_.wait_for(lock, finish_patience, [this] {
+      return std::all_of(shards_.begin(), shards_.end(),
+                         [](const auto& entry) { return entry.second.held.empty(); });
+    });
+    // A goodbye unheard costs nothing but the broker's patience.
+    settled_.wait_for(lock, 1s, [this] {
+      return std::all_of(shards_.begin(), shards_.end(),
+                         [](const auto& entry) { return !entry.second.subscribed; });
+    });
+  }
+  link_.stop();
+  return all;
+}
+
+Worker::Counts WorkerSession::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+std::uint64_t WorkerSession::quota() const {
+  const auto shards = std::max<std::uint64_t>(link_.topology().shards().size(), 1);
+  return std::min((quota_all_ + shards - 1) / shards, wire::credit_max);
+}
+
+std::vector<Held> WorkerSession::held(std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Held> all;
+  for (const auto& [token, delivery] : shards_[index].held) {
+    all.push_back({delivery->where.str(), token});
+  }
+  return all;
+}
+
+void WorkerSession::on_ready(std::size_t index, const std::vector<std::uint64_t>& lost) {
+  const std::lock_guard lock(mutex_);
+  Shard& shard = shards_[index];
+  shard.subscribed = shard.drained = false;
+  // What was not answered is said again; what was recorded then comes back as stale.
+  for (auto& [correlation, settling] : shard.settling) {
+    std::move(settling.outcomes.begin(), settling.outcomes.end(),
+              std::back_inserter(shard.finished));
+  }
+  shard.settling.clear();
+  for (const auto token : lost) give_up(shard, token, StopReason::lease_lost);
+  shard.credit_back = 0;  // the grant below counts all that is not held
+  if (link_.topology().known()) subscribe(index);
+}
+
+void WorkerSession::on_topology() {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < link_.topology().shards().size(); ++i) {
+    if (link_.ready(i) && !shards_[i].subscribed) subscribe(i);
+  }
+}
+
+void WorkerSession::subscribe(std::size_t index) {
+  if (draining_) return;
+  Shard& shard = shards_[index];
+  const auto lost_running = static_cast<std::uint64_t>(
+      std::count_if(running_.begin(), running_.end(),
+                    [index](const Ref& d) { return d->gone && d->shard == index; }));
+  const std::uint64_t out = shard.held.size() + lost_running;
+  wire::Subscribe body;
+  for (const auto& topic : topics_) body.topics.push_back(topic);
+  body.credit = quota() - std::min(out, quota());
+  link_.send(index, wire::Verb::subscribe, wire::encode(body));
+  shard.subscribed = true;
+}
+
+void WorkerSession::give_up(Shard& shard, std::uint64_t token, StopReason reason) {
+  const auto found = shard.held.find(token);
+  if (found == shard.held.end()) return;
+  const Ref delivery = found->second;
+  shard.held.erase(found);
+  delivery->gone = true;
+  delivery->request_stop(reason);
+  ++counts_.lost;
+  if (delivery->running && running_.contains(delivery)) return;  // its end gives the credit back
+  std::erase(ready_, delivery);
+  std::erase_if(shard.finished, [&](const Outcome& o) { return o.delivery == delivery; });
+  ++shard.credit_back;
+}
+
+void WorkerSession::on_message(std::size_t index, const wire::Header& header,
+                               std::string_view body) {
+  const auto verb = static_cast<wire::Verb>(header.verb);
+  if (verb == wire::Verb::deliver) return take(index, body);
+  if (verb == wire::Verb::revoke) return revoke(index, body);
+  const std::lock_guard lock(mutex_);
+  Shard& shard = shards_[index];
+  if (shard.goodbye != 0 && header.correlation == shard.goodbye) {
+    shard.subscribed = false;
+    settled_.notify_all();
+    return;
+  }
+  const auto found = shard.settling.find(header.correlation);
+  if (found == shard.settling.end()) return;
+  Settling settling = std::move(found->second);
+  shard.settling.erase(found);
+  settled(shard, settling, header, body);
+  settled_.notify_all();
+}
+
+void WorkerSession::take(std::size_t index, std::string_view body) {
+  const auto deliver = wire::decode<wire::Deliver>(body);
+  if (!deliver) return;
+  const std::lock_guard lock(mutex_);
+  Shard& shard = shards_[index];
+  for (const wire::DeliveredJob& job : deliver->jobs) {
+    auto delivery = std::make_shared<Delivery>();
+    delivery->where = {std::string(deliver->topic), static_cast<std::uint16_t>(deliver->partition),
+                       job.seq};
+    delivery->token = job.token;
+    delivery->shard = index;
+    delivery->body = job.payload;
+    delivery->job_key = job.key;
+    delivery->job_headers = job.headers;
+    delivery->attempt_now = static_cast<int>(job.attempt);
+    delivery->attempts_max = static_cast<int>(job.attempts_max);
+    delivery->run_max = std::chrono::milliseconds(job.run_ms_max);
+    delivery->enqueued = std::chrono::system_clock::time_point(
+        std::chrono::milliseconds(static_cast<std::int64_t>(job.enqueued_ms)));
+    shard.held[job.token] = delivery;
+    ++counts_.delivered;
+    if (draining_) {
+      end(shard, delivery, release());
+    } else {
+      ready_.push_back(std::move(delivery));
+      ready_changed_.notify_one();
+    }
+  }
+}
+
+void WorkerSession::revoke(std::size_t index, std::string_view body) {
+  const auto revoked = wire::decode<wire::Revoke>(body);
+  if (!revoked) return;
+  const StopReason reason =
+      revoked->reason == "cancelled" ? StopReason::cancelled : StopReason::lease_lost;
+  const std::lock_guard lock(mutex_);
+  for (const auto token : revoked->tokens) give_up(shards_[index], token, reason);
+}
+
+void WorkerSession::count(HandlerResult::Kind kind) {
+  using Kind = HandlerResult::Kind;
+  if (kind == Kind::done) ++counts_.completed;
+  if (kind == Kind::retry || kind == Kind::crashed) ++counts_.retried;
+  if (kind == Kind::discard) ++counts_.discarded;
+  if (kind == Kind::release) ++counts_.released;
+}
+
+void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header& header,
+                            std::string_view body) {
+  const auto ok = wire::decode<wire::SettleOk>(body);
+  if (static_cast<wire::Verb>(header.verb) != wire::Verb::ok || !ok) {
+    // Refused as a whole: nothing was recorded, and its credit was not granted. Say it again.
+    std::move(settling.outcomes.begin(), settling.outcomes.end(),
+              std::back_inserter(shard.finished));
+    shard.credit_back += settling.credit_back;
+    shard.settle_after = Clock::now() + progress_interval;
+    return;
+  }
+  const std::set<std::uint64_t> stale(ok->stale.begin(), ok->stale.end());
+  for (const Outcome& outcome : settling.outcomes) {
+    shard.held.erase(outcome.delivery->token);
+    if (stale.contains(outcome.delivery->token)) {
+      ++counts_.lost;
+    } else {
+      count(outcome.result.kind);
+    }
+  }
+}
+
+void WorkerSession::on_turn(Clock::time_point now) {
+  const std::lock_guard lock(mutex_);
+  watch_run_times(now);
+  const bool progress_due = now - progress_at_ >= progress_interval;
+  if (progress_due) progress_at_ = now;
+  for (auto& [index, shard] : shards_) {
+    if (!link_.ready(index)) continue;
+    if (draining_ && !shard.drained) {
+      shard.drained = true;
+      link_.send(index, wire::Verb::drain, wire::encode(wire::Empty{}));
+    }
+    if (progress_due) send_progress(index, shard);
+    send_outcomes(index, shard, now);
+    if (finishing_) say_goodbye(index, shard);
+  }
+}
+
+void WorkerSession::send_outcomes(std::size_t index, Shard& shard, Clock::time_point now) {
+  for (const auto& [correlation, settling] : shard.settling) {
+    if (now - settling.sent > answer_patience) return link_.reconnect(index);
+  }
+  while (!shard.finished.empty() && shard.settling.size() < settling_max &&
+         now >= shard.settle_after) {
+    Settling settling{{}, now, 0};
+    wire::Settle body;
+    while (!shard.finished.empty() && settling.outcomes.size() < wire::batch_max) {
+      settling.outcomes.push_back(std::move(shard.finished.front()));
+      shard.finished.pop_front();
+    }
+    std::size_t bytes = 0;
+    for (const Outcome& outcome : settling.outcomes) bytes += outcome.result.text.size();
+    // Large results: fewer in a message, so that it stays within a frame.
+    while (bytes > wire::frame_bytes_max / 2 && settling.outcomes.size() > 1) {
+      bytes -= settling.outcomes.back().result.text.size();
+      shard.finished.push_front(std::move(settling.outcomes.back()));
+      settling.outcomes.pop_back();
+    }
+    for (const Outcome& outcome : settling.outcomes) {
+      body.outcomes.push_back(wire_outcome(outcome.delivery->token, outcome.result));
+    }
+    if (!draining_) {
+      settling.credit_back = std::exchange(shard.credit_back, 0);
+      body.credit = settling.outcomes.size() + settling.credit_back;
+    }
+    const auto correlation = link_.send(index, wire::Verb::settle, wire::encode(body));
+    shard.settling.emplace(correlation, std::move(settling));
+  }
+  if (shard.credit_back > 0 && !draining_) {
+    wire::Credit body;
+    body.credit = std::exchange(shard.credit_back, 0);
+    link_.send(index, wire::Verb::credit, wire::encode(body));
+  }
+}
+
+void WorkerSession::send_progress(std::size_t index, Shard& shard) {
+  for (const auto& [token, delivery] : shard.held) {
+    const auto progress = delivery->take_progress();
+    if (!progress) continue;
+    wire::Progress body;
+    body.token = token;
+    body.percent = static_cast<std::uint64_t>(progress->percent);
+    body.note = progress->note;
+    link_.send(index, wire::Verb::progress, wire::encode(body));
+  }
+}
+
+void WorkerSession::watch_run_times(Clock::time_point now) {
+  for (const Ref& delivery : running_) {
+    if (delivery->run_until <= now) delivery->request_stop(StopReason::run_time_limit);
+  }
+}
+
+void WorkerSession::say_goodbye(std::size_t index, Shard& shard) {
+  if (!shard.held.empty() || shard.goodbye != 0) return;
+  shard.goodbye = link_.send(index, wire::Verb::goodbye, wire::encode(wire::Empty{}));
+}
+
+}  // namespace millrace

@@ -1,0 +1,103 @@
+// A worker's session: credit, deliveries, outcomes.
+//
+// Credit: each shard gets a quota of deliveries; granted and unanswered-for deliveries together
+// are always the quota, so the broker never has more out than this worker wants. An outcome gives
+// its credit back in the message that carries it. A reconnect sets the credit to 0, and what is
+// still held is not granted again.
+// Threads: next() and finished() on handler threads; the Owner's members on the link's thread; the
+// rest on the thread that stops the worker.
+#pragma once
+
+#include "delivery.h"
+#include "link.h"
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+
+namespace millrace {
+
+class WorkerSession : Link::Owner {
+ public:
+  using Ref = std::shared_ptr<Delivery>;
+
+  WorkerSession(ConnectionOptions connection, int concurrency, int prefetch);
+  ~WorkerSession() override;
+  WorkerSession(const WorkerSession&) = delete;
+  WorkerSession& operator=(const WorkerSession&) = delete;
+
+  void start(std::vector<std::string> topics);
+  // Waits for a delivery; null once the queue is closed.
+  [[nodiscard]] Ref next();
+  void finished(const Ref& delivery, HandlerResult result);
+
+  // No new deliveries; what has not started goes back.
+  void drain();
+  bool wait_idle(std::chrono::milliseconds patience);  // until no handler runs
+  void wait_idle();
+  void stop_running(StopReason reason);
+  void close_queue();
+  // After the handlers ended: waits until the broker has answered every outcome. False: it did not.
+  [[nodiscard]] bool finish();
+
+  [[nodiscard]] Worker::Counts counts() const;
+  [[nodiscard]] bool connected() const { return link_.all_ready(); }
+  [[nodiscard]] Clock::time_point last_turn() const { return link_.last_turn(); }
+
+ private:
+  struct Outcome {
+    Ref delivery;
+    HandlerResult result;
+  };
+  struct Settling {
+    std::vector<Outcome> outcomes;
+    Clock::time_point sent;
+    std::uint64_t credit_back = 0;  // granted beyond the outcomes' own
+  };
+  struct Shard {
+    bool subscribed = false, drained = false;
+    std::map<std::uint64_t, Ref> held;  // by token: taken, and no answer to their outcome yet
+    std::deque<Outcome> finished;       // to be sent
+    std::map<std::uint64_t, Settling> settling;  // by correlation
+    std::uint64_t credit_back = 0;               // of deliveries whose outcome nobody wants
+    Clock::time_point settle_after{};            // a refused SETTLE is said again a little later
+    std::uint64_t goodbye = 0;
+  };
+
+  void on_ready(std::size_t shard, const std::vector<std::uint64_t>& lost) override;
+  void on_message(std::size_t shard, const wire::Header& header, std::string_view body) override;
+  void on_topology() override;
+  std::vector<Held> held(std::size_t shard) override;
+  void on_turn(Clock::time_point now) override;
+
+  void subscribe(std::size_t shard);
+  void take(std::size_t shard, std::string_view body);
+  void revoke(std::size_t shard, std::string_view body);
+  void give_up(Shard& shard, std::uint64_t token, StopReason reason);
+  void settled(Shard& shard, Settling& settling, const wire::Header& header, std::string_view body);
+  void send_outcomes(std::size_t index, Shard& shard, Clock::time_point now);
+  void send_progress(std::size_t index, Shard& shard);
+  void watch_run_times(Clock::time_point now);
+  void say_goodbye(std::size_t index, Shard& shard);
+  void end(Shard& shard, const Ref& delivery, HandlerResult result);
+  [[nodiscard]] std::uint64_t quota() const;
+  void count(HandlerResult::Kind kind);
+
+  const std::uint64_t quota_all_;
+  std::vector<std::string> topics_;  // fixed by start()
+  mutable std::mutex mutex_;         // guards what follows
+  std::condition_variable ready_changed_, idle_, settled_;
+  std::deque<Ref> ready_;
+  std::map<std::size_t, Shard> shards_;
+  std::set<Ref> running_;
+  bool draining_ = false, closed_ = false, finishing_ = false;
+  Worker::Counts counts_;
+  // The link's thread only.
+  Clock::time_point progress_at_{};
+  Link link_;  // last: its thread ends first
+};
+
+}  // namespace millrace
