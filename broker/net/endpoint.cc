@@ -2,6 +2,7 @@
 
 #include "wire/limits.h"
 
+#include <sys/socket.h>
 #include <zmq.h>
 #include <array>
 
@@ -91,6 +92,16 @@ bool Endpoint::receive(Incoming& message) {
   message.body = parts->body.view();
   message.owner = std::move(parts);
   return true;
+}
+
+std::uint64_t peer_pid(const Incoming& message) {
+  if (!message.two_parts) return 0;
+  const auto& parts = *static_cast<const TwoParts*>(message.owner.get());
+  const int fd = zmq_msg_get(&parts.header.message, ZMQ_SRCFD);
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (fd < 0 || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
+  return peer.pid > 0 ? static_cast<std::uint64_t>(peer.pid) : 0;
 }
 
 bool Endpoint::send(const std::string& peer, std::string_view header, std::string_view body) {

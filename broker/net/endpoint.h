@@ -18,6 +18,9 @@ struct Incoming {
   bool two_parts = false;             // else it was of another shape, and its parts were dropped
 };
 
+// The process at the other end of an ipc connection, as the kernel tells; 0 where it does not.
+[[nodiscard]] std::uint64_t peer_pid(const Incoming& message);
+
 class Endpoint {
  public:
   Endpoint();

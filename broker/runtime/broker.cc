@@ -68,6 +68,10 @@ void Broker::request_stop() {
 void Broker::tick() {
   now_ = read_clocks();
   engine_->step(core::Tick{}, now_, effects_);
+  // At the tick, so that what the dead worker said last has arrived and counts.
+  for (const auto& session : deaths_.ended()) {
+    engine_->step(core::SessionDied{session, "its process ended"}, now_, effects_);
+  }
   again_ = true;
   expire_waiters();
   if (!store_->upkeep(core::lease_tick_ms / 10)) refresh_facts();
@@ -121,6 +125,8 @@ void Broker::welcome(const net::Incoming& message, const net::Parsed& parsed) {
     const auto before = routes_.find(peer.session);
     if (before != routes_.end() && before->second != message.peer) peers_.erase(before->second);
     routes_[peer.session] = message.peer;
+    // Only a pid that the kernel vouches for: a peer elsewhere may name a number of ours.
+    if (net::peer_pid(message) == parsed.hello->pid) deaths_.watch(peer.session, parsed.hello->pid);
     return;
   }
   answers_.emplace_back(net::Asked{message.peer, wire::Verb::hello, parsed.correlation},
@@ -186,6 +192,7 @@ void Broker::release(const core::Effects& effects) {
     const bool ended = event.kind == core::EventKind::session_lost ||
                        event.kind == core::EventKind::session_closed;
     const auto route = routes_.find(event.session);
+    if (ended) deaths_.forget(event.session);
     if (!ended || route == routes_.end()) continue;
     // The next message of that peer is answered no_session, and it says HELLO again.
     peers_.erase(route->second);

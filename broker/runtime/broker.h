@@ -8,6 +8,7 @@
 #include "net/endpoint.h"
 #include "net/replies.h"
 #include "runtime/answers.h"
+#include "runtime/death_watch.h"
 #include "runtime/reader_thread.h"
 #include "storage/store.h"
 
@@ -93,6 +94,7 @@ class Broker {
   std::map<core::SessionId, std::string> routes_;            // worker sessions
   std::vector<std::pair<net::Asked, std::string>> answers_;  // of questions, sent with the turn
   ShardFacts facts_;
+  DeathWatch deaths_;
   std::multimap<core::JobRef, Waiter> waiters_;
   std::string failure_;
   bool again_ = false;  // loads brought commands: another turn at once

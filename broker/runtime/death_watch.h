@@ -1,0 +1,31 @@
+// Worker processes of this machine, watched by pidfd: a death is seen at the next tick instead of
+// after a lease. Threads: the shard's.
+#pragma once
+
+#include "core/job.h"
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace millrace::runtime {
+
+class DeathWatch {
+ public:
+  DeathWatch();
+  ~DeathWatch();
+  DeathWatch(const DeathWatch&) = delete;
+  DeathWatch& operator=(const DeathWatch&) = delete;
+
+  // Without effect where the kernel or the bound refuses: the lease then serves alone.
+  void watch(const core::SessionId& session, std::uint64_t pid);
+  void forget(const core::SessionId& session);
+  // Sessions whose process has ended since the last call.
+  [[nodiscard]] std::vector<core::SessionId> ended();
+
+ private:
+  int epoll_ = -1;
+  std::map<int, core::SessionId> sessions_;  // by pidfd
+};
+
+}  // namespace millrace::runtime
