@@ -57,6 +57,7 @@ class Client:
     def __init__(self, endpoint, role="client"):
         self.endpoint, self.role, self.session = endpoint, role, os.urandom(16)
         self.number, self.unasked, self.socket = 0, [], None
+        self.patience_ms = PATIENCE_MS
         self.hello()
 
     def hello(self, held=()):
@@ -73,7 +74,7 @@ class Client:
         return self.number
 
     def receive(self):
-        assert self.socket.poll(PATIENCE_MS), "no message came"
+        assert self.socket.poll(self.patience_ms), "no message came"
         header, body = self.socket.recv_multipart()
         return msgpack.unpackb(header), msgpack.unpackb(body)
 
