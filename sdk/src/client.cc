@@ -115,6 +115,12 @@ Result<bool> Client::create_topic(const std::string& topic, const TopicSettings&
 }
 
 Result<bool> Client::pause(const std::string& topic) {
+  // In every shard, so that one that meets the topic later does not deliver.
+  const auto known = topics(topic);
+  if (known && !known->empty()) {
+    const auto made = create_topic(topic, {.partitions = known->front().partitions});
+    if (!made) return made;
+  }
   return any_flag(impl_->every(wire::Verb::pause, wire::encode(wire::TopicName{topic})));
 }
 Result<bool> Client::resume(const std::string& topic) {

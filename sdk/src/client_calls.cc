@@ -14,6 +14,9 @@ struct ClientCalls::Call {
   std::size_t left = 0;
   bool done = false, any_sent = false;
   std::optional<Error> error;
+  // A topic made by its first job is known to that job's shard alone: when every shard is asked,
+  // those that do not know it have nothing to say.
+  std::optional<Error> unknown_topic;
 };
 
 ClientCalls::ClientCalls(ConnectionOptions connection)
@@ -115,6 +118,8 @@ void ClientCalls::answered(Call& call, std::size_t part, std::string_view body) 
   call.have[part] = true;
   call.bodies[part] = body;
   if (--call.left > 0) return;
+  std::erase(call.bodies, std::string());
+  if (call.bodies.empty()) call.error = call.unknown_topic;
   call.done = true;
   ended_.notify_all();
 }
@@ -130,6 +135,10 @@ void ClientCalls::on_message(std::size_t /*shard*/, const wire::Header& header,
   const auto error = wire::decode<wire::ErrorBody>(body);
   const ErrorCode code =
       error ? wire::parse_code(error->code).value_or(ErrorCode::invalid) : ErrorCode::invalid;
+  if (code == ErrorCode::unknown_topic && call->request.target == Target::every) {
+    call->unknown_topic = Error{code, std::string(error->message), {}};
+    return answered(*call, part, {});
+  }
   end(*call, {code, error ? std::string(error->message) : "an answer that cannot be understood",
               std::chrono::milliseconds(error ? error->retry_after_ms : 0)});
   // The topic was made since, with other partitions: the next call asks again.

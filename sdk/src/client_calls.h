@@ -14,7 +14,7 @@
 
 namespace millrace {
 
-using Answers = Result<std::vector<std::string>>;  // a body from each shard, in their order
+using Answers = Result<std::vector<std::string>>;  // a body from each shard that knows it
 
 enum class Target : std::uint8_t { one, owner, every };
 

@@ -1,0 +1,181 @@
+// enqueue: from arguments, from stdin, or in bulk from lines of JSON.
+#include "commands.h"
+#include "output.h"
+
+#include <millrace/producer.h>
+
+#include <unistd.h>
+#include <atomic>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+namespace millrace::cli {
+namespace {
+
+using nlohmann::json;
+
+Result<Job> job_of(const Options& options, std::string payload) {
+  Job job{.topic = options.topic, .payload = std::move(payload), .key = options.key};
+  job.priority = options.priority;
+  job.max_attempts = options.max_attempts;
+  job.delay = options.delay;
+  if (options.run_at.empty()) return job;
+  std::tm parts{};
+  const char* end = strptime(options.run_at.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  if (end == nullptr || *end != '\0') {
+    return tl::unexpected(
+        Error{ErrorCode::invalid, "--run-at takes a time in UTC such as 2030-01-31T12:00:00Z", {}});
+  }
+  job.run_at = std::chrono::system_clock::from_time_t(timegm(&parts));
+  return job;
+}
+
+Result<Job> job_of_line(const Options& options, const std::string& line) {
+  const auto wrong = [](const std::string& what) {
+    return tl::unexpected(Error{ErrorCode::invalid, what, {}});
+  };
+  const json value = json::parse(line, nullptr, false);
+  if (!value.is_object()) return wrong("is no JSON object");
+  Result<Job> job = job_of(options, {});
+  if (!job) return job;
+  for (const auto& [name, field] : value.items()) {
+    const bool number = field.is_number_unsigned() && field.get<std::uint64_t>() <= 1ULL << 50U;
+    if (name == "payload") {
+      job->payload = field.is_string() ? field.get<std::string>() : field.dump();
+    } else if (name == "key" && field.is_string()) {
+      job->key = field.get<std::string>();
+    } else if (name == "priority" && number) {
+      job->priority = static_cast<int>(std::min<std::uint64_t>(field.get<std::uint64_t>(), 1'000));
+    } else if (name == "max_attempts" && number) {
+      job->max_attempts =
+          static_cast<int>(std::min<std::uint64_t>(field.get<std::uint64_t>(), 100'000));
+    } else if (name == "delay_ms" && number) {
+      job->delay = std::chrono::milliseconds(field.get<std::int64_t>());
+    } else {
+      return wrong("has '" + name +
+                   "' (or a wrong value of it); known are payload, key, priority, max_attempts "
+                   "and delay_ms");
+    }
+  }
+  return job;
+}
+
+// What became of the jobs, counted on the producer's thread and shown on ours.
+class Tally {
+ public:
+  void add(const Enqueued& outcome) {
+    const std::lock_guard lock(mutex_);
+    if (outcome.outcome == Outcome::stored) return void(++stored_);
+    ++(outcome.outcome == Outcome::rejected ? rejected_ : unknown_);
+    if (first_error_.message.empty()) first_error_ = outcome.error;
+  }
+  void reject(Error error) { add({Outcome::rejected, {}, std::move(error)}); }
+  void draw(std::uint64_t read, double share) {
+    const std::lock_guard lock(mutex_);
+    std::string bar;
+    for (int i = 0; i < 30; ++i) bar += i < share * 30 ? "█" : "░";
+    std::fprintf(stderr, "\r\033[K%s %llu read, %llu stored", bar.c_str(),
+                 static_cast<unsigned long long>(read), static_cast<unsigned long long>(stored_));
+  }
+  int end(const Options& options, double seconds) {
+    const std::lock_guard lock(mutex_);
+    if (options.json) {
+      print_json({{"stored", stored_},
+                  {"rejected", rejected_},
+                  {"unknown", unknown_},
+                  {"seconds", seconds}});
+    } else {
+      char line[160];
+      std::snprintf(line, sizeof line, "stored %llu, rejected %llu, unknown %llu in %.1f s\n",
+                    static_cast<unsigned long long>(stored_),
+                    static_cast<unsigned long long>(rejected_),
+                    static_cast<unsigned long long>(unknown_), seconds);
+      print(line);
+    }
+    if (first_error_.message.empty()) return exit_ok;
+    const int code = fail(Options{}, first_error_);
+    return unknown_ > 0 ? exit_in_vain : code;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::uint64_t stored_ = 0, rejected_ = 0, unknown_ = 0;
+  Error first_error_;
+};
+
+int bulk(const Options& options, Producer& producer) {
+  std::ifstream file;
+  const bool from_file = *options.jsonl != "-";
+  if (from_file) file.open(*options.jsonl, std::ios::ate);
+  if (from_file && !file) {
+    std::fprintf(stderr, "millrace: cannot read %s\n", options.jsonl->c_str());
+    return exit_usage;
+  }
+  const double size = from_file ? static_cast<double>(file.tellg()) : 0;
+  file.seekg(0);
+  std::istream& in = from_file ? file : std::cin;
+  const bool drawn = ::isatty(2) != 0 && !options.json;
+  const auto begun = std::chrono::steady_clock::now();
+  Tally tally;
+  std::string line;
+  std::uint64_t read = 0;
+  double bytes = 0;
+  while (std::getline(in, line)) {
+    ++read;
+    bytes += static_cast<double>(line.size() + 1);
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    auto job = job_of_line(options, line);
+    if (job) {
+      producer.enqueue_async(std::move(*job), [&tally](const Enqueued& o) { tally.add(o); });
+    } else {
+      tally.reject(
+          {ErrorCode::invalid, "line " + std::to_string(read) + " " + job.error().message, {}});
+    }
+    if (drawn && read % 1'000 == 0) tally.draw(read, size > 0 ? bytes / size : 0);
+  }
+  (void)producer.flush(std::chrono::hours(1));  // each job has a deadline of its own
+  if (drawn) std::fputs("\r\033[K", stderr);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begun;
+  return tally.end(options, spent.count());
+}
+
+std::vector<std::string> payloads_of(const Options& options) {
+  const bool from_stdin =
+      options.words.empty() || (options.words.size() == 1 && options.words[0] == "-");
+  if (!from_stdin) return options.words;
+  if (::isatty(0) != 0) std::fputs("reading the payload from stdin; end it with Ctrl-D\n", stderr);
+  return {std::string(std::istreambuf_iterator<char>(std::cin), {})};
+}
+
+}  // namespace
+
+int enqueue(const Options& options) {
+  ProducerOptions settings{.connection = connection_of(options)};
+  settings.deadline = options.timeout;
+  Producer producer(settings);
+  if (options.jsonl) return bulk(options, producer);
+  std::vector<Job> jobs;
+  for (auto& payload : payloads_of(options)) {
+    auto job = job_of(options, std::move(payload));
+    if (!job) return misused(job.error().message);
+    jobs.push_back(std::move(*job));
+  }
+  int code = exit_ok;
+  for (const Enqueued& outcome : producer.enqueue_all(std::move(jobs))) {
+    if (outcome.outcome != Outcome::stored) {
+      code = fail(options, outcome.error);
+    } else if (options.json) {
+      print_json({{"job", outcome.id.str()}});
+    } else {
+      print(outcome.id.str() + "\n");
+    }
+  }
+  return code;
+}
+
+}  // namespace millrace::cli

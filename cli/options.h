@@ -1,0 +1,48 @@
+// What was typed, as plain values. Times are as typed until they are used.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::cli {
+
+// Documented in --help and the man page.
+enum Exit : int {
+  exit_ok = 0,
+  exit_refused = 1,
+  exit_not_found = 2,
+  exit_in_vain = 3,   // waited, and it is not final; or the outcome is unknown
+  exit_not_done = 4,  // wait: it ended dead or cancelled
+  exit_usage = 64,
+  exit_unavailable = 69,
+};
+
+struct Options {
+  std::string command;  // "enqueue", "dead list", ...
+  std::vector<std::string> brokers;
+  bool json = false;
+  std::chrono::milliseconds timeout{10'000};
+
+  std::string topic, state, after;
+  std::vector<std::string> words;  // payloads, or job ids
+  std::size_t limit = 50;
+  bool all = false, yes = false, full = false, once = false;
+  std::chrono::milliseconds wait{60'000}, interval{1'000};
+
+  std::optional<std::string> jsonl;  // a file, or - for stdin
+  std::string key, run_at;
+  std::optional<int> priority, max_attempts;
+  std::chrono::milliseconds delay{0};
+
+  std::optional<int> partitions;
+  std::optional<std::chrono::milliseconds> run_max, backoff_min, backoff_max;
+  bool history = false;
+};
+
+// Exits by itself for --help, --version and mistakes (64).
+[[nodiscard]] Options read_options(int count, char** arguments);
+
+}  // namespace millrace::cli
