@@ -39,6 +39,7 @@ struct Link::Shard {
   std::vector<std::string> endpoints;
   std::size_t next_endpoint = 0;
   void* socket = nullptr;
+  void* monitor = nullptr;  // tells at once that the connection is gone
   bool ready = false;
   std::uint64_t hello_sent = 0;
   Clock::time_point open_at{}, heard{}, beaten{};
@@ -60,9 +61,7 @@ Link::Link(ConnectionOptions options, wire::Role role, Owner& owner)
 
 Link::~Link() {
   stop();
-  for (auto& shard : shards_) {
-    if (shard->socket != nullptr) zmq_close(shard->socket);
-  }
+  for (auto& shard : shards_) close_sockets(*shard);
   zmq_ctx_term(context_);
   ::close(wake_fd_);
 }
@@ -122,6 +121,10 @@ void Link::open(Shard& shard) {
   set(ZMQ_HEARTBEAT_TIMEOUT, 5'000);
   const auto bytes_max = static_cast<std::int64_t>(wire::frame_bytes_max);
   zmq_setsockopt(shard.socket, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
+  const std::string events = "inproc://events-" + std::to_string(++monitors_);
+  zmq_socket_monitor(shard.socket, events.c_str(), ZMQ_EVENT_DISCONNECTED);
+  shard.monitor = zmq_socket(context_, ZMQ_PAIR);
+  zmq_connect(shard.monitor, events.c_str());
   const auto& endpoint = shard.endpoints[shard.next_endpoint++ % shard.endpoints.size()];
   zmq_connect(shard.socket, endpoint.c_str());
   hello(shard);
@@ -142,10 +145,27 @@ void Link::hello(Shard& shard) {
   shard.hello_sent = send(shard.index, wire::Verb::hello, wire::encode(body));
 }
 
+void Link::close_sockets(Shard& shard) {
+  if (shard.socket == nullptr) return;
+  zmq_socket_monitor(shard.socket, nullptr, 0);
+  zmq_close(shard.monitor);
+  zmq_close(shard.socket);
+  shard.socket = shard.monitor = nullptr;
+}
+
+bool Link::disconnected(Shard& shard) {
+  if (shard.monitor == nullptr) return false;
+  bool any = false;
+  zmq_msg_t part;
+  zmq_msg_init(&part);
+  while (zmq_msg_recv(&part, shard.monitor, ZMQ_DONTWAIT) >= 0) any = true;
+  zmq_msg_close(&part);
+  return any;
+}
+
 void Link::close(Shard& shard, Clock::duration wait) {
   if (shard.socket == nullptr) return;
-  zmq_close(shard.socket);
-  shard.socket = nullptr;
+  close_sockets(shard);
   shard.open_at = Clock::now() + wait;
   if (shard.index == 0) topology_asked_ = 0;
   if (std::exchange(shard.ready, false)) owner_.on_lost(shard.index);
@@ -238,13 +258,18 @@ void Link::run() {
                                                   [](const auto& s) { return s->ready; });
     std::vector<zmq_pollitem_t> items{{nullptr, wake_fd_, ZMQ_POLLIN, 0}};
     for (const auto& shard : shards_) {
-      if (shard->socket != nullptr) items.push_back({shard->socket, 0, ZMQ_POLLIN, 0});
+      if (shard->socket == nullptr) continue;
+      items.push_back({shard->socket, 0, ZMQ_POLLIN, 0});
+      items.push_back({shard->monitor, 0, ZMQ_POLLIN, 0});
     }
     const bool unready = !all_ready_;
     zmq_poll(items.data(), static_cast<int>(items.size()), unready ? 10 : turn_max.count());
     std::uint64_t drained = 0;
     [[maybe_unused]] const auto got = ::read(wake_fd_, &drained, sizeof drained);
     for (std::size_t i = 0; i < shards_.size(); ++i) receive(*shards_[i]);
+    for (auto& shard : shards_) {
+      if (disconnected(*shard)) close(*shard, backoff_min);
+    }
   }
 }
 

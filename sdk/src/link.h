@@ -67,6 +67,8 @@ class Link {
   void run();
   void open(Shard& shard);
   void close(Shard& shard, Clock::duration wait);
+  static void close_sockets(Shard& shard);
+  [[nodiscard]] static bool disconnected(Shard& shard);
   void hello(Shard& shard);
   void keep_up(Shard& shard, Clock::time_point now);
   void receive(Shard& shard);
@@ -81,6 +83,7 @@ class Link {
   std::uint64_t correlations_ = 0;
   std::uint64_t topology_asked_ = 0;
   std::vector<std::string> topology_topics_;
+  std::uint64_t monitors_ = 0;
   void* context_ = nullptr;
   int wake_fd_ = -1;
   std::atomic<bool> stop_{false}, all_ready_{false};
