@@ -1,0 +1,28 @@
+// The gateway's command line.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace millrace::gateway {
+
+struct Options {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;
+  std::vector<std::string> brokers;
+  unsigned connections_max = 4'096;
+  std::size_t body_bytes_max = 4U << 20;
+  std::chrono::seconds timeout{5};
+  bool allow_public = false, help = false, version = false;
+};
+
+struct ReadOptions {
+  Options options;
+  std::string error;  // empty when well
+};
+[[nodiscard]] ReadOptions read_options(int count, char** arguments);
+[[nodiscard]] const char* usage();
+
+}  // namespace millrace::gateway

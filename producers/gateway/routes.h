@@ -1,0 +1,44 @@
+// What each path does. Enqueues are asynchronous; questions wait in a small pool of threads.
+// Threads: handle() on the HTTP loop.
+#pragma once
+
+#include "http_server.h"
+#include "options.h"
+
+#include <millrace/client.h>
+#include <millrace/producer.h>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace millrace::gateway {
+
+class Routes {
+ public:
+  explicit Routes(const Options& options);
+  ~Routes();
+  Routes(const Routes&) = delete;
+  Routes& operator=(const Routes&) = delete;
+
+  void handle(const ExchangeRef& exchange);
+
+ private:
+  void enqueue(const ExchangeRef& exchange, const std::string& topic);
+  void look(const ExchangeRef& exchange, const JobId& id);
+  void cancel(const ExchangeRef& exchange, const JobId& id);
+  void ask(const ExchangeRef& exchange, std::function<Answer()> question);
+  void work();
+
+  Producer producer_;
+  Client client_;
+  std::mutex mutex_;  // guards questions_ and closed_
+  std::condition_variable changed_;
+  std::deque<std::pair<ExchangeRef, std::function<Answer()>>> questions_;
+  bool closed_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace millrace::gateway
