@@ -15,6 +15,9 @@ namespace {
 constexpr std::size_t messages_a_turn = 1'024;
 constexpr std::size_t peers_max = 65'536;
 constexpr std::size_t commit_samples = 512;
+// What a byte of a message may take on disk before the next look at it: in the WAL, in the file,
+// and what surrounds it there.
+constexpr std::uint64_t disk_bytes_a_byte = 3;
 
 }  // namespace
 
@@ -95,7 +98,7 @@ void Broker::take(const net::Incoming& message) {
   net::Parsed parsed = net::parse(message, session, now_);
   const net::Asked asked{message.peer, parsed.verb, parsed.correlation};
   if (parsed.refused) return refuse(asked, to_string(parsed.error.code), parsed.error.message);
-  if (parsed.verb == wire::Verb::enqueue && !facts_.accepting) {
+  if (parsed.verb == wire::Verb::enqueue && !disk_takes(message.body.size())) {
     const auto refused = net::refusal(
         "disk_full", "the disk is at its watermark: nothing was stored; free space", 1'000);
     return send(asked.peer, refused.verb, asked.correlation, refused.body);
@@ -114,6 +117,13 @@ void Broker::take(const net::Incoming& message) {
     answers_.emplace_back(asked, answer(*parsed.question, parsed.verb, *engine_, options_.topology,
                                         options_.engine.new_topic, facts_, now_));
   }
+}
+
+// The disk is looked at each tick; between two looks it is filled by what we take.
+bool Broker::disk_takes(std::size_t bytes) {
+  taken_bytes_ += bytes;
+  return facts_.accepting &&
+         facts_.disk_free_bytes >= options_.disk_free_bytes_min + taken_bytes_ * disk_bytes_a_byte;
 }
 
 void Broker::welcome(const net::Incoming& message, const net::Parsed& parsed) {
@@ -220,6 +230,7 @@ void Broker::refresh_facts() {
   facts_.wal_bytes = store.wal_bytes;
   facts_.store_bytes = store.store_bytes;
   facts_.disk_free_bytes = store.disk_free_bytes;
+  taken_bytes_ = 0;
   const bool accepting = store.disk_free_bytes >= options_.disk_free_bytes_min;
   if (accepting != facts_.accepting) {
     spdlog::warn("shard {}: {} bytes of disk are free: enqueue is {}", facts_.shard,

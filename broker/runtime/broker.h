@@ -58,6 +58,7 @@ class Broker {
   void turn();
   void tick();
   void take(const net::Incoming& message);
+  [[nodiscard]] bool disk_takes(std::size_t bytes);
   void welcome(const net::Incoming& message, const net::Parsed& parsed);
   void finish_turn();
   void commit(core::Effects&& effects);
@@ -96,6 +97,7 @@ class Broker {
   ShardFacts facts_;
   DeathWatch deaths_;
   std::multimap<core::JobRef, Waiter> waiters_;
+  std::uint64_t taken_bytes_ = 0;  // of enqueues, since the disk was looked at
   std::string failure_;
   bool again_ = false;  // loads brought commands: another turn at once
   std::atomic<bool> stop_{false};
