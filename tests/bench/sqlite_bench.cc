@@ -1,0 +1,94 @@
+// Bare SQLite: the table and the settings of broker/storage, nothing around them.
+#include "sqlite_bench.h"
+
+#include <sqlite3.h>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+namespace millrace::bench {
+namespace {
+
+constexpr const char* setup =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
+    "PRAGMA cache_size=-32768;"
+    "PRAGMA wal_autocheckpoint=4096;"  // 16 MiB, as the broker does
+    "CREATE TABLE jobs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+    " attempts_max INTEGER NOT NULL, deaths INTEGER NOT NULL, enqueued_ms INTEGER NOT NULL,"
+    " due_ms INTEGER, key TEXT, headers BLOB, error TEXT, payload BLOB NOT NULL) STRICT;"
+    "CREATE INDEX jobs_due ON jobs (id >> 43, due_ms) WHERE due_ms IS NOT NULL;";
+
+class File {
+ public:
+  explicit File(const std::string& path) { check(sqlite3_open(path.c_str(), &db_)); }
+  ~File() { sqlite3_close(db_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  void execute(const char* sql) { check(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr)); }
+  sqlite3_stmt* prepare(const char* sql) {
+    sqlite3_stmt* statement = nullptr;
+    check(sqlite3_prepare_v2(db_, sql, -1, &statement, nullptr));
+    return statement;
+  }
+  void run(sqlite3_stmt* statement) {
+    const int code = sqlite3_step(statement);
+    check(code == SQLITE_DONE ? SQLITE_OK : code);
+    sqlite3_reset(statement);
+  }
+
+ private:
+  void check(int code) {
+    if (code == SQLITE_OK) return;
+    std::fprintf(stderr, "bench: SQLite %d: %s\n", code, sqlite3_errmsg(db_));
+    std::exit(1);
+  }
+  sqlite3* db_ = nullptr;
+};
+
+// Rows a second of steps of statement over the ids 1..rows, batch steps a transaction.
+double measure(File& file, sqlite3_stmt* statement, std::size_t rows, std::size_t batch) {
+  sqlite3_stmt* const begin = file.prepare("BEGIN IMMEDIATE");
+  sqlite3_stmt* const commit = file.prepare("COMMIT");
+  const double begun = seconds();
+  for (std::size_t done = 0; done < rows;) {
+    file.run(begin);
+    for (const std::size_t end = std::min(done + batch, rows); done < end;) {
+      sqlite3_bind_int64(statement, 1, static_cast<sqlite3_int64>(++done));
+      file.run(statement);
+    }
+    file.run(commit);
+  }
+  const double took = seconds() - begun;
+  for (sqlite3_stmt* each : {begin, commit, statement}) sqlite3_finalize(each);
+  return static_cast<double>(rows) / took;
+}
+
+}  // namespace
+
+double seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+Rates measure_sqlite(const std::string& folder, std::size_t rows, std::size_t batch,
+                     std::size_t payload_bytes) {
+  const std::string path = folder + "/bare-" + std::to_string(batch) + ".db";
+  Rates rates;
+  {
+    File file(path);
+    file.execute(setup);
+    const std::string payload(payload_bytes, 'p');
+    sqlite3_stmt* insert = file.prepare(
+        "INSERT INTO jobs VALUES (?1, 2, 0, 25, 0, 1700000000000, NULL, NULL, NULL, NULL, ?2)");
+    sqlite3_bind_blob(insert, 2, payload.data(), static_cast<int>(payload.size()), SQLITE_STATIC);
+    rates.insert_per_s = measure(file, insert, rows, batch);
+    rates.remove_per_s = measure(file, file.prepare("DELETE FROM jobs WHERE id=?1"), rows, batch);
+  }
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path + end);
+  return rates;
+}
+
+}  // namespace millrace::bench
