@@ -7,15 +7,16 @@
 namespace millrace::core {
 
 Engine::Engine(EngineOptions options, Recovered recovered, Now now)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(recovered), now)) {}
+    : impl_(std::make_unique<Impl>(options, std::move(recovered), now)) {}
 Engine::~Engine() = default;
 
 void Engine::step(Command&& command, Now now, Effects& out) {
-  std::visit([&](auto&& c) { impl_->on(std::move(c), now, out); }, std::move(command));
+  std::visit([&](auto&& c) { impl_->on(std::forward<decltype(c)>(c), now, out); },
+             std::move(command));
 }
 
 Engine::Impl::Impl(EngineOptions options, Recovered recovered, Now now)
-    : options_(std::move(options)),
+    : options_(options),
       random_(options_.seed),
       producers_(std::move(recovered.producers)),
       upkeep_mono_ms_(now.mono_ms),

@@ -40,7 +40,7 @@ inline constexpr std::int64_t due_none = std::numeric_limits<std::int64_t>::max(
 
 class Partition {
  public:
-  Partition(PartitionRef where, PartitionCounts counts);
+  Partition(PartitionRef at, PartitionCounts kept);
 
   // Rows.
   [[nodiscard]] static bool has_due(const Job& job) { return job.due_ms != 0; }

@@ -20,7 +20,7 @@ struct Part {
   [[nodiscard]] std::string_view view() {
     return {static_cast<const char*>(zmq_msg_data(&message)), zmq_msg_size(&message)};
   }
-  zmq_msg_t message;
+  zmq_msg_t message{};
 };
 struct TwoParts {
   Part header, body;

@@ -6,13 +6,13 @@ namespace millrace::runtime {
 
 struct EventLoop::Handles {
   Callbacks callbacks;
-  uv_loop_t loop;
-  uv_poll_t poll;
-  uv_check_t check;
-  uv_prepare_t prepare;
-  uv_idle_t idle;
-  uv_timer_t timer;
-  uv_async_t async;
+  uv_loop_t loop{};
+  uv_poll_t poll{};
+  uv_check_t check{};
+  uv_prepare_t prepare{};
+  uv_idle_t idle{};
+  uv_timer_t timer{};
+  uv_async_t async{};
 
   static Handles& of(void* data) { return *static_cast<Handles*>(data); }
 };

@@ -377,8 +377,8 @@ std::string encode_flag(std::string_view name, bool value) {
 }
 
 template <>
-std::string encode<Flag>(const Flag& flag) {
-  return encode_flag("changed", flag.value);
+std::string encode<Flag>(const Flag& message) {
+  return encode_flag("changed", message.value);
 }
 
 template <>
