@@ -1,3 +1,4 @@
+"""What the integration tests share: where the client is, and a broker."""
 import os
 import sys
 

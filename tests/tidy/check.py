@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""The house rules that a program can judge. Last line: N passed, N failed.
+
+Each rule is a function that yields what breaks it, as "file: what is wrong".
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+LINES_MAX = 500
+# Formats without a comment, texts that are not ours to write, and pages that open with a title.
+NO_COMMENT = ("LICENSE", ".json", ".gitignore", ".clang-format", ".1")
+PUBLIC_ONLY = ("workers/", "producers/", "cli/", "examples/")
+# Headers outside our tree that broker/core may not include either: it is pure.
+IMPURE = {"thread", "mutex", "condition_variable", "future", "fstream", "filesystem", "iostream",
+          "random", "ctime"}
+NAP = re.compile(r"\b(?:sleep_for|sleep_until|usleep|nanosleep|sleep)\b\s*[( ]")
+
+
+def files():
+    """What is tracked, and what is new and not ignored."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    found = {}
+    for name in sorted(set(listed.split("\0")) - {""}):
+        path = os.path.join(ROOT, name)
+        if not os.path.isfile(path) or os.path.islink(path):
+            continue
+        with open(path, "rb") as file:
+            data = file.read()
+        if b"\0" not in data[:8192]:
+            found[name] = data.decode()
+    return found
+
+
+def is_cpp(name):
+    return name.endswith((".cc", ".h", ".cc.in"))
+
+
+def includes(text):
+    """(line, bracket, header) of each include."""
+    for at, line in enumerate(text.split("\n"), 1):
+        found = re.match(r'\s*#\s*include\s*([<"])([^>"]+)', line)
+        if found:
+            yield at, found.group(1), found.group(2)
+
+
+def short_files(tree):
+    for name, text in tree.items():
+        count = text.count("\n")
+        if count > LINES_MAX and name != "LICENSE":
+            yield f"{name}: {count} lines, at most {LINES_MAX}"
+
+
+def opening_comments(tree):
+    for name, text in tree.items():
+        if name.endswith(NO_COMMENT):
+            continue
+        lines = text.split("\n")
+        first = next((line for line in lines if not line.startswith("#!")), "")
+        own = re.sub(r"\.cc$", ".h", name)
+        if is_cpp(name):
+            # A .cc may leave the word to its header, which it then includes first.
+            included = re.match(r'#include "(?:.*/)?([^/"]+)"', first)
+            well = first.startswith("//") or (
+                own != name and own in tree and bool(included) and
+                included.group(1) == os.path.basename(own))
+        else:
+            well = first.startswith(("#", "--", "//", '"""', "<!--"))
+        if not well:
+            yield f"{name}: opens without a comment of what it owns"
+
+
+def pure_core(tree):
+    for name, text in tree.items():
+        if not (name.startswith("broker/core/") and is_cpp(name)):
+            continue
+        for at, bracket, header in includes(text):
+            if bracket == '"' and not header.startswith("core/"):
+                yield f'{name}:{at}: "{header}" is of another room'
+            if bracket == "<" and ("/" in header or "." in header or header in IMPURE):
+                yield f"{name}:{at}: <{header}> is not of the standard library's pure part"
+
+
+def no_tests_outside(tree):
+    for name, text in tree.items():
+        if not is_cpp(name) or name.startswith("tests/"):
+            continue
+        for at, _, header in includes(text):
+            if "tests/" in header or header.startswith("gtest"):
+                yield f"{name}:{at}: includes {header}"
+
+
+def public_headers_only(tree):
+    ours = re.compile(r"^(?:wire|core|storage|net|runtime|broker|sdk)/")
+    for name, text in tree.items():
+        if not (name.startswith(PUBLIC_ONLY) and is_cpp(name)):
+            continue
+        room = os.path.dirname(name)
+        for at, bracket, header in includes(text):
+            if ours.match(header) or (bracket == '"' and header.startswith("millrace/")):
+                yield f"{name}:{at}: {header}; of ours it may include <millrace/...> only"
+            elif bracket == '"' and os.path.normpath(os.path.join(room, header)) not in tree:
+                yield f"{name}:{at}: {header} is not of its own folder"
+
+
+def no_naps(tree):
+    for name, text in tree.items():
+        if not name.startswith("tests/") or name.startswith("tests/tidy/"):
+            continue
+        if not (is_cpp(name) or name.endswith(".py") or text.startswith("#!")):
+            continue
+        for at, line in enumerate(text.split("\n"), 1):
+            code = re.sub(r'"[^"]*"|\'[^\']*\'|//.*|#.*', "", line)
+            if NAP.search(code):
+                yield f"{name}:{at}: sleeps; wait for what you need instead"
+
+
+def formatted(tree):
+    program = shutil.which("clang-format") or shutil.which("clang-format-14")
+    if not program:
+        print("            (clang-format is not installed: format is not checked)")
+        return
+    sources = [name for name in tree if name.endswith((".cc", ".h"))]
+    said = subprocess.run([program, "--dry-run", "-Werror", *sources], cwd=ROOT,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True).stderr
+    yield from sorted({line.split(":")[0] + ": not as clang-format writes it"
+                       for line in said.split("\n") if "error:" in line})
+
+
+def decided_packages(tree):
+    """A row of a table in docs/decisions.md has the package as its first cell."""
+    decided = set()
+    for line in tree["docs/decisions.md"].split("\n"):
+        if line.startswith("| `"):
+            decided.update(re.findall(r"`([^`]+)`", line.split("|")[1]))
+    for line in tree["tools/packages.txt"].split("\n"):
+        package = line.split()[0] if line.strip() and not line.startswith("#") else ""
+        if package and package not in decided:
+            yield f"tools/packages.txt: {package} has no row in docs/decisions.md"
+
+
+RULES = [
+    (short_files, f"no file over {LINES_MAX} lines"),
+    (opening_comments, "a file opens with a comment of what it owns"),
+    (pure_core, "broker/core includes only the standard library and core/"),
+    (no_tests_outside, "nothing includes tests/"),
+    (public_headers_only, "workers, producers, cli, examples include only <millrace/...> of ours"),
+    (no_naps, "no sleep in tests"),
+    (formatted, "clang-format has nothing to say"),
+    (decided_packages, "a row in docs/decisions.md for each package"),
+]
+
+
+def main():
+    tree, failed = files(), 0
+    for rule, words in RULES:
+        wrong = list(rule(tree))
+        failed += bool(wrong)
+        print(f"[{'  FAILED  ' if wrong else '       OK '}] {words}")
+        for each in wrong:
+            print(f"    {each}")
+    print(f"{len(RULES) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
