@@ -2,12 +2,16 @@
 // and a store of its own; the main thread waits for signals.
 #include "config.h"
 #include "runtime/broker.h"
+#include "runtime/clock.h"
 #include "storage/sqlite_store.h"
 
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +21,9 @@
 namespace {
 
 constexpr int exit_usage = 64, exit_store = 74, exit_config = 78;
+
+// A commit that waits for a slow disk is no reason to be killed; a loop that stands is.
+constexpr std::int64_t alive_within_ms = 15'000;
 
 constexpr const char* usage =
     "usage: millraced --config FILE [--check-config]\n"
@@ -42,13 +49,27 @@ millrace::runtime::BrokerOptions options_of(const millrace::Config& config, std:
   return options;
 }
 
+using Shards = std::vector<std::unique_ptr<millrace::runtime::Broker>>;
+
+// Tells systemd that the broker lives as long as the loop of each shard turns.
+void wait_for_end(const sigset_t& signals, const Shards& shards) {
+  const timespec tick{1, 0};
+  while (sigtimedwait(&signals, nullptr, &tick) < 0) {
+    const std::int64_t oldest = millrace::runtime::read_clocks().mono_ms - alive_within_ms;
+    const bool alive = std::all_of(shards.begin(), shards.end(), [oldest](const auto& shard) {
+      return shard->alive_mono_ms() >= oldest;
+    });
+    if (alive) sd_notify(0, "WATCHDOG=1");
+  }
+}
+
 int serve(const millrace::Config& config) {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  std::vector<std::unique_ptr<millrace::runtime::Broker>> shards;
+  Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
     auto store = millrace::storage::open_sqlite(
         {.path = config.data_dir + "/shard-" + std::to_string(s) + ".db"});
@@ -73,8 +94,9 @@ int serve(const millrace::Config& config) {
     });
   }
   spdlog::info("millraced {} is ready", MILLRACE_VERSION);
-  int signal = 0;
-  sigwait(&signals, &signal);
+  sd_notify(0, "READY=1");
+  wait_for_end(signals, shards);
+  sd_notify(0, "STOPPING=1");
   for (auto& shard : shards) shard->request_stop();
   for (auto& thread : threads) thread.join();
   int code = 0;

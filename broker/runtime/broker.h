@@ -43,6 +43,8 @@ class Broker {
   // Until request_stop(): empty; or until a commit failed: why.
   [[nodiscard]] std::string run();
   void request_stop();
+  // When the loop last turned its clock, on the monotonic one. Any thread may ask.
+  [[nodiscard]] std::int64_t alive_mono_ms() const { return alive_mono_ms_; }
 
  private:
   struct Peer {
@@ -101,6 +103,7 @@ class Broker {
   std::string failure_;
   bool again_ = false;  // loads brought commands: another turn at once
   std::atomic<bool> stop_{false};
+  std::atomic<std::int64_t> alive_mono_ms_{0};
   std::unique_ptr<ReaderThread> reader_;  // last: its threads end first
 };
 
