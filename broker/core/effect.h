@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -95,6 +96,7 @@ enum class EventKind : std::uint8_t {
   session_closed,
   session_lost,
 };
+[[nodiscard]] std::string_view to_string(EventKind kind);
 struct Event {
   EventKind kind = EventKind::enqueued;
   JobRef ref;               // topic 0 for events of sessions; the first job of an enqueued batch

@@ -1,4 +1,5 @@
-// The words of states and reasons, as the protocol, the logs and the metrics spell them.
+// The words of states, reasons and events, as the protocol, the logs and the metrics spell them.
+#include "core/effect.h"
 #include "core/job.h"
 
 namespace millrace::core {
@@ -24,6 +25,25 @@ std::string_view to_string(DeadReason reason) {
     case DeadReason::discarded: return "discarded";
     case DeadReason::expired: return "expired";
     case DeadReason::quarantined: return "quarantined";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(EventKind kind) {
+  switch (kind) {
+    case EventKind::enqueued: return "enqueued";
+    case EventKind::delivered: return "delivered";
+    case EventKind::completed: return "completed";
+    case EventKind::retried: return "retried";
+    case EventKind::released: return "released";
+    case EventKind::crashed: return "crashed";
+    case EventKind::cancelled: return "cancelled";
+    case EventKind::died: return "died";
+    case EventKind::requeued: return "requeued";
+    case EventKind::purged: return "purged";
+    case EventKind::session_opened: return "session_opened";
+    case EventKind::session_closed: return "session_closed";
+    case EventKind::session_lost: return "session_lost";
   }
   return "unknown";
 }

@@ -34,9 +34,7 @@ std::string Broker::start() {
   options_.engine.seed = store_->epoch();
   const std::size_t sessions = recovered->sessions.size();
   engine_ = std::make_unique<core::Engine>(options_.engine, std::move(*recovered), now_);
-  for (const auto& topic : options_.topics) {
-    engine_->step(core::OpenTopic{0, topic.name, topic.settings, true}, now_, effects_);
-  }
+  for (const auto& topic : options_.topics) open_topic(topic);
   finish_turn();
   if (!failure_.empty()) return failure_;
   for (const auto& address : options_.topology[options_.engine.shard]) {
@@ -49,9 +47,10 @@ std::string Broker::start() {
   loop_ = std::make_unique<EventLoop>(
       endpoint_.fd(), static_cast<std::uint64_t>(core::lease_tick_ms),
       EventLoop::Callbacks{[this] { turn(); }, [this] { return again_ || endpoint_.readable(); },
-                           [this] { tick(); }, [this] { stop_ ? loop_->stop() : answer_rows(); }});
+                           [this] { tick(); }, [this] { woken(); }});
   if (auto wrong = start_reading(); !wrong.empty()) return wrong;
   refresh_facts();
+  tell_hooks_of_tick();
   return {};
 }
 
@@ -69,6 +68,38 @@ void Broker::request_stop() {
   if (loop_) loop_->wake();
 }
 
+void Broker::open_topics(std::vector<core::Topic> topics) {
+  {
+    const std::lock_guard lock(topics_mutex_);
+    topics_asked_ = std::move(topics);
+  }
+  if (loop_) loop_->wake();
+}
+
+void Broker::open_topic(const core::Topic& topic) {
+  const core::Topic* known = engine_->topic(topic.name);
+  if (known != nullptr && known->settings.partitions != topic.settings.partitions) {
+    spdlog::warn(
+        "shard {}: topic {} has {} partitions and not {}: their number cannot be changed, so its "
+        "settings stay as they were",
+        options_.engine.shard, topic.name, known->settings.partitions, topic.settings.partitions);
+    return;
+  }
+  engine_->step(core::OpenTopic{0, topic.name, topic.settings, true}, now_, effects_);
+}
+
+// The turn that follows in the same round of the loop commits what is asked for here.
+void Broker::woken() {
+  if (stop_) return loop_->stop();
+  answer_rows();
+  std::vector<core::Topic> topics;
+  {
+    const std::lock_guard lock(topics_mutex_);
+    topics.swap(topics_asked_);
+  }
+  for (const auto& topic : topics) open_topic(topic);
+}
+
 void Broker::tick() {
   now_ = read_clocks();
   alive_mono_ms_ = now_.mono_ms;
@@ -80,6 +111,7 @@ void Broker::tick() {
   again_ = true;
   expire_waiters();
   if (!store_->upkeep(core::lease_tick_ms / 10)) refresh_facts();
+  tell_hooks_of_tick();
 }
 
 void Broker::turn() {
@@ -165,16 +197,18 @@ void Broker::commit(core::Effects&& effects) {
     release(effects);
     return run_loads(effects.loads);
   }
-  facts_.batch_jobs += effects.changes.inserts.size() + effects.changes.finishes.size();
+  const std::size_t jobs = effects.changes.inserts.size() + effects.changes.finishes.size();
+  facts_.batch_jobs += jobs;
   const auto begun = std::chrono::steady_clock::now();
   auto held = std::make_shared<core::Effects>(std::move(effects));
-  store_->commit(std::move(held->changes), [this, held, begun](auto result) {
+  store_->commit(std::move(held->changes), [this, held, begun, jobs](auto result) {
     if (!result) return fail(result.error().message);
     const auto took = std::chrono::steady_clock::now() - begun;
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     if (facts_.commit_us.size() < commit_samples) facts_.commit_us.push_back(0);
     facts_.commit_us[facts_.commits++ % facts_.commit_us.size()] = static_cast<std::uint64_t>(us);
     release(*held);
+    for (const auto& hook : options_.hooks) hook->on_commit(static_cast<std::uint64_t>(us), jobs);
     run_loads(held->loads);
   });
 }
@@ -201,6 +235,7 @@ void Broker::release(const core::Effects& effects) {
   }
   for (const core::Event& event : effects.events) {
     wake_waiters(event);
+    tell_hooks(event);
     const bool ended = event.kind == core::EventKind::session_lost ||
                        event.kind == core::EventKind::session_closed;
     const auto route = routes_.find(event.session);
@@ -210,6 +245,17 @@ void Broker::release(const core::Effects& effects) {
     peers_.erase(route->second);
     routes_.erase(route);
   }
+}
+
+void Broker::tell_hooks(const core::Event& event) const {
+  if (options_.hooks.empty()) return;
+  const core::Topic* topic = event.ref.topic == 0 ? nullptr : engine_->topic(event.ref.topic);
+  const std::string_view name = topic == nullptr ? std::string_view() : topic->name;
+  for (const auto& hook : options_.hooks) hook->on_event(event, name);
+}
+
+void Broker::tell_hooks_of_tick() const {
+  for (const auto& hook : options_.hooks) hook->on_tick(*engine_, facts_, now_);
 }
 
 void Broker::run_loads(const std::vector<core::Load>& loads) {

@@ -1,6 +1,6 @@
 // One shard at work: receive, step, commit, send. Nothing leaves before the commit that made it
 // true; after a failed commit nothing leaves at all, and run() says why it ended.
-// Threads: everything on the thread that calls run(), except request_stop().
+// Threads: everything on the thread that calls run(), except request_stop() and open_topics().
 #pragma once
 
 #include "core/engine.h"
@@ -9,12 +9,14 @@
 #include "net/replies.h"
 #include "runtime/answers.h"
 #include "runtime/death_watch.h"
+#include "runtime/hooks.h"
 #include "runtime/reader_thread.h"
 #include "storage/store.h"
 
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,7 @@ struct BrokerOptions {
   std::int64_t heartbeat_ms = core::heartbeat_ms_default;
   std::uint64_t disk_free_bytes_min = 64U << 20;
   std::string version;
+  std::vector<std::unique_ptr<Hooks>> hooks;  // of this shard alone
 };
 
 class Broker {
@@ -45,6 +48,8 @@ class Broker {
   void request_stop();
   // When the loop last turned its clock, on the monotonic one. Any thread may ask.
   [[nodiscard]] std::int64_t alive_mono_ms() const { return alive_mono_ms_; }
+  // Opens topics and replaces the settings of those that exist, soon.
+  void open_topics(std::vector<core::Topic> topics);
 
  private:
   struct Peer {
@@ -65,6 +70,10 @@ class Broker {
   void finish_turn();
   void commit(core::Effects&& effects);
   void release(const core::Effects& effects);
+  void tell_hooks(const core::Event& event) const;
+  void tell_hooks_of_tick() const;
+  void open_topic(const core::Topic& topic);
+  void woken();
   void run_loads(const std::vector<core::Load>& loads);
   // Questions about rows: broker_rows.cc
   [[nodiscard]] std::string start_reading();
@@ -104,7 +113,9 @@ class Broker {
   bool again_ = false;  // loads brought commands: another turn at once
   std::atomic<bool> stop_{false};
   std::atomic<std::int64_t> alive_mono_ms_{0};
-  std::unique_ptr<ReaderThread> reader_;  // last: its threads end first
+  std::mutex topics_mutex_;                // guards topics_asked_
+  std::vector<core::Topic> topics_asked_;  // by open_topics(), not yet opened
+  std::unique_ptr<ReaderThread> reader_;   // last: its threads end first
 };
 
 }  // namespace millrace::runtime
