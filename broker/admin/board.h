@@ -1,0 +1,70 @@
+// What each shard last said of itself, and whether that is well: for health, gauges and the
+// watchdog.
+// Threads: any. A shard waits only for a pointer to be swapped, never for a reader.
+#pragma once
+
+#include "runtime/hooks.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace millrace::admin {
+
+struct TopicDepth {
+  std::string topic;
+  std::uint64_t scheduled = 0, available = 0, running = 0, retryable = 0, dead = 0;
+  std::int64_t oldest_available_ms = 0;
+};
+struct ShardSnapshot {
+  std::string check = "running";  // verdict of the full check of the file
+  bool accepting = true;
+  std::uint64_t wal_bytes = 0, workers = 0, credit_free = 0;
+  std::shared_ptr<const std::vector<TopicDepth>> topics;  // may be older than the rest
+};
+
+class Board {
+ public:
+  explicit Board(std::size_t shards);
+
+  void turned(std::size_t shard, std::int64_t mono_ms);
+  void publish(std::size_t shard, ShardSnapshot snapshot);
+  void stop() { stopping_ = true; }
+
+  [[nodiscard]] std::vector<ShardSnapshot> read() const;
+  // One sentence for each thing that is wrong; empty: well. ready: can take jobs, too.
+  [[nodiscard]] std::vector<std::string> stalls(std::int64_t now_mono_ms) const;
+  [[nodiscard]] std::vector<std::string> ills(std::int64_t now_mono_ms, bool ready) const;
+
+ private:
+  struct Slot {
+    std::atomic<std::int64_t> turned_mono_ms{0};
+    mutable std::mutex mutex;  // guards snapshot
+    std::shared_ptr<const ShardSnapshot> snapshot;
+  };
+  std::vector<Slot> slots_;
+  std::atomic<bool> stopping_{false};
+};
+
+// Keeps the board up to date for one shard. Without depths it says only that the loop turns.
+class BoardHook : public runtime::Hooks {
+ public:
+  BoardHook(Board& board, std::size_t shard, bool depths)
+      : board_(board), shard_(shard), depths_(depths) {}
+  void on_tick(const core::Engine& engine, const runtime::ShardFacts& facts,
+               core::Now now) override;
+
+ private:
+  void look(const core::Engine& engine, core::Now now);
+
+  Board& board_;
+  std::size_t shard_;
+  bool depths_;
+  std::int64_t next_look_mono_ms_ = 0;
+  ShardSnapshot last_;
+};
+
+}  // namespace millrace::admin

@@ -1,0 +1,79 @@
+#include "admin/gauges.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace millrace::admin {
+namespace {
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+prometheus::MetricFamily family(std::string name, std::string help) {
+  prometheus::MetricFamily made;
+  made.name = std::move(name);
+  made.help = std::move(help);
+  made.type = prometheus::MetricType::Gauge;
+  return made;
+}
+
+void add(prometheus::MetricFamily& family, Labels labels, double value) {
+  prometheus::ClientMetric metric;
+  metric.label = std::move(labels);
+  metric.gauge.value = value;
+  family.metric.push_back(std::move(metric));
+}
+
+// Sums over shards, and over the topics that share a label; the oldest job is the oldest of all.
+std::map<std::string, TopicDepth> by_label(
+    const std::vector<ShardSnapshot>& shards,
+    const std::function<std::string(std::string_view)>& label) {
+  std::map<std::string, TopicDepth> sums;
+  for (const ShardSnapshot& shard : shards) {
+    if (shard.topics == nullptr) continue;
+    for (const TopicDepth& depth : *shard.topics) {
+      TopicDepth& sum = sums[label(depth.topic)];
+      sum.scheduled += depth.scheduled;
+      sum.available += depth.available;
+      sum.running += depth.running;
+      sum.retryable += depth.retryable;
+      sum.dead += depth.dead;
+      sum.oldest_available_ms = std::max(sum.oldest_available_ms, depth.oldest_available_ms);
+    }
+  }
+  return sums;
+}
+
+}  // namespace
+
+std::vector<prometheus::MetricFamily> gauges_of(
+    const std::vector<ShardSnapshot>& shards,
+    const std::function<std::string(std::string_view)>& label) {
+  auto jobs = family("millrace_jobs", "Jobs that are stored, by state");
+  auto oldest = family("millrace_oldest_available_seconds",
+                       "How long the oldest job that could run has waited");
+  for (const auto& [topic, depth] : by_label(shards, label)) {
+    const std::pair<const char*, std::uint64_t> states[] = {{"scheduled", depth.scheduled},
+                                                            {"available", depth.available},
+                                                            {"running", depth.running},
+                                                            {"retryable", depth.retryable},
+                                                            {"dead", depth.dead}};
+    for (const auto& [state, count] : states) {
+      add(jobs, {{"topic", topic}, {"state", state}}, static_cast<double>(count));
+    }
+    add(oldest, {{"topic", topic}}, static_cast<double>(depth.oldest_available_ms) / 1'000);
+  }
+  auto wal = family("millrace_wal_bytes", "Size of the write-ahead log");
+  auto workers = family("millrace_workers", "Worker sessions");
+  auto credit = family("millrace_credit_free", "Jobs that workers could take at once");
+  for (std::size_t s = 0; s < shards.size(); ++s) {
+    const Labels labels{{"shard", std::to_string(s)}};
+    add(wal, labels, static_cast<double>(shards[s].wal_bytes));
+    add(workers, labels, static_cast<double>(shards[s].workers));
+    add(credit, labels, static_cast<double>(shards[s].credit_free));
+  }
+  return {std::move(jobs), std::move(oldest), std::move(wal), std::move(workers),
+          std::move(credit)};
+}
+
+}  // namespace millrace::admin

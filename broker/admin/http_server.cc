@@ -1,0 +1,156 @@
+#include "admin/http_server.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <uv.h>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+namespace millrace::admin {
+namespace {
+
+constexpr unsigned connections_max = 64, idle_s_max = 10;
+constexpr std::size_t connection_bytes_max = 8U << 10U;
+constexpr std::uint64_t housekeeping_ms = 1'000;  // idle connections are closed in this step
+
+union Address {
+  sockaddr any;
+  sockaddr_in four;
+  sockaddr_in6 six;
+};
+
+Address parse(const std::string& text) {
+  Address address{};
+  std::uint16_t port = 0;
+  const auto colon = text.rfind(':');
+  std::from_chars(text.data() + colon + 1, text.data() + text.size(), port);
+  if (text.front() == '[') {
+    address.six.sin6_family = AF_INET6;
+    address.six.sin6_port = htons(port);
+    address.six.sin6_addr = in6addr_loopback;
+  } else {
+    address.four.sin_family = AF_INET;
+    address.four.sin_port = htons(port);
+    inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.four.sin_addr);
+  }
+  return address;
+}
+
+MHD_Result reply(MHD_Connection* connection, const Page& page) {
+  MHD_Response* response = MHD_create_response_from_buffer(
+      page.body.size(), const_cast<char*>(page.body.data()), MHD_RESPMEM_MUST_COPY);
+  if (response == nullptr) return MHD_NO;
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page.type.c_str());
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  const MHD_Result queued = MHD_queue_response(connection, page.status, response);
+  MHD_destroy_response(response);
+  return queued;
+}
+
+MHD_Result answer(void* pages, MHD_Connection* connection, const char* path, const char* method,
+                  const char* /*version*/, const char* /*body*/, std::size_t* body_bytes,
+                  void** seen) {
+  static char mark;
+  if (*seen == nullptr) {  // the headers alone; the answer waits for the end of the request
+    *seen = &mark;
+    return MHD_YES;
+  }
+  if (*body_bytes != 0) {
+    *body_bytes = 0;
+    return MHD_YES;
+  }
+  const std::string_view asked(method);
+  if (asked != "GET" && asked != "HEAD") {
+    return reply(connection, {.status = 405, .body = "only GET and HEAD\n"});
+  }
+  return reply(connection, (*static_cast<const Pages*>(pages))(path));
+}
+
+}  // namespace
+
+struct HttpServer::Parts {
+  std::string address;
+  Pages pages;
+  MHD_Daemon* daemon = nullptr;
+  uv_loop_t loop{};
+  uv_poll_t poll{};
+  uv_timer_t timer{};
+  uv_prepare_t prepare{};
+  uv_idle_t idle{};
+  uv_async_t stop{};
+  std::thread thread;
+
+  static MHD_Daemon* daemon_of(void* data) { return static_cast<Parts*>(data)->daemon; }
+  void watch();
+  void run();
+};
+
+HttpServer::HttpServer(std::string address, Pages pages) : parts_(std::make_unique<Parts>()) {
+  parts_->address = std::move(address);
+  parts_->pages = std::move(pages);
+}
+
+HttpServer::~HttpServer() {
+  if (parts_->daemon == nullptr) return;
+  uv_async_send(&parts_->stop);
+  parts_->thread.join();
+  MHD_stop_daemon(parts_->daemon);
+}
+
+std::string HttpServer::start() {
+  Address address = parse(parts_->address);
+  const bool six = address.any.sa_family == AF_INET6;
+  const unsigned flags = six ? MHD_USE_EPOLL | MHD_USE_IPv6 : MHD_USE_EPOLL;
+  parts_->daemon = MHD_start_daemon(
+      flags, 0, nullptr, nullptr, &answer, &parts_->pages, MHD_OPTION_SOCK_ADDR, &address.any,
+      MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_TIMEOUT, idle_s_max,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_bytes_max, MHD_OPTION_END);
+  if (parts_->daemon == nullptr) {
+    return "cannot listen on http://" + parts_->address + ": " + std::strerror(errno);
+  }
+  parts_->watch();
+  parts_->thread = std::thread([this] { parts_->run(); });
+  return {};
+}
+
+std::uint16_t HttpServer::port() const {
+  return MHD_get_daemon_info(parts_->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+}
+
+void HttpServer::Parts::watch() {
+  uv_loop_init(&loop);
+  uv_poll_init(&loop, &poll, MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
+  uv_timer_init(&loop, &timer);
+  uv_prepare_init(&loop, &prepare);
+  uv_idle_init(&loop, &idle);
+  uv_async_init(&loop, &stop, [](uv_async_t* a) { uv_stop(a->loop); });
+  poll.data = timer.data = prepare.data = idle.data = this;
+  uv_poll_start(&poll, UV_READABLE,
+                [](uv_poll_t* p, int /*status*/, int /*events*/) { MHD_run(daemon_of(p->data)); });
+  uv_timer_start(
+      &timer, [](uv_timer_t* t) { MHD_run(daemon_of(t->data)); }, housekeeping_ms, housekeeping_ms);
+  // What the library has read but not yet handled makes no descriptor ready: it is asked.
+  uv_prepare_start(&prepare, [](uv_prepare_t* p) {
+    auto* self = static_cast<Parts*>(p->data);
+    MHD_UNSIGNED_LONG_LONG wait_ms = 1;
+    if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES && wait_ms == 0) {
+      uv_idle_start(&self->idle, [](uv_idle_t* i) { MHD_run(daemon_of(i->data)); });
+    } else {
+      uv_idle_stop(&self->idle);
+    }
+  });
+}
+
+void HttpServer::Parts::run() {
+  uv_run(&loop, UV_RUN_DEFAULT);
+  uv_walk(
+      &loop, [](uv_handle_t* handle, void*) { uv_close(handle, nullptr); }, nullptr);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  uv_loop_close(&loop);
+}
+
+}  // namespace millrace::admin

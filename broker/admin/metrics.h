@@ -1,0 +1,76 @@
+// The numbers of the whole process, as Prometheus reads them. Counters and histograms are counted
+// as things happen; gauges are made of the shards' snapshots when they are asked for.
+// Threads: any. A hook looks a topic up once and keeps the references.
+#pragma once
+
+#include "admin/board.h"
+#include "runtime/hooks.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <array>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace millrace::admin {
+
+// Topics with series of their own; those that come later share topic="other".
+inline constexpr std::size_t topic_labels_max = 1'024;
+
+inline constexpr std::size_t job_events = static_cast<std::size_t>(core::EventKind::purged) + 1;
+
+struct TopicMetrics {
+  std::array<prometheus::Counter*, job_events> events{};  // by kind
+  prometheus::Histogram* run_seconds = nullptr;
+};
+struct ShardMetrics {
+  prometheus::Histogram* commit_seconds = nullptr;
+  prometheus::Histogram* commit_jobs = nullptr;
+};
+
+class Metrics {
+ public:
+  Metrics();
+
+  [[nodiscard]] TopicMetrics& topic(std::string_view name);
+  [[nodiscard]] ShardMetrics shard(std::size_t shard);
+  // The name, or other.
+  [[nodiscard]] std::string label(std::string_view topic);
+  // In the text format of Prometheus.
+  [[nodiscard]] std::string text(const std::vector<ShardSnapshot>& shards);
+
+ private:
+  using Topics = std::map<std::string, TopicMetrics, std::less<>>;
+  Topics::iterator find(std::string_view name);
+
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& jobs_;
+  prometheus::Family<prometheus::Histogram>& run_seconds_;
+  prometheus::Family<prometheus::Histogram>& commit_seconds_;
+  prometheus::Family<prometheus::Histogram>& commit_jobs_;
+  std::mutex mutex_;  // guards topics_
+  Topics topics_;
+};
+
+// Counts what one shard does.
+class MetricsHook : public runtime::Hooks {
+ public:
+  MetricsHook(Metrics& metrics, std::size_t shard)
+      : metrics_(metrics), shard_(metrics.shard(shard)) {}
+  void on_event(const core::Event& event, std::string_view topic) override;
+  void on_commit(std::uint64_t us, std::size_t jobs) override;
+
+ private:
+  TopicMetrics& topic(core::TopicId id, std::string_view name);
+
+  Metrics& metrics_;
+  ShardMetrics shard_;
+  std::vector<TopicMetrics*> topics_;  // by id
+};
+
+}  // namespace millrace::admin
