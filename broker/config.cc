@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <toml++/toml.h>
 #include <algorithm>
 #include <charconv>
@@ -115,6 +116,42 @@ void read_broker(File& file, const toml::table& t, Config& c) {
   }
 }
 
+// Loopback by its number: a name could mean anything tomorrow.
+bool is_loopback_with_port(const std::string& address) {
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos) return false;
+  const char* const end = address.data() + address.size();
+  std::uint16_t port = 0;
+  const auto read = std::from_chars(address.data() + colon + 1, end, port);
+  if (read.ec != std::errc() || read.ptr != end) return false;
+  const std::string host = address.substr(0, colon);
+  in_addr number{};
+  return host == "[::1]" ||
+         (inet_pton(AF_INET, host.c_str(), &number) == 1 && host.rfind("127.", 0) == 0);
+}
+
+void read_http(File& file, const toml::table& t, Config& c) {
+  file.known(t, {"listen"});
+  const toml::node* node = t.get("listen");
+  if (node == nullptr) return file.wrong(t.source(), "listen is missing: 127.0.0.1:port");
+  c.http_listen = node->value_exact<std::string>().value_or("");
+  if (is_loopback_with_port(c.http_listen)) return;
+  file.wrong(node->source(),
+             "listen is 127.0.0.1:port or [::1]:port: whoever reaches it sees every topic, so it "
+             "is a loopback address");
+}
+
+void read_log(File& file, const toml::table& t, Config& c) {
+  file.known(t, {"level"});
+  const toml::node* node = t.get("level");
+  if (node == nullptr) return;
+  c.log_level = node->value_exact<std::string>().value_or("");
+  for (const auto* level : {"debug", "info", "warn", "error"}) {
+    if (c.log_level == level) return;
+  }
+  file.wrong(node->source(), "level is debug, info, warn or error");
+}
+
 bool topic_name_fits(std::string_view name) {
   const auto alnum = [](char ch) {
     return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9');
@@ -159,12 +196,14 @@ ReadConfig read_config(const std::string& path) {
     file.wrong(e.source(), std::string(e.description()));
     return read;
   }
-  file.known(root, {"broker", "topic"});
+  file.known(root, {"broker", "http", "log", "topic"});
   if (const toml::table* broker = file.section(root, "broker")) {
     read_broker(file, *broker, read.config);
   } else if (root.get("broker") == nullptr) {
     file.wrong(root.source(), "section [broker] is missing");
   }
+  if (const toml::table* http = file.section(root, "http")) read_http(file, *http, read.config);
+  if (const toml::table* log = file.section(root, "log")) read_log(file, *log, read.config);
   if (const toml::node* topics = root.get("topic")) {
     if (!topics->is_array_of_tables()) {
       file.wrong(topics->source(), "topics are written as [[topic]]");

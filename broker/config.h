@@ -19,6 +19,8 @@ struct Config {
   std::int64_t grace_ms_max = core::grace_ms_max;
   std::uint64_t disk_free_bytes_min = 64U << 20;
   std::vector<core::Topic> topics;
+  std::string http_listen;  // 127.0.0.1:PORT or [::1]:PORT; empty: no HTTP
+  std::string log_level = "info";
 };
 
 // errors: every mistake with its place, file:line:column. Without one the config is whole.

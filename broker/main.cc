@@ -1,17 +1,22 @@
 // millraced: builds the parts and runs them. A shard is a thread with a loop, a socket, an engine
 // and a store of its own; the main thread waits for signals.
+#include "admin/pages.h"
 #include "config.h"
+#include "log.h"
+#include "reload.h"
 #include "runtime/broker.h"
 #include "runtime/clock.h"
+#include "runtime/log_hook.h"
 #include "storage/sqlite_store.h"
 
+#include <fmt/ranges.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,10 +25,8 @@
 
 namespace {
 
+constexpr std::uint64_t look_us_max = 10'000'000;  // between two looks at the shards
 constexpr int exit_usage = 64, exit_store = 74, exit_config = 78;
-
-// A commit that waits for a slow disk is no reason to be killed; a loop that stands is.
-constexpr std::int64_t alive_within_ms = 15'000;
 
 constexpr const char* usage =
     "usage: millraced --config FILE [--check-config]\n"
@@ -49,41 +52,80 @@ millrace::runtime::BrokerOptions options_of(const millrace::Config& config, std:
   return options;
 }
 
+// What looks at the shards from outside; it outlives them.
+struct Watchers {
+  millrace::admin::Board board;
+  millrace::admin::Metrics metrics;
+  bool http = false;
+};
+
+void add_hooks(millrace::runtime::BrokerOptions& options, Watchers& watchers) {
+  const std::size_t shard = options.engine.shard;
+  options.hooks.push_back(std::make_unique<millrace::runtime::LogHook>());
+  options.hooks.push_back(
+      std::make_unique<millrace::admin::BoardHook>(watchers.board, shard, watchers.http));
+  if (!watchers.http) return;
+  options.hooks.push_back(std::make_unique<millrace::admin::MetricsHook>(watchers.metrics, shard));
+}
+
 using Shards = std::vector<std::unique_ptr<millrace::runtime::Broker>>;
 
-// Tells systemd that the broker lives as long as the loop of each shard turns.
-void wait_for_end(const sigset_t& signals, const Shards& shards) {
-  const timespec tick{1, 0};
-  while (sigtimedwait(&signals, nullptr, &tick) < 0) {
-    const std::int64_t oldest = millrace::runtime::read_clocks().mono_ms - alive_within_ms;
-    const bool alive = std::all_of(shards.begin(), shards.end(), [oldest](const auto& shard) {
-      return shard->alive_mono_ms() >= oldest;
-    });
-    if (alive) sd_notify(0, "WATCHDOG=1");
+// Empty when well, else a sentence.
+std::string start_shard(const millrace::Config& config, std::uint32_t shard, Watchers& watchers,
+                        Shards& shards) {
+  auto store = millrace::storage::open_sqlite(
+      {.path = config.data_dir + "/shard-" + std::to_string(shard) + ".db"});
+  if (!store) return store.error().message;
+  auto options = options_of(config, shard);
+  add_hooks(options, watchers);
+  shards.push_back(
+      std::make_unique<millrace::runtime::Broker>(std::move(options), std::move(*store)));
+  return shards.back()->start();
+}
+
+void reload(const std::string& path, millrace::Config& running, const Shards& shards) {
+  auto read = millrace::read_config(path);
+  if (!read.errors.empty()) {
+    for (const auto& error : read.errors) spdlog::error("{}", error);
+    return spdlog::error("{} was not applied: the configuration stays as it was", path);
+  }
+  if (const auto names = millrace::topics_left_out(running, read.config); !names.empty()) {
+    spdlog::warn("topics that the file no longer names stay as they are: {}",
+                 fmt::join(names, ", "));
+  }
+  millrace::set_log_level(read.config.log_level);
+  for (const auto& shard : shards) shard->open_topics(read.config.topics);
+  if (const auto keys = millrace::needs_restart(running, read.config); !keys.empty()) {
+    spdlog::warn("changes that need a restart: {}", fmt::join(keys, ", "));
+  }
+  running.log_level = read.config.log_level;
+  running.topics = std::move(read.config.topics);
+  spdlog::info("{} was read again: {} topics, log level {}", path, running.topics.size(),
+               running.log_level);
+}
+
+// Looks whether every loop turns, and feeds the watchdog only then; until a signal other than
+// SIGHUP comes.
+void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Config& config,
+                  const Shards& shards, const millrace::admin::Board& board) {
+  std::uint64_t watchdog_us = 0;
+  const bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
+  const std::uint64_t wait_us = watched ? std::min(watchdog_us / 2, look_us_max) : look_us_max;
+  const timespec wait{.tv_sec = static_cast<time_t>(wait_us / 1'000'000),
+                      .tv_nsec = static_cast<long>(wait_us % 1'000'000 * 1'000)};
+  for (;;) {
+    const int signal = sigtimedwait(&signals, nullptr, &wait);
+    if (signal == SIGHUP) reload(path, config, shards);
+    if (signal > 0 && signal != SIGHUP) return;
+    const auto stalls = board.stalls(millrace::runtime::read_clocks().mono_ms);
+    for (const auto& stall : stalls) spdlog::error("{}", stall);
+    if (watched && stalls.empty()) sd_notify(0, "WATCHDOG=1");
   }
 }
 
-int serve(const millrace::Config& config) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
-  Shards shards;
-  for (std::uint32_t s = 0; s < config.shards; ++s) {
-    auto store = millrace::storage::open_sqlite(
-        {.path = config.data_dir + "/shard-" + std::to_string(s) + ".db"});
-    if (!store) {
-      spdlog::critical("{}", store.error().message);
-      return exit_store;
-    }
-    shards.push_back(
-        std::make_unique<millrace::runtime::Broker>(options_of(config, s), std::move(*store)));
-    if (const auto wrong = shards.back()->start(); !wrong.empty()) {
-      spdlog::critical("{}", wrong);
-      return exit_store;
-    }
-  }
+// Runs the shards to their end; the exit code.
+int run_shards(const sigset_t& signals, const std::string& path, millrace::Config config,
+               const Shards& shards, millrace::admin::Board& board) {
   std::vector<std::string> ends(shards.size());
   std::vector<std::thread> threads;
   for (std::size_t s = 0; s < shards.size(); ++s) {
@@ -95,9 +137,10 @@ int serve(const millrace::Config& config) {
   }
   spdlog::info("millraced {} is ready", MILLRACE_VERSION);
   sd_notify(0, "READY=1");
-  wait_for_end(signals, shards);
+  wait_for_end(signals, path, config, shards, board);
   sd_notify(0, "STOPPING=1");
-  for (auto& shard : shards) shard->request_stop();
+  board.stop();
+  for (const auto& shard : shards) shard->request_stop();
   for (auto& thread : threads) thread.join();
   int code = 0;
   for (const auto& end : ends) {
@@ -107,6 +150,34 @@ int serve(const millrace::Config& config) {
   }
   spdlog::info("stopped");
   return code;
+}
+
+int serve(const std::string& path, const millrace::Config& config) {
+  millrace::start_logging(config.log_level);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  Watchers watchers{.board = millrace::admin::Board(config.shards),
+                    .http = !config.http_listen.empty()};
+  Shards shards;
+  for (std::uint32_t s = 0; s < config.shards; ++s) {
+    if (const auto wrong = start_shard(config, s, watchers, shards); !wrong.empty()) {
+      spdlog::critical("{}", wrong);
+      return exit_store;
+    }
+  }
+  millrace::admin::HttpServer http(config.http_listen,
+                                   millrace::admin::pages(watchers.board, watchers.metrics));
+  if (watchers.http) {
+    if (const auto wrong = http.start(); !wrong.empty()) {
+      spdlog::critical("{}", wrong);
+      return exit_store;
+    }
+    spdlog::info("metrics and health on http port {}", http.port());
+  }
+  return run_shards(signals, path, config, shards, watchers.board);
 }
 
 }  // namespace
@@ -139,5 +210,5 @@ int main(int count, char** arguments) {
     std::printf("%s is well\n", path.c_str());
     return 0;
   }
-  return serve(read.config);
+  return serve(path, read.config);
 }

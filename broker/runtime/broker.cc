@@ -27,7 +27,6 @@ Broker::~Broker() = default;
 
 std::string Broker::start() {
   now_ = started_ = read_clocks();
-  alive_mono_ms_ = now_.mono_ms;
   auto recovered = store_->recover();
   if (!recovered) return recovered.error().message;
   options_.engine.epoch = store_->epoch();
@@ -102,7 +101,6 @@ void Broker::woken() {
 
 void Broker::tick() {
   now_ = read_clocks();
-  alive_mono_ms_ = now_.mono_ms;
   engine_->step(core::Tick{}, now_, effects_);
   // At the tick, so that what the dead worker said last has arrived and counts.
   for (const auto& session : deaths_.ended()) {

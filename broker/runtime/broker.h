@@ -46,8 +46,6 @@ class Broker {
   // Until request_stop(): empty; or until a commit failed: why.
   [[nodiscard]] std::string run();
   void request_stop();
-  // When the loop last turned its clock, on the monotonic one. Any thread may ask.
-  [[nodiscard]] std::int64_t alive_mono_ms() const { return alive_mono_ms_; }
   // Opens topics and replaces the settings of those that exist, soon.
   void open_topics(std::vector<core::Topic> topics);
 
@@ -112,7 +110,6 @@ class Broker {
   std::string failure_;
   bool again_ = false;  // loads brought commands: another turn at once
   std::atomic<bool> stop_{false};
-  std::atomic<std::int64_t> alive_mono_ms_{0};
   std::mutex topics_mutex_;                // guards topics_asked_
   std::vector<core::Topic> topics_asked_;  // by open_topics(), not yet opened
   std::unique_ptr<ReaderThread> reader_;   // last: its threads end first

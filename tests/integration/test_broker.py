@@ -130,7 +130,7 @@ def test_a_second_broker_on_the_same_files_is_refused(broker):
     second = subprocess.run([f"{BIN}/millraced", "--config", broker.config], capture_output=True,
                             text=True, timeout=20)
     assert second.returncode == 74
-    assert "in use by another broker" in second.stdout
+    assert "in use by another broker" in second.stderr
 
 
 def test_a_clean_stop_keeps_every_job(broker):
@@ -165,6 +165,6 @@ def test_a_damaged_file_is_refused_with_what_to_do():
         run = subprocess.run([f"{BIN}/millraced", "--config", broker.config], capture_output=True,
                              text=True, timeout=20)
         assert run.returncode == 74
-        assert "put the last backup in its place" in run.stdout
+        assert "put the last backup in its place" in run.stderr
     finally:
         broker.close()

@@ -31,7 +31,8 @@ class Broker:
 
     def start(self):
         self.process = subprocess.Popen([f"{BIN}/millraced", "--config", self.config],
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
         for line in self.process.stdout:
             if "is ready" in line:
                 return self

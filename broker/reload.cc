@@ -1,0 +1,34 @@
+#include "reload.h"
+
+#include <algorithm>
+
+namespace millrace {
+
+std::vector<std::string> needs_restart(const Config& running, const Config& read) {
+  std::vector<std::string> keys;
+  const auto compare = [&](const char* key, const auto& before, const auto& after) {
+    if (before != after) keys.emplace_back(key);
+  };
+  compare("broker.data_dir", running.data_dir, read.data_dir);
+  compare("broker.listen", running.listen, read.listen);
+  compare("broker.shards", running.shards, read.shards);
+  compare("broker.allow_new_topics", running.allow_new_topics, read.allow_new_topics);
+  compare("broker.lease_ms", running.lease_ms, read.lease_ms);
+  compare("broker.heartbeat_ms", running.heartbeat_ms, read.heartbeat_ms);
+  compare("broker.grace_ms_max", running.grace_ms_max, read.grace_ms_max);
+  compare("broker.disk_free_bytes_min", running.disk_free_bytes_min, read.disk_free_bytes_min);
+  compare("http.listen", running.http_listen, read.http_listen);
+  return keys;
+}
+
+std::vector<std::string> topics_left_out(const Config& running, const Config& read) {
+  std::vector<std::string> names;
+  for (const core::Topic& topic : running.topics) {
+    const bool named = std::any_of(read.topics.begin(), read.topics.end(),
+                                   [&](const core::Topic& t) { return t.name == topic.name; });
+    if (!named) names.push_back(topic.name);
+  }
+  return names;
+}
+
+}  // namespace millrace
