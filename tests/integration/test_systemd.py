@@ -1,12 +1,11 @@
-"""What systemd sees: the words of millraced and of a worker instance, without systemd."""
+"""What systemd sees of a worker instance, without systemd; test_admin.py has the broker's words."""
 import os
-import signal
 import socket
 import subprocess
 
 import pytest
 
-from millrace_wire import BIN, WAIT, Broker, Client
+from millrace_wire import BIN, WAIT, Client
 
 INSTANCE = os.path.join(os.path.dirname(__file__), "..", "..", "systemd", "worker-instance")
 
@@ -26,21 +25,6 @@ def instance(folder, name):
     environment = dict(os.environ, MILLRACE_WORKERS_DIR=str(folder),
                        MILLRACE_WORKER=f"{BIN}/millrace-worker")
     return subprocess.Popen([INSTANCE, name], env=environment, stderr=subprocess.PIPE, text=True)
-
-
-def test_the_broker_says_ready_alive_and_stopping(words):
-    broker = Broker().start()
-    try:
-        assert words() == "READY=1"
-        assert words() == "WATCHDOG=1"
-        broker.process.send_signal(signal.SIGTERM)
-        said = words()
-        while said == "WATCHDOG=1":
-            said = words()
-        assert said == "STOPPING=1"
-        assert broker.process.wait(20) == 0
-    finally:
-        broker.close()
 
 
 def test_an_instance_serves_the_topic_before_its_number(broker, tmp_path, words):
