@@ -58,12 +58,12 @@ class Writer {
     auto& m = const_cast<M&>(message);  // the lists of fields serve reading too
     std::uint32_t count = 0;
     auto counting = [&count](std::string_view, auto& member, const Rule& rule) {
-      if (rule.required || !absent(member)) ++count;
+      if (rule.required || rule.written || !absent(member)) ++count;
     };
     fields(counting, m);
     packer_.pack_map(count);
     auto writing = [this](std::string_view key, auto& member, const Rule& rule) {
-      if (!rule.required && absent(member)) return;
+      if (!rule.required && !rule.written && absent(member)) return;
       text(key);
       value(key, member, rule);
     };

@@ -12,11 +12,13 @@ namespace millrace::wire {
 
 struct Rule {
   bool required = false;   // absent is an error, and it is written even when empty
+  bool written = false;    // its default is not 0: it is written even when 0
   bool topic = false;      // text that must be a topic's name
   bool cut_front = false;  // text that is too long loses its front when it is written
   std::uint64_t max = std::numeric_limits<std::uint64_t>::max();  // value, bytes or items
 };
 constexpr Rule up_to(std::uint64_t max) { return {.max = max}; }
+constexpr Rule a_limit(std::uint64_t max) { return {.written = true, .max = max}; }
 constexpr Rule must = {.required = true};
 constexpr Rule must_up_to(std::uint64_t max) { return {.required = true, .max = max}; }
 constexpr Rule a_topic = {.topic = true, .max = topic_bytes_max};
@@ -192,7 +194,7 @@ template <typename F>
 void fields(F& f, Jobs& m) {
   f("topic", m.topic, a_topic);
   f("state", m.state, up_to(word_bytes_max));
-  f("limit", m.limit, up_to(listed_max));
+  f("limit", m.limit, a_limit(listed_max));
   f("after", m.after, Rule{});
 }
 template <typename F>
@@ -237,7 +239,7 @@ template <typename F>
 void fields(F& f, DeadSelect& m) {
   f("topic", m.topic, must_topic);
   f("jobs", m.jobs, up_to(batch_max));
-  f("limit", m.limit, up_to(batch_max));
+  f("limit", m.limit, a_limit(batch_max));
 }
 template <typename F>
 void fields(F& f, DeadOk& m) {

@@ -130,5 +130,11 @@ TEST(ErrorCodes, EachSpellsItselfAndBack) {
   EXPECT_FALSE(parse_code("nonsense"));
 }
 
+TEST(Codec, ALimitOfZeroIsNotTakenForTheDefault) {
+  EXPECT_EQ(decode<Jobs>(encode(Jobs{.limit = 0}))->limit, 0U);
+  EXPECT_EQ(decode<DeadSelect>(encode(DeadSelect{.topic = "t", .limit = 0}))->limit, 0U);
+  EXPECT_EQ(decode<DeadSelect>(encode(DeadSelect{.topic = "t"}))->limit, 1'024U);
+}
+
 }  // namespace
 }  // namespace millrace::wire
