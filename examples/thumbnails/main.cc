@@ -13,8 +13,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -148,6 +150,14 @@ void count(const std::vector<millrace::JobId>& ids, millrace::Client& client, Su
   }
 }
 
+// A socket's path has at most 107 bytes: beside the data where it fits, else in /tmp.
+fs::path short_folder(const fs::path& data) {
+  if (data.string().size() < 90) return data;
+  char made[] = "/tmp/millrace-XXXXXX";
+  if (::mkdtemp(made) == nullptr) throw std::runtime_error("no folder can be made in /tmp");
+  return made;
+}
+
 int run(const fs::path& folder, const fs::path& bin, const fs::path& script, const fs::path& work,
         bool json) {
   const auto begun = Clock::now();
@@ -162,9 +172,8 @@ int run(const fs::path& folder, const fs::path& bin, const fs::path& script, con
   }
   pictures.insert(pictures.begin() + static_cast<std::ptrdiff_t>(pictures.size() / 2),
                   add_corrupt_picture(pictures.front(), work));
-  char socket_folder[] = "/tmp/millrace-XXXXXX";
-  if (::mkdtemp(socket_folder) == nullptr) return 1;
-  Fleet fleet({bin.string(), script.string(), data.string(), std::string(socket_folder) + "/s"});
+  const fs::path socket_folder = short_folder(data);
+  Fleet fleet({bin.string(), script.string(), data.string(), (socket_folder / "s").string()});
   if (const auto wrong = fleet.start(); !wrong.empty()) {
     std::fprintf(stderr, "%s\n", wrong.c_str());
     return 1;
@@ -188,7 +197,7 @@ int run(const fs::path& folder, const fs::path& bin, const fs::path& script, con
     if (well) count(ids, client, &summary);
   }
   fleet.stop();
-  fs::remove_all(socket_folder);
+  if (socket_folder != data) fs::remove_all(socket_folder);
   if (!well) {
     std::fprintf(stderr, "stopped before the end; logs are in %s\n", data.c_str());
     return 1;
@@ -197,6 +206,7 @@ int run(const fs::path& folder, const fs::path& bin, const fs::path& script, con
   summary.output = output.string();
   summary.data = data.string();
   summary.bin = bin.string();
+  summary.endpoint = fleet.endpoint();
   json ? quickstart::print_json(summary) : quickstart::print_table(summary);
   return summary.lost == 0 ? 0 : 1;
 }
@@ -213,7 +223,7 @@ int main(int count, char** arguments) {
   const bool json = count > 5 && std::string_view(arguments[5]) == "--json";
   try {
     return run(fs::canonical(arguments[1]), arguments[2], arguments[3], arguments[4], json);
-  } catch (const fs::filesystem_error& e) {
+  } catch (const std::exception& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;
   }

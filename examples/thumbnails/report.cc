@@ -71,8 +71,10 @@ void print_table(const Summary& s) {
       "\n  look further:\n"
       "    sqlite3 -readonly %s/shard-0.db 'select * from finished_list limit 5'\n"
       "    less %s/millraced.log\n"
-      "    %s/millraced --config %s/millraced.toml   starts that broker again\n",
-      s.data.c_str(), s.data.c_str(), s.bin.c_str(), s.data.c_str());
+      "    %s/millraced --config %s/millraced.toml &\n"
+      "    %s/millrace --broker %s dead list\n",
+      s.data.c_str(), s.data.c_str(), s.bin.c_str(), s.data.c_str(), s.bin.c_str(),
+      s.endpoint.c_str());
 }
 
 void print_json(const Summary& s) {

@@ -51,6 +51,16 @@ def test_the_table_shows_the_corrupt_picture(pictures):
     assert ended.returncode == 0, ended.stderr
     assert "lost            0" in ended.stdout and "is dead:" in ended.stdout
     assert "no image" in ended.stdout
+    # What it says of looking further works: the broker again, and its dead jobs.
+    start, look = [line.strip().rstrip("& ").split() for line in ended.stdout.splitlines()
+                   if "/build/bin/" in line]
+    broker = subprocess.Popen(start, stderr=subprocess.DEVNULL)
+    try:
+        listed = subprocess.run(look, capture_output=True, text=True, timeout=30, check=False)
+        assert listed.returncode == 0 and listed.stdout.count("dead") == 3
+    finally:
+        broker.terminate()
+        assert broker.wait(20) == 0
 
 
 def test_wrong_arguments_say_so(tmp_path):
