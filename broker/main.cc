@@ -17,6 +17,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -152,6 +153,21 @@ int run_shards(const sigset_t& signals, const std::string& path, millrace::Confi
   return code;
 }
 
+// Partitions are dealt to shards by their number, so that another number would look for jobs in the
+// wrong files. The folder remembers the one it was made with. Empty when it fits, else a sentence.
+std::string other_shards(const millrace::Config& config) {
+  std::ifstream file(config.data_dir + "/shards");
+  std::uint32_t made_with = 0;
+  if (!(file >> made_with) || made_with == config.shards) return {};
+  return config.data_dir + " was made with shards = " + std::to_string(made_with) +
+         ", and this is " + std::to_string(config.shards) +
+         ": set it back, or drain the jobs and start on an empty folder";
+}
+
+void remember_shards(const millrace::Config& config) {
+  std::ofstream(config.data_dir + "/shards") << config.shards << "\n";
+}
+
 int serve(const std::string& path, const millrace::Config& config) {
   millrace::start_logging(config.log_level);
   sigset_t signals;
@@ -161,6 +177,10 @@ int serve(const std::string& path, const millrace::Config& config) {
 
   Watchers watchers{.board = millrace::admin::Board(config.shards),
                     .http = !config.http_listen.empty()};
+  if (const auto wrong = other_shards(config); !wrong.empty()) {
+    spdlog::critical("{}", wrong);
+    return exit_config;
+  }
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
     if (const auto wrong = start_shard(config, s, watchers, shards); !wrong.empty()) {
@@ -168,6 +188,7 @@ int serve(const std::string& path, const millrace::Config& config) {
       return exit_store;
     }
   }
+  remember_shards(config);
   millrace::admin::HttpServer http(config.http_listen,
                                    millrace::admin::pages(watchers.board, watchers.metrics));
   if (watchers.http) {

@@ -53,6 +53,17 @@ def test_a_port_in_use_is_refused(idle):
     assert code == 74 and "another program may use it" in said
 
 
+def test_another_number_of_shards_on_the_same_folder_is_refused(idle):
+    idle.start()
+    assert idle.stop() == 0
+    with open(idle.config) as file:
+        text = file.read()
+    with open(idle.config, "w") as file:
+        file.write(text.replace("shards = 1", "shards = 2"))
+    code, said = ended(idle)
+    assert code == 78 and "was made with shards = 1" in said
+
+
 @pytest.fixture
 def small_disk():
     """A broker on a file system of 12 MiB of its own."""
