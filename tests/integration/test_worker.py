@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from millrace_wire import BIN, CANCEL, ENQUEUE, JOB, TOPOLOGY, WAIT, Client
+from millrace_wire import BIN, CANCEL, ENQUEUE, JOB, TOPOLOGY, WAIT, Broker, Client
 
 COMPLETED, DEAD = "completed", "dead"
 
@@ -149,6 +149,26 @@ def test_a_killed_worker_loses_nothing_and_its_commands_end(broker, host, tmp_pa
     host("printf done")
     view = wait_for(broker, job, 60_000)
     assert (view["state"], view["attempt"], view["deaths"]) == (COMPLETED, 2, 1)
+
+
+def test_a_death_is_seen_long_before_the_lease(tmp_path):
+    broker = Broker(settings="lease_ms = 3600000")
+    broker.start()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    first = Host(broker, f"echo started > {pipe}; exec tail -f /dev/null > {pipe}")
+    second = None
+    try:
+        job = enqueue(broker)
+        with open(pipe, "rb") as reader:
+            assert reader.readline() == b"started\n"
+        second = Host(broker, "printf done")
+        first.kill()
+        assert wait_for(broker, job)["state"] == COMPLETED
+    finally:
+        for h in filter(None, (first, second)):
+            h.kill()
+        broker.close()
 
 
 def test_a_worker_keeps_its_job_over_a_broker_killed_and_restarted(broker, host, tmp_path):
