@@ -119,6 +119,16 @@ def test_wrong_requests_get_problem_details(gateway, method, path, body, status,
     assert g.ask("GET", "/healthz")[0] == 200
 
 
+def test_the_example_of_http(gateway):
+    g = gateway()
+    script = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "programs", "http.sh")
+    ended = subprocess.run([script, f"http://127.0.0.1:{g.port}"], capture_output=True, text=True,
+                           timeout=30, check=False)
+    first, code, view = ended.stdout.splitlines()
+    assert code == "201" and json.loads(view)["id"] == json.loads(first)["id"]
+    assert json.loads(view)["priority"] == 2
+
+
 def test_another_content_type_is_415(gateway):
     assert gateway().ask("POST", "/v1/topics/t/jobs", "x=1", "text/plain")[0] == 415
 
