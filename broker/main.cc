@@ -33,8 +33,8 @@ constexpr const char* usage =
     "usage: millraced --config FILE [--check-config]\n"
     "exit codes: 0 clean, 64 usage, 74 the store or a socket refused, 78 configuration\n";
 
-millrace::runtime::BrokerOptions options_of(const millrace::Config& config, std::uint32_t shard) {
-  millrace::runtime::BrokerOptions options;
+millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::uint32_t shard) {
+  millrace::runtime::ShardOptions options;
   options.engine.shard = shard;
   options.engine.shards = config.shards;
   options.engine.allow_new_topics = config.allow_new_topics;
@@ -60,7 +60,7 @@ struct Watchers {
   bool http = false;
 };
 
-void add_hooks(millrace::runtime::BrokerOptions& options, Watchers& watchers) {
+void add_hooks(millrace::runtime::ShardOptions& options, Watchers& watchers) {
   const std::size_t shard = options.engine.shard;
   options.hooks.push_back(std::make_unique<millrace::runtime::LogHook>());
   options.hooks.push_back(

@@ -1,65 +1,57 @@
 #include "runtime/broker.h"
 
-#include "net/dispatcher.h"
-#include "net/replies.h"
 #include "runtime/clock.h"
 #include "runtime/event_loop.h"
-#include "wire/codec.h"
 
 #include <spdlog/spdlog.h>
-#include <chrono>
+#include <utility>
 
 namespace millrace::runtime {
 namespace {
 
 constexpr std::size_t messages_a_turn = 1'024;
-constexpr std::size_t peers_max = 65'536;
-constexpr std::size_t commit_samples = 512;
-// What a byte of a message may take on disk before the next look at it: in the WAL, in the file,
-// and what surrounds it there.
-constexpr std::uint64_t disk_bytes_a_byte = 3;
 
 }  // namespace
 
-Broker::Broker(BrokerOptions options, std::unique_ptr<storage::Store> store)
-    : options_(std::move(options)), store_(std::move(store)) {}
+Broker::Broker(ShardOptions options, std::unique_ptr<storage::Store> store)
+    : addresses_(options.topology[options.engine.shard]),
+      shard_(std::move(options), std::move(store), *this) {}
 Broker::~Broker() = default;
 
 std::string Broker::start() {
-  now_ = started_ = read_clocks();
-  auto recovered = store_->recover();
-  if (!recovered) return recovered.error().message;
-  options_.engine.epoch = store_->epoch();
-  options_.engine.seed = store_->epoch();
-  const std::size_t sessions = recovered->sessions.size();
-  engine_ = std::make_unique<core::Engine>(options_.engine, std::move(*recovered), now_);
-  for (const auto& topic : options_.topics) open_topic(topic);
-  finish_turn();
-  if (!failure_.empty()) return failure_;
-  for (const auto& address : options_.topology[options_.engine.shard]) {
-    if (auto wrong = endpoint_.bind(address); !wrong.empty()) return wrong;
-    spdlog::info("shard {} listens on {}", options_.engine.shard, address);
-  }
-  spdlog::info("shard {} epoch {}: {} topics, {} worker sessions known, deliveries held for {} ms",
-               options_.engine.shard, store_->epoch(), engine_->topics(now_).size(), sessions,
-               engine_->grace_ms(now_));
+  if (auto wrong = shard_.start(read_clocks()); !wrong.empty()) return wrong;
+  if (auto wrong = listen(addresses_); !wrong.empty()) return wrong;
   loop_ = std::make_unique<EventLoop>(
       endpoint_.fd(), static_cast<std::uint64_t>(core::lease_tick_ms),
-      EventLoop::Callbacks{[this] { turn(); }, [this] { return again_ || endpoint_.readable(); },
+      EventLoop::Callbacks{[this] { turn(); },
+                           [this] { return shard_.wants_turn() || endpoint_.readable(); },
                            [this] { tick(); }, [this] { woken(); }});
-  if (auto wrong = start_reading(); !wrong.empty()) return wrong;
-  refresh_facts();
-  tell_hooks_of_tick();
+  return start_reading();
+}
+
+std::string Broker::listen(const std::vector<std::string>& addresses) {
+  for (const auto& address : addresses) {
+    if (auto wrong = endpoint_.bind(address); !wrong.empty()) return wrong;
+    spdlog::info("listening on {}", address);
+  }
+  return {};
+}
+
+std::string Broker::start_reading() {
+  auto rows = shard_.store().reader();
+  if (!rows) return rows.error().message;
+  auto check = shard_.store().reader();
+  if (!check) return check.error().message;
+  reader_ = std::make_unique<ReaderThread>(std::move(*rows), std::move(*check),
+                                           [this] { loop_->wake(); });
+  shard_.attach(*reader_);
   return {};
 }
 
 std::string Broker::run() {
   if (!stop_) loop_->run();
-  for (const auto& [peer, state] : peers_) {
-    if (!failure_.empty()) break;
-    send(peer, wire::Verb::closing, 0, wire::encode(wire::Closing{"the broker stops"}));
-  }
-  return failure_;
+  if (shard_.failure().empty()) shard_.close();
+  return shard_.failure();
 }
 
 void Broker::request_stop() {
@@ -75,225 +67,49 @@ void Broker::open_topics(std::vector<core::Topic> topics) {
   if (loop_) loop_->wake();
 }
 
-void Broker::open_topic(const core::Topic& topic) {
-  const core::Topic* known = engine_->topic(topic.name);
-  if (known != nullptr && known->settings.partitions != topic.settings.partitions) {
-    spdlog::warn(
-        "shard {}: topic {} has {} partitions and not {}: their number cannot be changed, so its "
-        "settings stay as they were",
-        options_.engine.shard, topic.name, known->settings.partitions, topic.settings.partitions);
-    return;
-  }
-  engine_->step(core::OpenTopic{0, topic.name, topic.settings, true}, now_, effects_);
-}
-
 // The turn that follows in the same round of the loop commits what is asked for here.
 void Broker::woken() {
   if (stop_) return loop_->stop();
-  answer_rows();
+  shard_.answer_rows(read_clocks());
   std::vector<core::Topic> topics;
   {
     const std::lock_guard lock(topics_mutex_);
     topics.swap(topics_asked_);
   }
-  for (const auto& topic : topics) open_topic(topic);
+  shard_.open_topics(topics);
 }
 
+// Deaths are looked for at the tick, so that what the dead worker said last has arrived and counts.
 void Broker::tick() {
-  now_ = read_clocks();
-  engine_->step(core::Tick{}, now_, effects_);
-  // At the tick, so that what the dead worker said last has arrived and counts.
-  for (const auto& session : deaths_.ended()) {
-    engine_->step(core::SessionDied{session, "its process ended"}, now_, effects_);
-  }
-  again_ = true;
-  expire_waiters();
-  if (!store_->upkeep(core::lease_tick_ms / 10)) refresh_facts();
-  tell_hooks_of_tick();
+  shard_.tick(read_clocks(), deaths_.ended());
+  stop_if_failed();
 }
 
 void Broker::turn() {
-  again_ = false;
-  now_ = read_clocks();
-  if (const auto due = engine_->next_due_ms(); due && *due <= now_.wall_ms) again_ = true;
+  shard_.begin_turn(read_clocks());
   for (std::size_t i = 0; i < messages_a_turn; ++i) {
     net::Incoming message;
     if (!endpoint_.receive(message)) break;
-    take(message);
+    shard_.take(message);
   }
-  finish_turn();
+  shard_.finish_turn();
+  stop_if_failed();
 }
 
-void Broker::take(const net::Incoming& message) {
-  const auto known = peers_.find(message.peer);
-  const core::SessionId* session = known == peers_.end() ? nullptr : &known->second.session;
-  net::Parsed parsed = net::parse(message, session, now_);
-  const net::Asked asked{message.peer, parsed.verb, parsed.correlation};
-  if (parsed.refused) return refuse(asked, to_string(parsed.error.code), parsed.error.message);
-  if (parsed.verb == wire::Verb::enqueue && !disk_takes(message.body.size())) {
-    const auto refused = net::refusal(
-        "disk_full", "the disk is at its watermark: nothing was stored; free space", 1'000);
-    return send(asked.peer, refused.verb, asked.correlation, refused.body);
-  }
-  if (parsed.lookup) look_up(asked, *parsed.lookup);
-  if (parsed.hello) welcome(message, parsed);
-  if (session != nullptr && known->second.worker && parsed.verb != wire::Verb::heartbeat) {
-    engine_->step(core::SessionBeat{*session}, now_, effects_);
-  }
-  if (parsed.command) {
-    const core::RequestId request = ++requests_;
-    if (net::set_request(*parsed.command, request)) asked_.emplace(request, asked);
-    engine_->step(std::move(*parsed.command), now_, effects_);
-  }
-  if (parsed.question) {
-    answers_.emplace_back(asked, answer(*parsed.question, parsed.verb, *engine_, options_.topology,
-                                        options_.engine.new_topic, facts_, now_));
-  }
+void Broker::stop_if_failed() {
+  if (!shard_.failure().empty()) loop_->stop();
 }
 
-// The disk is looked at each tick; between two looks it is filled by what we take.
-bool Broker::disk_takes(std::size_t bytes) {
-  taken_bytes_ += bytes;
-  return facts_.accepting &&
-         facts_.disk_free_bytes >= options_.disk_free_bytes_min + taken_bytes_ * disk_bytes_a_byte;
+bool Broker::send(const std::string& peer, std::string_view header, std::string_view body) {
+  return endpoint_.send(peer, header, body);
 }
 
-void Broker::welcome(const net::Incoming& message, const net::Parsed& parsed) {
-  if (peers_.size() >= peers_max) peers_.erase(peers_.begin());
-  Peer& peer = peers_[message.peer];
-  peer.session = parsed.hello->session;
-  peer.worker = parsed.hello->role == wire::Role::worker;
-  if (peer.worker) {
-    const auto before = routes_.find(peer.session);
-    if (before != routes_.end() && before->second != message.peer) peers_.erase(before->second);
-    routes_[peer.session] = message.peer;
-    // Only a pid that the kernel vouches for: a peer elsewhere may name a number of ours.
-    if (net::peer_pid(message) == parsed.hello->pid) deaths_.watch(peer.session, parsed.hello->pid);
-    return;
-  }
-  answers_.emplace_back(net::Asked{message.peer, wire::Verb::hello, parsed.correlation},
-                        net::hello_ok(hello_facts(), {}));
+void Broker::worker_came(const net::Incoming& hello, const core::SessionId& session,
+                         std::uint64_t pid) {
+  // Only a pid that the kernel vouches for: a peer elsewhere may name a number of ours.
+  if (net::peer_pid(hello) == pid) deaths_.watch(session, pid);
 }
 
-net::HelloFacts Broker::hello_facts() const {
-  return {options_.version, options_.engine.shard, options_.engine.lease_ms, options_.heartbeat_ms};
-}
-
-void Broker::finish_turn() {
-  engine_->step(core::Dispatch{}, now_, effects_);
-  core::Effects effects = std::exchange(effects_, {});
-  auto answers = std::exchange(answers_, {});
-  commit(std::move(effects));
-  if (!failure_.empty()) return;
-  for (const auto& [asked, body] : answers) {
-    send(asked.peer, wire::Verb::ok, asked.correlation, body);
-  }
-}
-
-void Broker::commit(core::Effects&& effects) {
-  if (effects.changes.empty()) {
-    release(effects);
-    return run_loads(effects.loads);
-  }
-  const std::size_t jobs = effects.changes.inserts.size() + effects.changes.finishes.size();
-  facts_.batch_jobs += jobs;
-  const auto begun = std::chrono::steady_clock::now();
-  auto held = std::make_shared<core::Effects>(std::move(effects));
-  store_->commit(std::move(held->changes), [this, held, begun, jobs](auto result) {
-    if (!result) return fail(result.error().message);
-    const auto took = std::chrono::steady_clock::now() - begun;
-    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
-    if (facts_.commit_us.size() < commit_samples) facts_.commit_us.push_back(0);
-    facts_.commit_us[facts_.commits++ % facts_.commit_us.size()] = static_cast<std::uint64_t>(us);
-    release(*held);
-    for (const auto& hook : options_.hooks) hook->on_commit(static_cast<std::uint64_t>(us), jobs);
-    run_loads(held->loads);
-  });
-}
-
-void Broker::release(const core::Effects& effects) {
-  for (const core::Reply& reply : effects.replies) {
-    const auto found = asked_.find(reply.request);
-    if (found == asked_.end()) continue;
-    const auto answered = net::answer(reply.body, found->second.verb, hello_facts());
-    send(found->second.peer, answered.verb, found->second.correlation, answered.body);
-    asked_.erase(found);
-  }
-  const auto to_session = [this](const core::SessionId& session, wire::Verb verb,
-                                 const std::string& body) {
-    const auto route = routes_.find(session);
-    if (route != routes_.end()) send(route->second, verb, 0, body);
-  };
-  for (const core::Delivery& delivery : effects.deliveries) {
-    const core::Topic* topic = engine_->topic(delivery.where.topic);
-    to_session(delivery.session, wire::Verb::deliver, net::deliver(delivery, topic->name));
-  }
-  for (const core::Revoke& revoked : effects.revokes) {
-    to_session(revoked.session, wire::Verb::revoke, net::revoke(revoked));
-  }
-  for (const core::Event& event : effects.events) {
-    wake_waiters(event);
-    tell_hooks(event);
-    const bool ended = event.kind == core::EventKind::session_lost ||
-                       event.kind == core::EventKind::session_closed;
-    const auto route = routes_.find(event.session);
-    if (ended) deaths_.forget(event.session);
-    if (!ended || route == routes_.end()) continue;
-    // The next message of that peer is answered no_session, and it says HELLO again.
-    peers_.erase(route->second);
-    routes_.erase(route);
-  }
-}
-
-void Broker::tell_hooks(const core::Event& event) const {
-  if (options_.hooks.empty()) return;
-  const core::Topic* topic = event.ref.topic == 0 ? nullptr : engine_->topic(event.ref.topic);
-  const std::string_view name = topic == nullptr ? std::string_view() : topic->name;
-  for (const auto& hook : options_.hooks) hook->on_event(event, name);
-}
-
-void Broker::tell_hooks_of_tick() const {
-  for (const auto& hook : options_.hooks) hook->on_tick(*engine_, facts_, now_);
-}
-
-void Broker::run_loads(const std::vector<core::Load>& loads) {
-  for (const core::Load& load : loads) {
-    store_->load(load, [this](auto loaded) {
-      if (!loaded) return fail(loaded.error().message);
-      engine_->step(std::move(*loaded), now_, effects_);
-      again_ = true;
-    });
-  }
-}
-
-void Broker::refresh_facts() {
-  const auto store = store_->facts();
-  facts_.version = options_.version;
-  if (reader_) facts_.check = reader_->verdict();
-  facts_.shard = options_.engine.shard;
-  facts_.epoch = store_->epoch();
-  facts_.uptime_ms = static_cast<std::uint64_t>(now_.mono_ms - started_.mono_ms);
-  facts_.wal_bytes = store.wal_bytes;
-  facts_.store_bytes = store.store_bytes;
-  facts_.disk_free_bytes = store.disk_free_bytes;
-  taken_bytes_ = 0;
-  const bool accepting = store.disk_free_bytes >= options_.disk_free_bytes_min;
-  if (accepting != facts_.accepting) {
-    spdlog::warn("shard {}: {} bytes of disk are free: enqueue is {}", facts_.shard,
-                 store.disk_free_bytes, accepting ? "taken again" : "refused");
-  }
-  facts_.accepting = accepting;
-}
-
-void Broker::fail(const std::string& why) {
-  if (!failure_.empty()) return;
-  failure_ = why;
-  if (loop_) loop_->stop();
-}
-
-void Broker::send(const std::string& peer, wire::Verb verb, std::uint64_t correlation,
-                  const std::string& body) {
-  endpoint_.send(peer, wire::encode_header(verb, correlation), body);
-}
+void Broker::worker_went(const core::SessionId& session) { deaths_.forget(session); }
 
 }  // namespace millrace::runtime

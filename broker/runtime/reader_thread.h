@@ -3,8 +3,7 @@
 // Threads: ask() and take_answers() on the shard's thread; wake is called from the reader's.
 #pragma once
 
-#include "net/dispatcher.h"
-#include "storage/store.h"
+#include "runtime/row_source.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -12,38 +11,21 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace millrace::runtime {
 
-struct RowQuestion {
-  net::Asked asked;
-  wire::Verb verb = wire::Verb::job;
-  core::JobRef ref;            // JOB, EXPLAIN, WAIT
-  std::string job;             // as it was asked for
-  storage::ListFilter filter;  // JOBS
-  bool final_only = false;     // WAIT: answered only if the job has ended
-};
-struct RowAnswer {
-  RowQuestion question;
-  storage::Expected<std::optional<storage::JobRow>> row;
-  storage::Expected<std::vector<storage::JobRow>> rows;
-};
-
-class ReaderThread {
+class ReaderThread : public RowSource {
  public:
   ReaderThread(std::unique_ptr<storage::Reader> rows, std::unique_ptr<storage::Reader> check,
                std::function<void()> wake);
-  ~ReaderThread();
-  ReaderThread(const ReaderThread&) = delete;
-  ReaderThread& operator=(const ReaderThread&) = delete;
+  ~ReaderThread() override;
 
-  [[nodiscard]] bool ask(RowQuestion question);  // false: too many wait already
-  [[nodiscard]] std::vector<RowAnswer> take_answers();
-  [[nodiscard]] std::string verdict() const;  // of the full check: running, ok, or the damage
+  [[nodiscard]] bool ask(RowQuestion question) override;
+  [[nodiscard]] std::vector<RowAnswer> take_answers() override;
+  [[nodiscard]] std::string verdict() const override;
 
  private:
   void read();

@@ -1,9 +1,7 @@
 // Questions about rows, and waiting for a job to end. A waiter is noted before its row is looked
 // up, so that an end between the two is not missed.
 #include "net/replies.h"
-#include "runtime/broker.h"
-#include "runtime/clock.h"
-#include "runtime/event_loop.h"
+#include "runtime/shard.h"
 #include "runtime/views.h"
 #include "wire/codec.h"
 
@@ -22,23 +20,13 @@ std::optional<core::State> state_of(std::string_view text) {
 
 }  // namespace
 
-std::string Broker::start_reading() {
-  auto rows = store_->reader();
-  if (!rows) return rows.error().message;
-  auto check = store_->reader();
-  if (!check) return check.error().message;
-  reader_ = std::make_unique<ReaderThread>(std::move(*rows), std::move(*check),
-                                           [this] { loop_->wake(); });
-  return {};
-}
-
-void Broker::refuse(const net::Asked& asked, std::string_view code, std::string_view message) {
+void Shard::refuse(const net::Asked& asked, std::string_view code, std::string_view message) {
   const auto refused = net::refusal(code, message);
   send(asked.peer, refused.verb, asked.correlation, refused.body);
 }
 
-std::optional<RowQuestion> Broker::question_of(const net::Asked& asked, const net::Lookup& lookup,
-                                               std::string* wrong) const {
+std::optional<RowQuestion> Shard::question_of(const net::Asked& asked, const net::Lookup& lookup,
+                                              std::string* wrong) const {
   RowQuestion question{asked, asked.verb, {}, {}, {}, false};
   if (const auto* jobs = std::get_if<wire::Jobs>(&lookup)) {
     question.filter.rows_max = static_cast<std::size_t>(jobs->limit);
@@ -67,7 +55,7 @@ std::optional<RowQuestion> Broker::question_of(const net::Asked& asked, const ne
   return question;
 }
 
-void Broker::look_up(const net::Asked& asked, const net::Lookup& lookup) {
+void Shard::look_up(const net::Asked& asked, const net::Lookup& lookup) {
   std::string wrong;
   auto question = question_of(asked, lookup, &wrong);
   if (!question && !wrong.empty()) return refuse(asked, "invalid", wrong);
@@ -87,18 +75,18 @@ void Broker::look_up(const net::Asked& asked, const net::Lookup& lookup) {
   ask_rows(std::move(*question));
 }
 
-void Broker::ask_rows(RowQuestion question) {
+void Shard::ask_rows(RowQuestion question) {
   const net::Asked asked = question.asked;
-  if (reader_->ask(std::move(question))) return;
+  if (rows_->ask(std::move(question))) return;
   refuse(asked, "overloaded", "too many questions wait already: ask again later");
 }
 
-void Broker::answer_rows() {
-  now_ = read_clocks();
-  for (const RowAnswer& answer : reader_->take_answers()) answer_row(answer);
+void Shard::answer_rows(core::Now now) {
+  now_ = now;
+  for (const RowAnswer& answer : rows_->take_answers()) answer_row(answer);
 }
 
-void Broker::answer_row(const RowAnswer& answer) {
+void Shard::answer_row(const RowAnswer& answer) {
   const RowQuestion& question = answer.question;
   const net::Asked& asked = question.asked;
   const bool list = question.verb == wire::Verb::jobs;
@@ -108,8 +96,9 @@ void Broker::answer_row(const RowAnswer& answer) {
   }
   if (list) {
     const bool more = answer.rows->size() >= question.filter.rows_max;
-    return send(asked.peer, wire::Verb::ok, asked.correlation,
-                jobs_body(*answer.rows, more, *engine_, now_));
+    send(asked.peer, wire::Verb::ok, asked.correlation,
+         jobs_body(*answer.rows, more, *engine_, now_));
+    return;
   }
   const auto& row = *answer.row;
   if (question.final_only && row && row->state < core::State::completed) return;
@@ -134,7 +123,7 @@ void Broker::answer_row(const RowAnswer& answer) {
   send(asked.peer, wire::Verb::ok, asked.correlation, body);
 }
 
-void Broker::wake_waiters(const core::Event& event) {
+void Shard::wake_waiters(const core::Event& event) {
   const bool ended = event.kind == core::EventKind::completed ||
                      event.kind == core::EventKind::cancelled ||
                      event.kind == core::EventKind::died;
@@ -147,7 +136,7 @@ void Broker::wake_waiters(const core::Event& event) {
   }
 }
 
-void Broker::expire_waiters() {
+void Shard::expire_waiters() {
   for (auto at = waiters_.begin(); at != waiters_.end();) {
     if (at->second.until_mono_ms > now_.mono_ms) {
       ++at;

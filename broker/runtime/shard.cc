@@ -1,0 +1,272 @@
+#include "runtime/shard.h"
+
+#include "net/dispatcher.h"
+#include "net/replies.h"
+#include "wire/codec.h"
+
+#include <spdlog/spdlog.h>
+#include <chrono>
+
+namespace millrace::runtime {
+namespace {
+
+constexpr std::size_t peers_max = 65'536;
+constexpr std::size_t commit_samples = 512;
+// What a byte of a message may take on disk before the next look at it: in the WAL, in the file,
+// and what surrounds it there.
+constexpr std::uint64_t disk_bytes_a_byte = 3;
+
+}  // namespace
+
+Shard::Shard(ShardOptions options, std::unique_ptr<storage::Store> store, ShardPort& port)
+    : options_(std::move(options)), store_(std::move(store)), port_(port) {}
+Shard::~Shard() = default;
+
+std::string Shard::start(core::Now now) {
+  now_ = started_ = now;
+  auto recovered = store_->recover();
+  if (!recovered) return recovered.error().message;
+  options_.engine.epoch = store_->epoch();
+  options_.engine.seed = store_->epoch();
+  const std::size_t sessions = recovered->sessions.size();
+  engine_ = std::make_unique<core::Engine>(options_.engine, std::move(*recovered), now_);
+  refresh_facts();
+  open_topics(options_.topics);
+  finish_turn();
+  if (!failure_.empty()) return failure_;
+  spdlog::info("shard {} epoch {}: {} topics, {} worker sessions known, deliveries held for {} ms",
+               options_.engine.shard, store_->epoch(), engine_->topics(now_).size(), sessions,
+               engine_->grace_ms(now_));
+  tell_hooks_of_tick();
+  return {};
+}
+
+void Shard::open_topics(const std::vector<core::Topic>& topics) {
+  for (const auto& topic : topics) open_topic(topic);
+}
+
+void Shard::close() {
+  for (const auto& [peer, state] : peers_) {
+    send(peer, wire::Verb::closing, 0, wire::encode(wire::Closing{"the broker stops"}));
+  }
+}
+
+void Shard::open_topic(const core::Topic& topic) {
+  const core::Topic* known = engine_->topic(topic.name);
+  if (known != nullptr && known->settings.partitions != topic.settings.partitions) {
+    spdlog::warn(
+        "shard {}: topic {} has {} partitions and not {}: their number cannot be changed, so its "
+        "settings stay as they were",
+        options_.engine.shard, topic.name, known->settings.partitions, topic.settings.partitions);
+    return;
+  }
+  engine_->step(core::OpenTopic{0, topic.name, topic.settings, true}, now_, effects_);
+}
+
+void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
+  now_ = now;
+  engine_->step(core::Tick{}, now_, effects_);
+  for (const auto& session : ended) {
+    engine_->step(core::SessionDied{session, "its process ended"}, now_, effects_);
+  }
+  again_ = true;
+  expire_waiters();
+  if (!store_->upkeep(core::lease_tick_ms / 10)) refresh_facts();
+  tell_hooks_of_tick();
+}
+
+void Shard::begin_turn(core::Now now) {
+  now_ = now;
+  const auto due = engine_->next_due_ms();
+  again_ = due && *due <= now_.wall_ms;
+}
+
+void Shard::take(const net::Incoming& message) {
+  const auto known = peers_.find(message.peer);
+  // A copy: a HELLO may make room in the table.
+  const Peer peer = known == peers_.end() ? Peer{} : known->second;
+  const core::SessionId* session = known == peers_.end() ? nullptr : &peer.session;
+  net::Parsed parsed = net::parse(message, session, now_);
+  const net::Asked asked{message.peer, parsed.verb, parsed.correlation};
+  if (parsed.refused) return refuse(asked, to_string(parsed.error.code), parsed.error.message);
+  if (parsed.verb == wire::Verb::enqueue && !disk_takes(message.body.size())) {
+    const auto refused = net::refusal(
+        "disk_full", "the disk is at its watermark: nothing was stored; free space", 1'000);
+    send(asked.peer, refused.verb, asked.correlation, refused.body);
+    return;
+  }
+  if (parsed.lookup) look_up(asked, *parsed.lookup);
+  if (parsed.hello) welcome(message, parsed);
+  if (session != nullptr && peer.worker && parsed.verb != wire::Verb::heartbeat) {
+    engine_->step(core::SessionBeat{*session}, now_, effects_);
+  }
+  if (parsed.command) {
+    const core::RequestId request = ++requests_;
+    if (net::set_request(*parsed.command, request)) asked_.emplace(request, asked);
+    engine_->step(std::move(*parsed.command), now_, effects_);
+  }
+  if (parsed.question) {
+    answers_.emplace_back(asked, answer(*parsed.question, parsed.verb, *engine_, options_.topology,
+                                        options_.engine.new_topic, facts_, now_));
+  }
+}
+
+// The disk is looked at each tick; between two looks it is filled by what we take.
+bool Shard::disk_takes(std::size_t bytes) {
+  taken_bytes_ += bytes;
+  return facts_.accepting &&
+         facts_.disk_free_bytes >= options_.disk_free_bytes_min + taken_bytes_ * disk_bytes_a_byte;
+}
+
+void Shard::welcome(const net::Incoming& message, const net::Parsed& parsed) {
+  if (peers_.size() >= peers_max) peers_.erase(peers_.begin());
+  Peer& peer = peers_[message.peer];
+  peer.session = parsed.hello->session;
+  peer.worker = parsed.hello->role == wire::Role::worker;
+  if (peer.worker) {
+    const auto before = routes_.find(peer.session);
+    if (before != routes_.end() && before->second != message.peer) peers_.erase(before->second);
+    routes_[peer.session] = message.peer;
+    return port_.worker_came(message, peer.session, parsed.hello->pid);
+  }
+  answers_.emplace_back(net::Asked{message.peer, wire::Verb::hello, parsed.correlation},
+                        net::hello_ok(hello_facts(), {}));
+}
+
+net::HelloFacts Shard::hello_facts() const {
+  return {options_.version, options_.engine.shard, options_.engine.lease_ms, options_.heartbeat_ms};
+}
+
+void Shard::finish_turn() {
+  engine_->step(core::Dispatch{}, now_, effects_);
+  core::Effects effects = std::exchange(effects_, {});
+  auto answers = std::exchange(answers_, {});
+  commit(std::move(effects));
+  if (!failure_.empty()) return;
+  for (const auto& [asked, body] : answers) {
+    send(asked.peer, wire::Verb::ok, asked.correlation, body);
+  }
+}
+
+void Shard::commit(core::Effects&& effects) {
+  if (effects.changes.empty()) {
+    release(effects);
+    return run_loads(effects.loads);
+  }
+  const std::size_t jobs = effects.changes.inserts.size() + effects.changes.finishes.size();
+  facts_.batch_jobs += jobs;
+  const auto begun = std::chrono::steady_clock::now();
+  auto held = std::make_shared<core::Effects>(std::move(effects));
+  store_->commit(std::move(held->changes), [this, held, begun, jobs](auto result) {
+    if (!result) return fail(result.error().message);
+    const auto took = std::chrono::steady_clock::now() - begun;
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+    if (facts_.commit_us.size() < commit_samples) facts_.commit_us.push_back(0);
+    facts_.commit_us[facts_.commits++ % facts_.commit_us.size()] = static_cast<std::uint64_t>(us);
+    release(*held);
+    for (const auto& hook : options_.hooks) hook->on_commit(static_cast<std::uint64_t>(us), jobs);
+    run_loads(held->loads);
+  });
+}
+
+void Shard::release(const core::Effects& effects) {
+  for (const core::Reply& reply : effects.replies) {
+    const auto found = asked_.find(reply.request);
+    if (found == asked_.end()) continue;
+    const auto answered = net::answer(reply.body, found->second.verb, hello_facts());
+    send(found->second.peer, answered.verb, found->second.correlation, answered.body);
+    asked_.erase(found);
+  }
+  for (const core::Delivery& delivery : effects.deliveries) deliver(delivery);
+  for (const core::Revoke& revoked : effects.revokes) {
+    const auto route = routes_.find(revoked.session);
+    if (route != routes_.end()) send(route->second, wire::Verb::revoke, 0, net::revoke(revoked));
+  }
+  for (const core::Event& event : effects.events) {
+    wake_waiters(event);
+    tell_hooks(event);
+    const bool ended = event.kind == core::EventKind::session_lost ||
+                       event.kind == core::EventKind::session_closed;
+    const auto route = routes_.find(event.session);
+    if (ended) port_.worker_went(event.session);
+    if (!ended || route == routes_.end()) continue;
+    // The next message of that peer is answered no_session, and it says HELLO again.
+    peers_.erase(route->second);
+    routes_.erase(route);
+  }
+}
+
+void Shard::deliver(const core::Delivery& delivery) {
+  const auto route = routes_.find(delivery.session);
+  const core::Topic* topic = engine_->topic(delivery.where.topic);
+  if (route == routes_.end() ||
+      !send(route->second, wire::Verb::deliver, 0, net::deliver(delivery, topic->name))) {
+    take_back(delivery);
+  }
+}
+
+// A delivery that did not leave: its jobs go back uncounted, and the worker, which may live, has to
+// say HELLO and subscribe again. Else its heartbeats would keep jobs that it never saw.
+void Shard::take_back(const core::Delivery& delivery) {
+  core::Settle released{0, delivery.session, {}, 0};
+  for (const core::Delivered& job : delivery.jobs) {
+    released.outcomes.push_back({job.token, core::OutcomeKind::release, {}, {}, {}});
+  }
+  engine_->step(core::Drain{0, delivery.session}, now_, effects_);
+  engine_->step(std::move(released), now_, effects_);
+  const auto route = routes_.find(delivery.session);
+  if (route != routes_.end()) peers_.erase(route->second);
+  again_ = true;
+}
+
+void Shard::tell_hooks(const core::Event& event) const {
+  if (options_.hooks.empty()) return;
+  const core::Topic* topic = event.ref.topic == 0 ? nullptr : engine_->topic(event.ref.topic);
+  const std::string_view name = topic == nullptr ? std::string_view() : topic->name;
+  for (const auto& hook : options_.hooks) hook->on_event(event, name);
+}
+
+void Shard::tell_hooks_of_tick() const {
+  for (const auto& hook : options_.hooks) hook->on_tick(*engine_, facts_, now_);
+}
+
+void Shard::run_loads(const std::vector<core::Load>& loads) {
+  for (const core::Load& load : loads) {
+    store_->load(load, [this](auto loaded) {
+      if (!loaded) return fail(loaded.error().message);
+      engine_->step(std::move(*loaded), now_, effects_);
+      again_ = true;
+    });
+  }
+}
+
+void Shard::refresh_facts() {
+  const auto store = store_->facts();
+  facts_.version = options_.version;
+  if (rows_ != nullptr) facts_.check = rows_->verdict();
+  facts_.shard = options_.engine.shard;
+  facts_.epoch = store_->epoch();
+  facts_.uptime_ms = static_cast<std::uint64_t>(now_.mono_ms - started_.mono_ms);
+  facts_.wal_bytes = store.wal_bytes;
+  facts_.store_bytes = store.store_bytes;
+  facts_.disk_free_bytes = store.disk_free_bytes;
+  taken_bytes_ = 0;
+  const bool accepting = store.disk_free_bytes >= options_.disk_free_bytes_min;
+  if (accepting != facts_.accepting) {
+    spdlog::warn("shard {}: {} bytes of disk are free: enqueue is {}", facts_.shard,
+                 store.disk_free_bytes, accepting ? "taken again" : "refused");
+  }
+  facts_.accepting = accepting;
+}
+
+void Shard::fail(const std::string& why) {
+  if (!failure_.empty()) return;
+  failure_ = why;
+}
+
+bool Shard::send(const std::string& peer, wire::Verb verb, std::uint64_t correlation,
+                 const std::string& body) {
+  return port_.send(peer, wire::encode_header(verb, correlation), body);
+}
+
+}  // namespace millrace::runtime

@@ -1,0 +1,139 @@
+// One shard's work, without its socket, loop and threads: receive, step, commit, send. Nothing
+// leaves before the commit that made it true; after a failed commit nothing leaves at all, and
+// failure() says why. Everything it needs of the world comes in through ShardPort, RowSource and
+// its arguments, so that a simulation can run it under faults. Threads: one caller at a time.
+#pragma once
+
+#include "core/engine.h"
+#include "net/dispatcher.h"
+#include "net/replies.h"
+#include "runtime/answers.h"
+#include "runtime/hooks.h"
+#include "runtime/row_source.h"
+#include "storage/store.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace millrace::runtime {
+
+struct ShardOptions {
+  core::EngineOptions engine;
+  Topology topology;                // this shard listens on its own entry
+  std::vector<core::Topic> topics;  // from the configuration
+  std::int64_t heartbeat_ms = core::heartbeat_ms_default;
+  std::uint64_t disk_free_bytes_min = 64U << 20;
+  std::string version;
+  std::vector<std::unique_ptr<Hooks>> hooks;  // of this shard alone
+};
+
+// The way out of a shard.
+class ShardPort {
+ public:
+  ShardPort() = default;
+  virtual ~ShardPort() = default;
+  ShardPort(const ShardPort&) = delete;
+  ShardPort& operator=(const ShardPort&) = delete;
+
+  // False: the peer is gone, or does not read; nothing of the message was sent.
+  virtual bool send(const std::string& peer, std::string_view header, std::string_view body) = 0;
+  // A worker said HELLO with this pid; its death may be reported with tick().
+  virtual void worker_came(const net::Incoming& hello, const core::SessionId& session,
+                           std::uint64_t pid) = 0;
+  virtual void worker_went(const core::SessionId& session) = 0;
+};
+
+class Shard {
+ public:
+  Shard(ShardOptions options, std::unique_ptr<storage::Store> store, ShardPort& port);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // Recovers and opens the topics of the options. Empty when well, else a sentence.
+  [[nodiscard]] std::string start(core::Now now);
+  // Who answers questions about rows, from here on.
+  void attach(RowSource& rows) { rows_ = &rows; }
+
+  // A turn: begin, take each message that has arrived, finish.
+  void begin_turn(core::Now now);
+  void take(const net::Incoming& message);
+  void finish_turn();
+  // Another turn at once, though nothing has arrived.
+  [[nodiscard]] bool wants_turn() const { return again_; }
+
+  // Each lease tick; ended: workers whose process is known to have ended.
+  void tick(core::Now now, const std::vector<core::SessionId>& ended);
+  // Sends what the row source has answered.
+  void answer_rows(core::Now now);
+  // Opens topics and replaces the settings of those that exist, with the next turn.
+  void open_topics(const std::vector<core::Topic>& topics);
+  // Says goodbye to every peer.
+  void close();
+
+  [[nodiscard]] const std::string& failure() const { return failure_; }
+  [[nodiscard]] const storage::Store& store() const { return *store_; }
+  [[nodiscard]] const core::Engine& engine() const { return *engine_; }
+
+ private:
+  struct Peer {
+    core::SessionId session{};
+    bool worker = false;
+  };
+
+  struct Waiter {
+    RowQuestion question;
+    std::int64_t until_mono_ms = 0;
+  };
+
+  [[nodiscard]] bool disk_takes(std::size_t bytes);
+  void welcome(const net::Incoming& message, const net::Parsed& parsed);
+  void commit(core::Effects&& effects);
+  void release(const core::Effects& effects);
+  void deliver(const core::Delivery& delivery);
+  void take_back(const core::Delivery& delivery);
+  void tell_hooks(const core::Event& event) const;
+  void tell_hooks_of_tick() const;
+  void open_topic(const core::Topic& topic);
+  void run_loads(const std::vector<core::Load>& loads);
+  // Questions about rows: shard_rows.cc
+  void look_up(const net::Asked& asked, const net::Lookup& lookup);
+  [[nodiscard]] std::optional<RowQuestion> question_of(const net::Asked& asked,
+                                                       const net::Lookup& lookup,
+                                                       std::string* wrong) const;
+  void ask_rows(RowQuestion question);
+  void answer_row(const RowAnswer& answer);
+  void wake_waiters(const core::Event& event);
+  void expire_waiters();
+  void refuse(const net::Asked& asked, std::string_view code, std::string_view message);
+  void refresh_facts();
+  void fail(const std::string& why);
+  bool send(const std::string& peer, wire::Verb verb, std::uint64_t correlation,
+            const std::string& body);
+  [[nodiscard]] net::HelloFacts hello_facts() const;
+
+  ShardOptions options_;
+  std::unique_ptr<storage::Store> store_;
+  ShardPort& port_;
+  RowSource* rows_ = nullptr;
+  std::unique_ptr<core::Engine> engine_;
+  core::Now now_, started_;
+  core::Effects effects_;  // of the turn
+  core::RequestId requests_ = 0;
+  std::map<core::RequestId, net::Asked> asked_;
+  std::map<std::string, Peer> peers_;                        // by routing id
+  std::map<core::SessionId, std::string> routes_;            // worker sessions
+  std::vector<std::pair<net::Asked, std::string>> answers_;  // of questions, sent with the turn
+  ShardFacts facts_;
+  std::multimap<core::JobRef, Waiter> waiters_;
+  std::uint64_t taken_bytes_ = 0;  // of enqueues, since the disk was looked at
+  std::string failure_;
+  bool again_ = false;  // loads brought commands: another turn at once
+};
+
+}  // namespace millrace::runtime
