@@ -61,7 +61,8 @@ class Grammar {
                "millrace"};
 
  private:
-  CLI::App* command(CLI::App* parent, const char* name, const char* help, std::string full = {}) {
+  CLI::App* command(CLI::App* parent, const char* name, const char* help,
+                    const std::string& full = {}) {
     CLI::App* sub = parent->add_subcommand(name, help);
     sub->callback([this, name = full.empty() ? std::string(name) : full] { o_.command = name; });
     return sub;

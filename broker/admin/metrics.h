@@ -62,7 +62,7 @@ class MetricsHook : public runtime::Hooks {
  public:
   MetricsHook(Metrics& metrics, std::size_t shard)
       : metrics_(metrics), shard_(metrics.shard(shard)) {}
-  void on_event(const core::Event& event, std::string_view topic) override;
+  void on_event(const core::Event& event, std::string_view name) override;
   void on_commit(std::uint64_t us, std::size_t jobs) override;
 
  private:

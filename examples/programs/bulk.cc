@@ -7,10 +7,10 @@
 #include <cstdlib>
 
 int main(int count, char** arguments) {
-  const int jobs = count > 1 ? std::atoi(arguments[1]) : 10'000;
+  const long jobs = count > 1 ? std::strtol(arguments[1], nullptr, 10) : 10'000;
   millrace::Producer producer;
   std::atomic<int> stored{0}, failed{0};
-  for (int i = 0; i < jobs; ++i) {
+  for (long i = 0; i < jobs; ++i) {
     // Returns at once; waits only while too much is unanswered.
     producer.enqueue_async({.topic = "numbers", .payload = std::to_string(i)},
                            [&](const millrace::Enqueued& outcome) {

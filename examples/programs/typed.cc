@@ -4,6 +4,8 @@
 #include <millrace/typed.h>
 
 #include <cstdio>
+#include <exception>
+#include <string>
 
 struct Resize {
   std::string picture;
@@ -11,7 +13,7 @@ struct Resize {
   MSGPACK_DEFINE_MAP(picture, width)
 };
 
-int main() {
+int run() {
   using namespace std::chrono_literals;
   millrace::Client client;
   if (!client.create_topic("resize", {.history = true})) return 1;
@@ -28,5 +30,15 @@ int main() {
     std::printf(
         "%s: %s\n", std::string(to_string(job->state)).c_str(),
         job->state == millrace::State::completed ? job->result.c_str() : job->dead_reason.c_str());
+  }
+  return 0;
+}
+
+int main() {
+  try {
+    return run();
+  } catch (const std::exception& wrong) {
+    std::fprintf(stderr, "%s\n", wrong.what());
+    return 1;
   }
 }

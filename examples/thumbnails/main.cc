@@ -52,7 +52,7 @@ std::vector<fs::path> pictures_in(const fs::path& folder) {
 
 // A photograph cut short in its header: what a broken upload looks like.
 fs::path add_corrupt_picture(const fs::path& like, const fs::path& folder) {
-  const fs::path path = folder / "corrupt.jpg";
+  fs::path path = folder / "corrupt.jpg";
   std::ifstream from(like, std::ios::binary);
   std::string bytes(24, '\0');
   from.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));

@@ -51,10 +51,10 @@ struct HttpServer::Impl {
 
   Impl(HttpOptions o, Handler h) : options(std::move(o)), handler(std::move(h)) {}
 
-  static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url,
+  static MHD_Result on_request(void* context, MHD_Connection* connection, const char* url,
                                const char* method, const char* version, const char* data,
                                std::size_t* size, void** state);
-  static void on_completed(void* self, MHD_Connection* connection, void** state,
+  static void on_completed(void* context, MHD_Connection* connection, void** state,
                            MHD_RequestTerminationCode code);
   void resume_answered();
   void begin_stop();

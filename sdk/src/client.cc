@@ -84,7 +84,7 @@ class Client::Impl {
 Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 Client::~Client() = default;
 
-Result<std::vector<TopicView>> Client::topics(std::optional<std::string> only) {
+Result<std::vector<TopicView>> Client::topics(const std::optional<std::string>& only) {
   const std::string name = only.value_or("");
   const auto bodies = impl_->every(wire::Verb::topics, wire::encode(wire::TopicName{name}));
   if (!bodies) return tl::unexpected(bodies.error());
@@ -95,6 +95,7 @@ Result<std::vector<TopicView>> Client::topics(std::optional<std::string> only) {
     for (const auto& topic : told->topics) add_topic(sums[std::string(topic.topic)], topic);
   }
   std::vector<TopicView> views;
+  views.reserve(sums.size());
   for (auto& [topic, view] : sums) views.push_back(std::move(view));
   return views;
 }
@@ -118,7 +119,7 @@ Result<bool> Client::pause(const std::string& topic) {
   // In every shard, so that one that meets the topic later does not deliver.
   const auto known = topics(topic);
   if (known && !known->empty()) {
-    const auto made = create_topic(topic, {.partitions = known->front().partitions});
+    auto made = create_topic(topic, {.partitions = known->front().partitions});
     if (!made) return made;
   }
   return any_flag(impl_->every(wire::Verb::pause, wire::encode(wire::TopicName{topic})));
@@ -219,7 +220,7 @@ Result<std::uint64_t> Client::Impl::dead_named(wire::Verb verb, const DeadSelect
     wire::DeadSelect select;
     select.topic = which.topic.empty() ? id.topic : which.topic;
     select.jobs.push_back(ref_of(id));
-    const auto counted = decoded<wire::DeadOk, std::uint64_t>(
+    auto counted = decoded<wire::DeadOk, std::uint64_t>(
         owner(id, verb, wire::encode(select)), [](const wire::DeadOk& ok) { return ok.count; });
     if (!counted) return counted;
     total += *counted;
@@ -279,6 +280,7 @@ Result<std::vector<SessionView>> Client::sessions() {
     for (const auto& session : told->sessions) add_session(sums[hex(session.session)], session);
   }
   std::vector<SessionView> views;
+  views.reserve(sums.size());
   for (auto& [id, view] : sums) views.push_back(std::move(view));
   return views;
 }

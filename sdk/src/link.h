@@ -51,7 +51,7 @@ class Link {
   void stop();
   void wake();
 
-  std::uint64_t send(std::size_t shard, wire::Verb verb, const std::string& body);
+  std::uint64_t send(std::size_t index, wire::Verb verb, const std::string& body);
   void ask_topology(const std::vector<std::string>& topics);
   void reconnect(std::size_t shard);
   [[nodiscard]] bool ready(std::size_t shard) const;

@@ -88,7 +88,7 @@ bool Worker::run(std::stop_token until) {
   std::mutex mutex;
   std::condition_variable_any stopped;
   std::unique_lock lock(mutex);
-  stopped.wait(lock, until, [] { return false; });
+  stopped.wait(lock, std::move(until), [] { return false; });
   return stop();
 }
 

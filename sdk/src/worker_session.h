@@ -67,15 +67,15 @@ class WorkerSession : Link::Owner {
     std::uint64_t goodbye = 0;
   };
 
-  void on_ready(std::size_t shard, const std::vector<std::uint64_t>& lost) override;
-  void on_message(std::size_t shard, const wire::Header& header, std::string_view body) override;
+  void on_ready(std::size_t index, const std::vector<std::uint64_t>& lost) override;
+  void on_message(std::size_t index, const wire::Header& header, std::string_view body) override;
   void on_topology() override;
-  std::vector<Held> held(std::size_t shard) override;
+  std::vector<Held> held(std::size_t index) override;
   void on_turn(Clock::time_point now) override;
 
-  void subscribe(std::size_t shard);
-  void take(std::size_t shard, std::string_view body);
-  void revoke(std::size_t shard, std::string_view body);
+  void subscribe(std::size_t index);
+  void take(std::size_t index, std::string_view body);
+  void revoke(std::size_t index, std::string_view body);
   void give_up(Shard& shard, std::uint64_t token, StopReason reason);
   void settled(Shard& shard, Settling& settling, const wire::Header& header, std::string_view body);
   void send_outcomes(std::size_t index, Shard& shard, Clock::time_point now);

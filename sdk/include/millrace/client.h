@@ -107,7 +107,7 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  [[nodiscard]] Result<std::vector<TopicView>> topics(std::optional<std::string> only = {});
+  [[nodiscard]] Result<std::vector<TopicView>> topics(const std::optional<std::string>& only = {});
   // true if it was made now, false if it was there.
   [[nodiscard]] Result<bool> create_topic(const std::string& topic, const TopicSettings& settings);
   [[nodiscard]] Result<bool> pause(const std::string& topic);  // true if that changed it

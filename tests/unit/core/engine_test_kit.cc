@@ -133,7 +133,7 @@ Recovered MemoryStore::recover() const {
   return r;
 }
 
-Shard::Shard(EngineOptions given) : options(std::move(given)) {
+Shard::Shard(EngineOptions given) : options(given) {
   engine = std::make_unique<Engine>(options, store.recover(), now);
 }
 
@@ -176,7 +176,7 @@ void Shard::pass(std::int64_t ms) {
   now.wall_ms += ms;
 }
 
-std::vector<JobRef> Shard::enqueue(int count, NewJob like, std::uint16_t partition) {
+std::vector<JobRef> Shard::enqueue(int count, const NewJob& like, std::uint16_t partition) {
   Enqueue command{1, "t", partition, {}, {}};
   for (int i = 0; i < count; ++i) command.jobs.push_back(like);
   turn(std::move(command));

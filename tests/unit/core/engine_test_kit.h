@@ -38,7 +38,7 @@ class MemoryStore {
 
 class Shard {
  public:
-  explicit Shard(EngineOptions options = {});
+  explicit Shard(EngineOptions given = {});
 
   // One turn with one command; its effects after the commit. commit false: the process dies
   // before the commit, and the caller has to crash().
@@ -48,7 +48,7 @@ class Shard {
   void pass(std::int64_t ms);
 
   // Short forms. Replies are those of the turn.
-  std::vector<JobRef> enqueue(int count, NewJob like = {}, std::uint16_t partition = 0);
+  std::vector<JobRef> enqueue(int count, const NewJob& like = {}, std::uint16_t partition = 0);
   SessionId worker(std::uint8_t number, std::uint64_t credit, std::vector<HeldJob> held = {});
   std::vector<Delivered> take_deliveries() { return std::exchange(delivered, {}); }
   std::vector<Token> settle(const SessionId& session, Token token,
