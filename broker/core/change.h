@@ -41,7 +41,7 @@ struct JobUpdate {
   State state = State::available;  // available, scheduled or retryable
   std::uint32_t attempt = 0, deaths = 0;
   std::int64_t due_ms = 0;
-  std::string error;
+  Bytes error;
 };
 
 // A live job that ends. Its row is deleted; with keep, a row of finished jobs takes its place.
@@ -53,8 +53,8 @@ struct JobFinish {
   bool keep = false;
   std::uint32_t attempt = 0, deaths = 0;
   std::int64_t started_ms = 0, finished_ms = 0;  // started_ms 0: never
-  std::string error;
-  Payload result;
+  // With keep only:
+  Bytes error, result;
   std::string worker;  // name of the session that ended it
 };
 

@@ -29,8 +29,7 @@ struct PauseTopic {
 };
 
 struct NewJob {
-  Payload payload;
-  std::string key, headers;
+  Bytes payload, key, headers;
   std::uint8_t priority = priority_default;
   std::int64_t due_ms = 0;         // 0 or a past time: at once
   std::uint32_t attempts_max = 0;  // 0: the topic's
@@ -89,8 +88,7 @@ enum class OutcomeKind : std::uint8_t { completed, retry, discard, release, cras
 struct JobOutcome {
   Token token = 0;
   OutcomeKind kind = OutcomeKind::completed;
-  std::string error;
-  Payload result;
+  Bytes error, result;
   std::optional<std::int64_t> retry_after_ms;
 };
 struct Settle {

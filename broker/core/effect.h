@@ -62,8 +62,7 @@ struct Delivered {
   std::uint64_t seq = 0;
   Token token = 0;
   std::uint32_t attempt = 0, attempts_max = 0;
-  Payload payload;
-  std::string key, headers;
+  Bytes payload, key, headers;
   std::int64_t enqueued_ms = 0;
 };
 struct Delivery {

@@ -46,12 +46,10 @@ Engine::Impl::Impl(EngineOptions options, Recovered recovered, Now now)
   for (auto& [lease, job] : recovered.leases) {
     Session* session = find_session(lease.session);
     require(session != nullptr, "a stored lease belongs to a stored session");
-    job.payload = Payload();
-    adopt(std::move(job), lease.token, *session, now);
-    Lease& adopted = leases_.at(lease.token);
+    job.payload = Bytes();
+    Lease& adopted = adopt(std::move(job), lease.token, *session, now);
     adopted.started_ms = lease.started_ms;
-    adopted.written = true;
-    unwritten_.erase(lease.token);
+    leases_.mark_written(adopted);
   }
   grace_until_mono_ms_ = absent_ == 0 ? now.mono_ms : now.mono_ms + options_.grace_ms;
 }

@@ -50,6 +50,11 @@ Partition& Engine::Impl::partition_at(PartitionRef where) const {
   return *slot;
 }
 
+void Engine::Impl::touch(Partition& partition) {
+  if (std::exchange(partition.touched, true)) return;
+  touched_.push_back(&partition);
+}
+
 void Engine::Impl::on(OpenTopic&& c, Now /*now*/, Effects& out) {
   TopicState* found = find_topic(c.name);
   if (found == nullptr) {
@@ -82,6 +87,7 @@ void Engine::Impl::on(PauseTopic&& c, Now /*now*/, Effects& out) {
   const bool changed = state->topic.paused != c.paused;
   if (changed) {
     state->topic.paused = c.paused;
+    activity_changed(*state);
     out.changes.topics.push_back(state->topic);
   }
   reply(out, c.request, Changed{changed});
@@ -94,10 +100,9 @@ void Engine::Impl::on(Cancel&& c, Now now, Effects& out) {
   if (partition == nullptr) {
     return reply(out, c.request, refuse(Refusal::not_found, "there is no such job"));
   }
-  if (const auto run = partition->running.find(c.seq); run != partition->running.end()) {
-    const auto at = leases_.find(run->second);
-    out.revokes.push_back({at->second.session->id, {at->first}, RevokeReason::cancelled});
-    Lease lease = end_run(at, out);
+  if (Lease* run = leases_.find(ref)) {
+    out.revokes.push_back({run->session->id, {run->token}, RevokeReason::cancelled});
+    Lease lease = end_run(*run, out);
     transit(State::running, Trigger::cancel);
     finish(lease.job, State::cancelled, DeadReason::none, &lease, {}, {}, now, out);
     return reply(out, c.request, Cancelled{});
@@ -152,7 +157,7 @@ void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
     // Behind the cursor no page will find it: it stays here, or comes back by a due time of now.
     Lane& lane = partition.lanes[job.priority];
     const bool behind = job.ref.seq <= lane.cursor_seq || !lane.backlog;
-    const bool here = behind && window_has_room(job.payload.bytes().size());
+    const bool here = behind && window_has_room(job.payload.size());
     job.due_ms = behind && !here ? now.wall_ms : 0;
     out.changes.inserts.push_back(job);
     if (here) {

@@ -14,8 +14,8 @@ constexpr unsigned epoch_shift = 40;
 
 void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held,
                          Session& session, bool known_before, Now now, Effects& out) {
-  if (const auto lease = leases_.find(held.token); lease != leases_.end()) {
-    if (lease->second.session != &session) open->lost.push_back(held.token);
+  if (const Lease* lease = leases_.find(held.token)) {
+    if (lease->session != &session) open->lost.push_back(held.token);
     return;
   }
   const TopicState* state = find_topic(held.topic);
@@ -28,15 +28,14 @@ void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob
     return;
   }
   const JobRef ref{state->topic.id, held.partition, held.seq};
-  if (const auto run = partition->running.find(held.seq); run != partition->running.end()) {
+  if (Lease* run = leases_.find(ref)) {
     // Two deliveries of one job are claimed: the later one is the current.
-    if (run->second > held.token) {
+    if (run->token > held.token) {
       open->lost.push_back(held.token);
       return;
     }
-    const auto older = leases_.find(run->second);
-    out.revokes.push_back({older->second.session->id, {older->first}, RevokeReason::lease_lost});
-    Lease lease = end_run(older, out);
+    out.revokes.push_back({run->session->id, {run->token}, RevokeReason::lease_lost});
+    Lease lease = end_run(*run, out);
     adopt(std::move(lease.job), held.token, session, now);
     return;
   }
@@ -58,14 +57,13 @@ void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, 
   PendingOpen& open = *parked.open;
   Session* session = find_session(open.session);
   Partition& partition = partition_at(parked.ref.where());
-  const auto run = partition.running.find(parked.ref.seq);
+  Lease* run = leases_.find(parked.ref);
   if (session == nullptr || !session->present || !job ||
-      (run != partition.running.end() && run->second > parked.token)) {
+      (run != nullptr && run->token > parked.token)) {
     open.lost.push_back(parked.token);
-  } else if (run != partition.running.end()) {
-    const auto older = leases_.find(run->second);
-    out.revokes.push_back({older->second.session->id, {older->first}, RevokeReason::lease_lost});
-    Lease lease = end_run(older, out);
+  } else if (run != nullptr) {
+    out.revokes.push_back({run->session->id, {run->token}, RevokeReason::lease_lost});
+    Lease lease = end_run(*run, out);
     adopt(std::move(lease.job), parked.token, *session, now);
   } else if (auto ready = partition.take(parked.ref.seq)) {
     ReadyJob taken = ready_taken(topic_at(parked.ref.topic), std::move(*ready));
@@ -77,21 +75,19 @@ void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, 
 }
 
 // Makes a lease with a token from before the restart. Its payload stays on disk.
-void Engine::Impl::adopt(Job&& job, Token token, Session& session, Now now) {
+Lease& Engine::Impl::adopt(Job&& job, Token token, Session& session, Now now) {
   require((token >> epoch_shift) < options_.epoch, "only tokens of earlier epochs are adopted");
   Partition& partition = partition_at(job.ref.where());
-  job.payload = Payload();
+  job.payload = Bytes();
   Lease lease;
   lease.token = token;
   lease.session = &session;
   lease.since_mono_ms = since_mono_ms(job, now);
   lease.started_ms = now.wall_ms;
   lease.started_mono_ms = now.mono_ms;
-  partition.enter_running(job, token);
+  partition.enter_running(job);
   lease.job = std::move(job);
-  session.tokens.insert(token);
-  unwritten_.insert(token);
-  require(leases_.emplace(token, std::move(lease)).second, "a token has one lease");
+  return leases_.add(std::move(lease), session.leases);
 }
 
 }  // namespace millrace::core

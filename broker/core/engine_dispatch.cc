@@ -13,8 +13,9 @@ constexpr unsigned epoch_shift = 40;
 void Engine::Impl::on(Dispatch&& /*c*/, Now now, Effects& out) {
   if (!holding(now)) give_jobs(now, out);
   ask_loads(now, out);
-  for (const PartitionRef& where : touched_) {
-    out.changes.partitions.push_back({where, partition_at(where).counts});
+  for (Partition* partition : touched_) {
+    out.changes.partitions.push_back({partition->where, partition->counts});
+    partition->touched = false;
   }
   touched_.clear();
   producers_.flush(out.changes);
@@ -37,7 +38,6 @@ void Engine::Impl::give_jobs(Now now, Effects& out) {
 
 // Each subscriber with credit gets one share of what is ready.
 bool Engine::Impl::give_round(TopicState& state, Now now, Effects& out) {
-  if (state.topic.paused || state.subscribers.empty()) return false;
   std::vector<Session*> eligible;
   const std::size_t count = state.subscribers.size();
   for (std::size_t i = 0; i < count; ++i) {
@@ -81,25 +81,25 @@ void Engine::Impl::give_batch(TopicState& state, Session& session, std::size_t j
     auto best = partition->take_best();
     if (!best) break;
     ReadyJob ready = ready_taken(state, std::move(*best));
-    bytes += ready.job.payload.bytes().size();
+    bytes += ready.job.payload.size();
     lease_job(std::move(ready), session, delivery, now, out);
   }
   session.credit -= delivery.jobs.size();
   credit_free_ -= delivery.jobs.size();
   out.deliveries.push_back(std::move(delivery));
-  want_loads(*partition);
+  if (partition->wants_load(now.wall_ms)) want_loads(*partition);
 }
 
 void Engine::Impl::lease_job(ReadyJob&& ready, Session& session, Delivery& delivery, Now now,
                              Effects& out) {
   transit(State::available, Trigger::deliver);
   Lease lease;
+  lease.job = std::move(ready.job);
   lease.token = (options_.epoch << epoch_shift) | ++deliveries_;
   lease.session = &session;
   lease.since_mono_ms = ready.since_mono_ms;
   lease.started_ms = now.wall_ms;
   lease.started_mono_ms = now.mono_ms;
-  lease.job = std::move(ready.job);
   const Job& job = lease.job;
   delivery.jobs.push_back({job.ref.seq, lease.token, job.attempt + 1, job.attempts_max, job.payload,
                            job.key, job.headers, job.enqueued_ms});
@@ -110,19 +110,16 @@ void Engine::Impl::lease_job(ReadyJob&& ready, Session& session, Delivery& deliv
   event.session = session.id;
   out.events.push_back(event);
 
-  partition_at(job.ref.where()).enter_running(job, lease.token);
-  session.tokens.insert(lease.token);
-  unwritten_.insert(lease.token);
+  partition_at(job.ref.where()).enter_running(job);
   // A payload is kept for the case that the job comes back, as long as there is room.
-  const std::size_t bytes = job.payload.bytes().size();
+  const std::size_t bytes = job.payload.size();
   lease.payload_kept = held_bytes_ + bytes <= window_bytes_max;
   if (lease.payload_kept) {
     held_bytes_ += bytes;
   } else {
-    lease.job.payload = Payload();
+    lease.job.payload = Bytes();
   }
-  const Token token = lease.token;
-  leases_.emplace_hint(leases_.end(), token, std::move(lease));
+  leases_.add(std::move(lease), session.leases);
 }
 
 // A topic that somebody works on may always read; another only while there is plenty of room.

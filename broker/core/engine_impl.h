@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/engine.h"
+#include "core/lease_table.h"
 #include "core/partition.h"
 #include "core/producer_table.h"
 #include "core/retry_policy.h"
@@ -24,7 +25,7 @@ struct Session {
   std::int64_t heard_mono_ms = 0;
   std::uint64_t credit = 0;
   std::set<TopicId> topics;
-  std::set<Token> tokens;  // what it holds
+  LeaseTable::Holder leases;  // what it holds
 };
 
 struct TopicState {
@@ -33,18 +34,6 @@ struct TopicState {
   std::vector<Session*> subscribers;
   std::size_t next_subscriber = 0, next_partition = 0;
   std::size_t ready = 0;  // jobs in lanes
-};
-
-struct Lease {
-  Job job;
-  Token token = 0;
-  Session* session = nullptr;
-  std::int64_t since_mono_ms = 0;  // since when it waited, to get its place back
-  std::int64_t started_ms = 0, started_mono_ms = 0;
-  bool written = false;       // has a row
-  bool payload_kept = false;  // else the row has it
-  std::optional<std::uint32_t> percent;
-  std::string note;
 };
 
 // A HELLO whose claims are being looked up.
@@ -124,7 +113,7 @@ class Engine::Impl {
   [[nodiscard]] Partition* find_partition(PartitionRef where) const;
   Partition& partition_at(PartitionRef where) const;
   TopicState& topic_at(TopicId id) const { return *topics_[id - 1]; }
-  void touch(const Partition& partition) { touched_.insert(partition.where); }
+  void touch(Partition& partition);
 
   // Sessions: engine_sessions.cc
   [[nodiscard]] Session* find_session(const SessionId& id);
@@ -138,15 +127,15 @@ class Engine::Impl {
   void claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held, Session& session,
              bool known_before, Now now, Effects& out);
   void claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, Now now, Effects& out);
-  void adopt(Job&& job, Token token, Session& session, Now now);
+  Lease& adopt(Job&& job, Token token, Session& session, Now now);
 
   // The ends of a run: engine_settle.cc
-  Lease end_run(std::map<Token, Lease>::iterator at, Effects& out);
-  void settle_one(JobOutcome&& outcome, std::map<Token, Lease>::iterator at, Now now, Effects& out);
-  void finish(Job& job, State state, DeadReason reason, const Lease* lease, std::string error,
-              Payload result, Now now, Effects& out);
+  Lease end_run(Lease& held, Effects& out);
+  void settle_one(JobOutcome&& outcome, Lease& held, Now now, Effects& out);
+  void finish(Job& job, State state, DeadReason reason, const Lease* lease, Bytes error,
+              Bytes result, Now now, Effects& out);
   void retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Effects& out);
-  void crash(Lease&& lease, std::string error, Now now, Effects& out);
+  void crash(Lease&& lease, Bytes error, Now now, Effects& out);
   void put_back(Lease&& lease, Now now, Effects& out);
   void put_back_changed(Lease&& lease, Now now, Effects& out);
   void spill(Partition& partition, Job& job, Now now, Effects& out);
@@ -157,6 +146,7 @@ class Engine::Impl {
   void ready_back(TopicState& state, Partition& partition, Job&& job, std::int64_t since_mono_ms);
   void ready_front(TopicState& state, Partition& partition, Job&& job, std::int64_t since_mono_ms);
   ReadyJob ready_taken(TopicState& state, ReadyJob&& taken);
+  void activity_changed(const TopicState& state);
   void due_changed(const Partition& partition);
   void want_loads(const Partition& partition) { candidates_.insert(partition.where); }
   void ask_loads(Now now, Effects& out);
@@ -181,19 +171,18 @@ class Engine::Impl {
 
   std::vector<std::unique_ptr<TopicState>> topics_;  // by id - 1
   std::map<std::string, TopicId, std::less<>> topic_ids_;
-  std::set<TopicId> active_;  // topics with ready jobs
+  std::set<TopicId> active_;  // topics with ready jobs and somebody to run them
   TopicId next_topic_ = 0;
 
   std::map<SessionId, Session> sessions_;
-  std::map<Token, Lease> leases_;
-  std::set<Token> unwritten_;  // leases without a row
+  LeaseTable leases_;
   std::uint64_t credit_free_ = 0;
   std::size_t absent_ = 0;  // sessions known from before a restart that have not come back
   std::size_t claims_open_ = 0;
   std::int64_t grace_until_mono_ms_ = 0;
 
   ProducerTable producers_;
-  std::set<PartitionRef> touched_;     // counts to write
+  std::vector<Partition*> touched_;    // counts to write
   std::set<PartitionRef> candidates_;  // partitions that may want loads
   PartitionRef next_candidate_;
   std::set<std::pair<std::int64_t, PartitionRef>> due_;  // when the next row of each becomes due

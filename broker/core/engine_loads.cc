@@ -12,26 +12,34 @@ bool Engine::Impl::window_has_room(std::size_t bytes) const {
 void Engine::Impl::ready_back(TopicState& state, Partition& partition, Job&& job,
                               std::int64_t since) {
   ++window_jobs_;
-  window_bytes_ += job.payload.bytes().size();
-  ++state.ready;
-  active_.insert(state.topic.id);
+  window_bytes_ += job.payload.size();
+  if (++state.ready == 1) activity_changed(state);
   partition.push_back(std::move(job), since);
 }
 
 void Engine::Impl::ready_front(TopicState& state, Partition& partition, Job&& job,
                                std::int64_t since) {
   ++window_jobs_;
-  window_bytes_ += job.payload.bytes().size();
-  ++state.ready;
-  active_.insert(state.topic.id);
+  window_bytes_ += job.payload.size();
+  if (++state.ready == 1) activity_changed(state);
   partition.push_front(std::move(job), since);
 }
 
 ReadyJob Engine::Impl::ready_taken(TopicState& state, ReadyJob&& taken) {
   --window_jobs_;
-  window_bytes_ -= taken.job.payload.bytes().size();
-  if (--state.ready == 0) active_.erase(state.topic.id);
+  window_bytes_ -= taken.job.payload.size();
+  if (--state.ready == 0) activity_changed(state);
   return std::move(taken);
+}
+
+// Called when the first ready job or subscriber comes, the last goes, or a pause begins or ends.
+void Engine::Impl::activity_changed(const TopicState& state) {
+  const bool active = state.ready > 0 && !state.subscribers.empty() && !state.topic.paused;
+  if (active) {
+    active_.insert(state.topic.id);
+  } else {
+    active_.erase(state.topic.id);
+  }
 }
 
 void Engine::Impl::due_changed(const Partition& partition) {
@@ -56,7 +64,7 @@ void Engine::Impl::on(ReadyLoaded&& c, Now now, Effects& /*out*/) {
     const std::uint64_t seq = job.ref.seq;
     if (seq <= lane.cursor_seq) continue;
     lane.cursor_seq = seq;
-    if (partition.running.contains(seq) || partition.is_gone(seq)) continue;
+    if (leases_.find(job.ref) != nullptr || partition.is_gone(seq)) continue;
     const std::int64_t since = since_mono_ms(job, now);
     ready_back(state, partition, std::move(job), since);
   }
@@ -79,7 +87,7 @@ void Engine::Impl::on(DueLoaded&& c, Now now, Effects& /*out*/) {
     if (rewound) break;
     partition.due_cursor = Partition::place_of(job);
     const std::uint64_t seq = job.ref.seq;
-    if (partition.running.contains(seq) || partition.in_lanes(job) || partition.is_gone(seq)) {
+    if (leases_.find(job.ref) != nullptr || partition.in_lanes(job) || partition.is_gone(seq)) {
       continue;
     }
     if (job.state != State::available) transit(job.state, Trigger::due);
@@ -112,7 +120,7 @@ void Engine::Impl::on(JobLoaded&& c, Now now, Effects& out) {
     return claim_loaded(std::move(*claim), std::move(c.job), now, out);
   }
   const auto& cancel = std::get<ParkedCancel>(parked);
-  const bool here = partition.running.contains(ref.seq) || partition.holds_ready(ref.seq);
+  const bool here = leases_.find(ref) != nullptr || partition.holds_ready(ref.seq);
   if (here) {
     return on(Cancel{cancel.request, topic_at(ref.topic).topic.name, ref.partition, ref.seq}, now,
               out);

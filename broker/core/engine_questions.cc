@@ -25,7 +25,7 @@ TopicStats Engine::Impl::stats(const TopicState& state, Now now) const {
     stats.scheduled += partition->waiting(State::scheduled);
     stats.retryable += partition->waiting(State::retryable);
     stats.available += partition->available();
-    stats.running += partition->running.size();
+    stats.running += partition->running();
     stats.dead += partition->counts.dead;
     stats.enqueued += partition->counts.enqueued;
     stats.completed += partition->counts.completed;
@@ -45,20 +45,17 @@ SessionStats Engine::Impl::stats(const Session& session, Now now) const {
   stats.name = session.name;
   for (const TopicId topic : session.topics) stats.topics.push_back(topic_at(topic).topic.name);
   stats.credit = session.credit;
-  stats.running = session.tokens.size();
+  stats.running = session.leases.count;
   stats.silent_ms = now.mono_ms - session.heard_mono_ms;
   stats.present = session.present;
   return stats;
 }
 
 std::optional<RunningJob> Engine::Impl::running(const JobRef& ref) const {
-  const Partition* partition = find_partition(ref.where());
-  if (partition == nullptr) return std::nullopt;
-  const auto run = partition->running.find(ref.seq);
-  if (run == partition->running.end()) return std::nullopt;
-  const Lease& lease = leases_.at(run->second);
-  return RunningJob{lease.job,        lease.session->id, lease.session->name, lease.token,
-                    lease.started_ms, lease.percent,     lease.note};
+  const Lease* lease = leases_.find(ref);
+  if (lease == nullptr) return std::nullopt;
+  return RunningJob{lease->job,        lease->session->id, lease->session->name, lease->token,
+                    lease->started_ms, lease->percent,     lease->note};
 }
 
 std::int64_t Engine::Impl::grace_ms(Now now) const {
@@ -79,7 +76,7 @@ Reason Engine::Impl::explain(const Job& stored, Now now) const {
     const std::string wait = in_seconds(stored.due_ms - now.wall_ms);
     if (stored.state == State::retryable) {
       return {State::retryable, "backoff",
-              "Attempt " + std::to_string(stored.attempt) + " failed (" + stored.error +
+              "Attempt " + std::to_string(stored.attempt) + " failed (" + stored.error.str() +
                   "); the next is due in " + wait + "."};
     }
     return {State::scheduled, "scheduled", "Its time has not come: it is due in " + wait + "."};

@@ -20,7 +20,11 @@ Session* Engine::Impl::find_session(const SessionId& id) {
 }
 
 void Engine::Impl::unsubscribe(Session& session) {
-  for (const TopicId topic : session.topics) std::erase(topic_at(topic).subscribers, &session);
+  for (const TopicId id : session.topics) {
+    TopicState& state = topic_at(id);
+    std::erase(state.subscribers, &session);
+    if (state.subscribers.empty()) activity_changed(state);
+  }
   session.topics.clear();
   credit_free_ -= session.credit;
   session.credit = 0;
@@ -74,10 +78,9 @@ void Engine::Impl::finish_open(PendingOpen& open, Effects& out) {
 // Deliveries that the broker made and the worker does not know were lost on the way: no attempt.
 void Engine::Impl::release_unheld(Session& session, const std::set<Token>& held, Now now,
                                   Effects& out) {
-  const std::vector<Token> tokens(session.tokens.rbegin(), session.tokens.rend());
-  for (const Token token : tokens) {
+  for (const Token token : leases_.tokens_of(session.leases)) {
     if (held.contains(token)) continue;
-    Lease lease = end_run(leases_.find(token), out);
+    Lease lease = end_run(*leases_.find(token), out);
     transit(State::running, Trigger::put_back);
     put_back(std::move(lease), now, out);
   }
@@ -92,9 +95,8 @@ void Engine::Impl::end_session(Session& session, bool died, const std::string& h
                                Now now, Effects& out) {
   unsubscribe(session);
   // From the newest to the oldest, so that those put back in front stand in their old order.
-  const std::vector<Token> tokens(session.tokens.rbegin(), session.tokens.rend());
-  for (const Token token : tokens) {
-    Lease lease = end_run(leases_.find(token), out);
+  for (const Token token : leases_.tokens_of(session.leases)) {
+    Lease lease = end_run(*leases_.find(token), out);
     if (died) {
       crash(std::move(lease), "worker " + session.name + " " + how, now, out);
     } else {
@@ -145,6 +147,7 @@ void Engine::Impl::on(Subscribe&& c, Now now, Effects& out) {
   for (TopicState* state : named) {
     if (!session->topics.insert(state->topic.id).second) continue;
     state->subscribers.push_back(session);
+    if (state->subscribers.size() == 1) activity_changed(*state);
     for (const auto& partition : state->partitions) {
       if (partition != nullptr && partition->wants_load(now.wall_ms)) want_loads(*partition);
     }

@@ -10,9 +10,9 @@ namespace millrace::core {
 namespace {
 
 // The end of an error says most.
-std::string tail(std::string text) {
+Bytes tail(Bytes text) {
   if (text.size() <= error_bytes_max) return text;
-  return text.substr(text.size() - error_bytes_max);
+  return text.bytes().substr(text.size() - error_bytes_max);
 }
 
 Event end_event(EventKind kind, const Lease& lease, Now now) {
@@ -34,20 +34,19 @@ void Engine::Impl::on(Settle&& c, Now now, Effects& out) {
   }
   Settled settled;
   for (JobOutcome& outcome : c.outcomes) {
-    const auto at = leases_.find(outcome.token);
-    if (at == leases_.end() || at->second.session != session) {
+    Lease* held = leases_.find(outcome.token);
+    if (held == nullptr || held->session != session) {
       settled.stale.push_back(outcome.token);
       continue;
     }
-    settle_one(std::move(outcome), at, now, out);
+    settle_one(std::move(outcome), *held, now, out);
   }
   on(Grant{c.session, c.credit}, now, out);
   reply(out, c.request, std::move(settled));
 }
 
-void Engine::Impl::settle_one(JobOutcome&& outcome, std::map<Token, Lease>::iterator at, Now now,
-                              Effects& out) {
-  Lease lease = end_run(at, out);
+void Engine::Impl::settle_one(JobOutcome&& outcome, Lease& held, Now now, Effects& out) {
+  Lease lease = end_run(held, out);
   switch (outcome.kind) {
     case OutcomeKind::completed:
       transit(State::running, Trigger::complete);
@@ -70,21 +69,17 @@ void Engine::Impl::settle_one(JobOutcome&& outcome, std::map<Token, Lease>::iter
   }
 }
 
-// Takes a lease out of every table; what becomes of its job is the caller's next line.
-Lease Engine::Impl::end_run(std::map<Token, Lease>::iterator at, Effects& out) {
-  require(at != leases_.end(), "a run that ends has a lease");
-  Lease lease = std::move(at->second);
-  leases_.erase(at);
-  lease.session->tokens.erase(lease.token);
-  unwritten_.erase(lease.token);
+// Takes a lease out of the table; what becomes of its job is the caller's next line.
+Lease Engine::Impl::end_run(Lease& held, Effects& out) {
+  Lease lease = leases_.take(held, held.session->leases);
   if (lease.written) out.changes.leases_dropped.push_back(lease.job.ref);
-  if (lease.payload_kept) held_bytes_ -= lease.job.payload.bytes().size();
+  if (lease.payload_kept) held_bytes_ -= lease.job.payload.size();
   partition_at(lease.job.ref.where()).leave_running(lease.job);
   return lease;
 }
 
-void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease* lease,
-                          std::string error, Payload result, Now now, Effects& out) {
+void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease* lease, Bytes error,
+                          Bytes result, Now now, Effects& out) {
   Partition& partition = partition_at(job.ref.where());
   partition.row_state_changed(job.state, state);
   --partition.counts.live;
@@ -106,11 +101,11 @@ void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease*
   row.attempt = job.attempt;
   row.deaths = job.deaths;
   row.finished_ms = now.wall_ms;
-  row.error = error.empty() ? job.error : std::move(error);
-  row.result = std::move(result);
-  if (lease != nullptr) {
-    row.started_ms = lease->started_ms;
-    row.worker = lease->session == nullptr ? std::string() : lease->session->name;
+  if (lease != nullptr) row.started_ms = lease->started_ms;
+  if (row.keep) {
+    row.error = error.empty() ? job.error : std::move(error);
+    row.result = std::move(result);
+    if (lease != nullptr) row.worker = lease->session->name;
   }
   out.changes.finishes.push_back(std::move(row));
 
@@ -126,7 +121,7 @@ void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease*
 void Engine::Impl::retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Effects& out) {
   Job& job = lease.job;
   ++job.attempt;
-  std::string error = tail(std::move(outcome.error));
+  Bytes error = tail(std::move(outcome.error));
   if (job.attempt >= job.attempts_max) {
     transit(State::running, Trigger::give_up);
     return finish(job, State::dead, DeadReason::exhausted, &lease, std::move(error), {}, now, out);
@@ -150,7 +145,7 @@ void Engine::Impl::retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Eff
       {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
 }
 
-void Engine::Impl::crash(Lease&& lease, std::string error, Now now, Effects& out) {
+void Engine::Impl::crash(Lease&& lease, Bytes error, Now now, Effects& out) {
   Job& job = lease.job;
   ++job.attempt;
   ++job.deaths;
@@ -226,17 +221,16 @@ void Engine::Impl::spill(Partition& partition, Job& job, Now now, Effects& out) 
 }
 
 void Engine::Impl::on(Progress&& c, Now now, Effects& out) {
-  const auto at = leases_.find(c.token);
-  if (at == leases_.end() || at->second.session->id != c.session) {
+  Lease* lease = leases_.find(c.token);
+  if (lease == nullptr || lease->session->id != c.session) {
     if (Session* session = find_session(c.session)) {
       out.revokes.push_back({session->id, {c.token}, RevokeReason::lease_lost});
     }
     return;
   }
   (void)now;
-  Lease& lease = at->second;
-  if (c.percent) lease.percent = std::min<std::uint32_t>(*c.percent, 100);
-  if (!c.note.empty()) lease.note = c.note.substr(0, note_bytes_max);
+  if (c.percent) lease->percent = std::min<std::uint32_t>(*c.percent, 100);
+  if (!c.note.empty()) lease->note = c.note.substr(0, note_bytes_max);
 }
 
 }  // namespace millrace::core

@@ -31,13 +31,11 @@ void Engine::Impl::on(Tick&& /*c*/, Now now, Effects& out) {
 }
 
 void Engine::Impl::write_leases(Now now, Effects& out) {
-  for (auto at = unwritten_.begin(); at != unwritten_.end();) {
-    Lease& lease = leases_.at(*at);
-    if (now.mono_ms - lease.started_mono_ms < lease_tick_ms) break;
-    lease.written = true;
+  while (Lease* lease = leases_.first_unwritten()) {
+    if (now.mono_ms - lease->started_mono_ms < lease_tick_ms) break;
+    leases_.mark_written(*lease);
     out.changes.leases_put.push_back(
-        {lease.job.ref, lease.job.priority, lease.session->id, lease.token, lease.started_ms});
-    at = unwritten_.erase(at);
+        {lease->job.ref, lease->job.priority, lease->session->id, lease->token, lease->started_ms});
   }
 }
 

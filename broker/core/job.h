@@ -3,12 +3,12 @@
 // since 1970; mono_ms is the monotonic clock of this process.
 #pragma once
 
+#include "core/bytes.h"
 #include "core/limits.h"
 
 #include <array>
 #include <compare>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,24 +23,6 @@ using Token = std::uint64_t;  // epoch (24 bits) and number of the delivery (40 
 struct Now {
   std::int64_t mono_ms = 0;
   std::int64_t wall_ms = 0;
-};
-
-// Immutable bytes that keep what they point into alive: a received frame, a row that was read.
-class Payload {
- public:
-  Payload() = default;
-  Payload(std::shared_ptr<const void> owner, std::string_view bytes)
-      : owner_(std::move(owner)), bytes_(bytes) {}
-  [[nodiscard]] static Payload copy_of(std::string_view bytes) {
-    auto owned = std::make_shared<const std::string>(bytes);
-    const std::string_view view = *owned;
-    return {std::move(owned), view};
-  }
-  [[nodiscard]] std::string_view bytes() const { return bytes_; }
-
- private:
-  std::shared_ptr<const void> owner_;
-  std::string_view bytes_;
 };
 
 struct PartitionRef {
@@ -83,9 +65,8 @@ struct Job {
   std::uint32_t deaths = 0;
   std::int64_t enqueued_ms = 0;
   std::int64_t due_ms = 0;  // 0: at once
-  Payload payload;
-  std::string key, headers;
-  std::string error;  // of the last attempt
+  Bytes payload, key, headers;
+  Bytes error;  // of the last attempt
 };
 
 struct TopicSettings {

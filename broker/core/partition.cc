@@ -5,6 +5,16 @@
 #include <algorithm>
 
 namespace millrace::core {
+namespace {
+
+// The place of a job in a lane, or the lane's size.
+std::size_t find(const Lane& lane, std::uint64_t seq) {
+  std::size_t at = 0;
+  while (at < lane.jobs.size() && lane.jobs[at].job.ref.seq != seq) ++at;
+  return at;
+}
+
+}  // namespace
 
 Partition::Partition(PartitionRef at, PartitionCounts kept) : where(at), counts(kept) {
   const std::uint64_t with_due_at_most = counts.scheduled + counts.retryable;
@@ -74,8 +84,7 @@ std::optional<ReadyJob> Partition::take_best() {
     }
   }
   if (best == nullptr) return std::nullopt;
-  ReadyJob taken = std::move(best->jobs.front());
-  best->jobs.pop_front();
+  ReadyJob taken = best->jobs.pop_front();
   --ready_;
   due_in_lanes_.erase(taken.job.ref.seq);
   leave(taken.job);
@@ -84,11 +93,9 @@ std::optional<ReadyJob> Partition::take_best() {
 
 std::optional<ReadyJob> Partition::take(std::uint64_t seq) {
   for (Lane& lane : lanes) {
-    const auto found = std::find_if(lane.jobs.begin(), lane.jobs.end(),
-                                    [seq](const ReadyJob& r) { return r.job.ref.seq == seq; });
-    if (found == lane.jobs.end()) continue;
-    ReadyJob taken = std::move(*found);
-    lane.jobs.erase(found);
+    const std::size_t at = find(lane, seq);
+    if (at == lane.jobs.size()) continue;
+    ReadyJob taken = lane.jobs.erase(at);
     --ready_;
     due_in_lanes_.erase(seq);
     leave(taken.job);
@@ -100,19 +107,18 @@ std::optional<ReadyJob> Partition::take(std::uint64_t seq) {
 bool Partition::in_lanes(const Job& job) const { return due_in_lanes_.contains(job.ref.seq); }
 
 bool Partition::holds_ready(std::uint64_t seq) const {
-  return std::any_of(lanes.begin(), lanes.end(), [seq](const Lane& lane) {
-    return std::any_of(lane.jobs.begin(), lane.jobs.end(),
-                       [seq](const ReadyJob& ready) { return ready.job.ref.seq == seq; });
-  });
+  return std::any_of(lanes.begin(), lanes.end(),
+                     [seq](const Lane& lane) { return find(lane, seq) != lane.jobs.size(); });
 }
 
-void Partition::enter_running(const Job& job, Token token) {
-  require(running.emplace(job.ref.seq, token).second, "a job runs once at a time");
+void Partition::enter_running(const Job& job) {
+  ++running_;
   enter(job);
 }
 
 void Partition::leave_running(const Job& job) {
-  require(running.erase(job.ref.seq) == 1, "only a running job stops running");
+  require(running_ > 0, "only a running job stops running");
+  --running_;
   leave(job);
 }
 
@@ -132,7 +138,7 @@ std::uint64_t Partition::waiting(State state) const {
 }
 
 std::uint64_t Partition::available() const {
-  return counts.live - waiting(State::scheduled) - waiting(State::retryable) - running.size();
+  return counts.live - waiting(State::scheduled) - waiting(State::retryable) - running_;
 }
 
 bool Partition::wants_load(std::int64_t now_wall_ms) const {

@@ -10,12 +10,11 @@
 
 #include "core/job.h"
 #include "core/load.h"
+#include "core/ring.h"
 
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <list>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -27,7 +26,7 @@ struct ReadyJob {
 };
 
 struct Lane {
-  std::list<ReadyJob> jobs;
+  Ring<ReadyJob> jobs;
   std::uint64_t cursor_seq = 0;
   std::uint64_t spilled_seq = 0;        // highest seq that went to disk only
   std::uint64_t asked_spilled_seq = 0;  // the same when the load in flight was asked
@@ -61,10 +60,11 @@ class Partition {
   [[nodiscard]] std::optional<ReadyJob> take(std::uint64_t seq);
   [[nodiscard]] bool in_lanes(const Job& job) const;  // rows with a due time only
   [[nodiscard]] bool holds_ready(std::uint64_t seq) const;
-  void enter_running(const Job& job, Token token);
+  void enter_running(const Job& job);
   void leave_running(const Job& job);
 
   [[nodiscard]] std::size_t ready() const { return ready_; }
+  [[nodiscard]] std::size_t running() const { return running_; }
   [[nodiscard]] std::optional<std::int64_t> oldest_since_ms() const;
   [[nodiscard]] std::uint64_t waiting(State state) const;  // scheduled or retryable, as people see
   [[nodiscard]] std::uint64_t available() const;
@@ -83,13 +83,13 @@ class Partition {
   std::int64_t due_next_ms = due_none;
   bool due_loading = false;
   std::optional<std::int64_t> noted_due_ms;  // earliest row written while a load is in flight
-  std::map<std::uint64_t, Token> running;    // by seq
+  bool touched = false;                      // its counts go into the next commit
 
  private:
   void enter(const Job& job);
   void leave(const Job& job);
 
-  std::size_t ready_ = 0;
+  std::size_t ready_ = 0, running_ = 0;
   std::uint64_t here_scheduled_ = 0, here_retryable_ = 0;
   std::set<std::uint64_t> due_in_lanes_;
   std::set<std::uint64_t> gone_;

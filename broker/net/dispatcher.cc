@@ -26,8 +26,6 @@ void with(const Context& c, Parsed& out, Then then) {
   then(*body);
 }
 
-core::Payload payload(const Context& c, std::string_view bytes) { return {c.message.owner, bytes}; }
-
 std::int64_t due_ms(const wire::NewJob& job, core::Now now) {
   if (job.run_at_ms) return static_cast<std::int64_t>(*job.run_at_ms);
   return job.delay_ms && *job.delay_ms > 0 ? now.wall_ms + static_cast<std::int64_t>(*job.delay_ms)
@@ -62,7 +60,7 @@ void enqueue(const Context& c, Parsed& out) {
     command.jobs.reserve(body.jobs.size());
     for (const wire::NewJob& job : body.jobs) {
       command.jobs.push_back(
-          {payload(c, job.payload), std::string(job.key), std::string(job.headers),
+          {job.payload, job.key, job.headers,
            static_cast<std::uint8_t>(job.priority.value_or(wire::priority_default)),
            due_ms(job, c.now), static_cast<std::uint32_t>(job.attempts_max.value_or(0))});
     }
@@ -89,11 +87,8 @@ void settle(const Context& c, Parsed& out) {
     core::Settle command{0, c.session, {}, body.credit};
     command.outcomes.reserve(body.outcomes.size());
     for (const wire::Outcome& o : body.outcomes) {
-      core::JobOutcome outcome{o.token,
-                               static_cast<core::OutcomeKind>(o.outcome),
-                               std::string(o.error),
-                               payload(c, o.result),
-                               {}};
+      core::JobOutcome outcome{
+          o.token, static_cast<core::OutcomeKind>(o.outcome), o.error, o.result, {}};
       if (o.retry_after_ms) outcome.retry_after_ms = static_cast<std::int64_t>(*o.retry_after_ms);
       command.outcomes.push_back(std::move(outcome));
     }

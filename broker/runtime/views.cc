@@ -87,7 +87,7 @@ std::string explain_body(const storage::JobRow& row, const core::Engine& engine,
   if (row.state == core::State::cancelled) reason.text = "It was cancelled.";
   if (row.state == core::State::dead) {
     reason.text = "It is in the dead-letter queue (" + std::string(to_string(row.reason)) +
-                  "): " + row.job.error;
+                  "): " + row.job.error.str();
   }
   if (!is_final(row.state)) reason = engine.explain(row.job, now);
   return wire::encode(wire::ExplainOk{{engine.topic(ref.topic)->name, ref.partition, ref.seq},

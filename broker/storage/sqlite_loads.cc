@@ -43,7 +43,7 @@ core::Command SqliteStore::load_ready(const core::LoadReady& load) {
       break;
     }
     answer.jobs.push_back(read_job(rows, load.where, true));
-    bytes += answer.jobs.back().payload.bytes().size();
+    bytes += answer.jobs.back().payload.size();
   }
   if (rows.failed()) remember_failure(db_.failure("reading"));
   rows.reset();
@@ -68,7 +68,7 @@ core::Command SqliteStore::load_due(const core::LoadDue& load) {
     answer.jobs.push_back(read_job(rows, load.where, true));
     last_id = rows.number(0);
     last_due_ms = answer.jobs.back().due_ms;
-    bytes += answer.jobs.back().payload.bytes().size();
+    bytes += answer.jobs.back().payload.size();
   }
   if (rows.failed()) remember_failure(db_.failure("reading"));
   rows.reset();

@@ -150,7 +150,7 @@ class SqliteReader : public Reader {
         row.started_ms = rows.number(12);
         row.finished_ms = rows.number(13);
         row.worker = rows.bytes(14);
-        row.result = core::Payload::copy_of(rows.bytes(15));
+        row.result = core::Bytes(rows.bytes(15));
         row.payload_bytes = static_cast<std::uint64_t>(rows.number(16));
       }
       out.push_back(std::move(row));

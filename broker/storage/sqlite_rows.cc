@@ -34,7 +34,7 @@ core::Job read_job(const Statement& row, core::PartitionRef where, bool with_pay
   job.key = row.bytes(7);
   job.headers = row.bytes(8);
   job.error = row.bytes(9);
-  if (with_payload) job.payload = core::Payload::copy_of(row.bytes(job_column_payload));
+  if (with_payload) job.payload = core::Bytes(row.bytes(job_column_payload));
   return job;
 }
 

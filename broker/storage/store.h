@@ -50,7 +50,7 @@ struct JobRow {
   core::DeadReason reason = core::DeadReason::none;
   std::int64_t started_ms = 0, finished_ms = 0;
   std::string worker;
-  core::Payload result;
+  core::Bytes result;
   std::uint64_t payload_bytes = 0;
 };
 struct ListFilter {

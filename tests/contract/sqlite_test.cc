@@ -45,7 +45,7 @@ core::ChangeSet one_job(std::uint64_t seq) {
   core::ChangeSet changes;
   core::Job job;
   job.ref = {1, 0, seq};
-  job.payload = core::Payload::copy_of(std::string(256, 'x'));
+  job.payload = core::Bytes(std::string(256, 'x'));
   changes.inserts.push_back(job);
   changes.partitions.push_back({{1, 0}, {.next_seq = seq + 1, .live = seq}});
   return changes;

@@ -73,7 +73,7 @@ class StoreContract : public ::testing::TestWithParam<Factory> {
     job.state = due_ms == 0 ? State::available : State::scheduled;
     job.enqueued_ms = 1'000;
     job.due_ms = due_ms;
-    job.payload = core::Payload::copy_of(payload);
+    job.payload = core::Bytes(payload);
     return job;
   }
   static ChangeSet inserts(std::uint64_t first, std::uint64_t count) {

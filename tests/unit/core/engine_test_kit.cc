@@ -213,7 +213,7 @@ SessionId session_id(std::uint8_t number) {
 
 NewJob job_with(std::string_view payload) {
   NewJob job;
-  job.payload = Payload::copy_of(payload);
+  job.payload = Bytes(payload);
   return job;
 }
 
