@@ -114,6 +114,10 @@ struct Effects {
   std::vector<Revoke> revokes;
   std::vector<Event> events;
   std::vector<Load> loads;
+
+  // Empties it, and keeps the room of what grows with the number of jobs.
+  void clear();
+  [[nodiscard]] std::size_t room() const;  // elements
 };
 
 }  // namespace millrace::core

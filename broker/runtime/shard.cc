@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t peers_max = 65'536;
 constexpr std::size_t commit_samples = 512;
+constexpr std::size_t effects_room_max = 65'536;  // elements
 // What a byte of a message may take on disk before the next look at it: in the WAL, in the file,
 // and what surrounds it there.
 constexpr std::uint64_t disk_bytes_a_byte = 3;
@@ -139,24 +140,26 @@ net::HelloFacts Shard::hello_facts() const {
 
 void Shard::finish_turn() {
   engine_->step(core::Dispatch{}, now_, effects_);
-  core::Effects effects = std::exchange(effects_, {});
   auto answers = std::exchange(answers_, {});
-  commit(std::move(effects));
+  commit();
   if (!failure_.empty()) return;
   for (const auto& [asked, body] : answers) {
     send(asked.peer, wire::Verb::ok, asked.correlation, body);
   }
 }
 
-void Shard::commit(core::Effects&& effects) {
-  if (effects.changes.empty()) {
-    release(effects);
-    return run_loads(effects.loads);
+void Shard::commit() {
+  // The next turn gathers its effects in the room of an earlier one.
+  auto held = spare_ == nullptr ? std::make_shared<core::Effects>() : std::move(spare_);
+  std::swap(*held, effects_);
+  if (held->changes.empty()) {
+    release(*held);
+    run_loads(held->loads);
+    return keep_room(std::move(held));
   }
-  const std::size_t jobs = effects.changes.inserts.size() + effects.changes.finishes.size();
+  const std::size_t jobs = held->changes.inserts.size() + held->changes.finishes.size();
   facts_.batch_jobs += jobs;
   const auto begun = std::chrono::steady_clock::now();
-  auto held = std::make_shared<core::Effects>(std::move(effects));
   store_->commit(std::move(held->changes), [this, held, begun, jobs](auto result) {
     if (!result) return fail(result.error().message);
     const auto took = std::chrono::steady_clock::now() - begun;
@@ -167,6 +170,14 @@ void Shard::commit(core::Effects&& effects) {
     for (const auto& hook : options_.hooks) hook->on_commit(static_cast<std::uint64_t>(us), jobs);
     run_loads(held->loads);
   });
+  keep_room(std::move(held));
+}
+
+void Shard::keep_room(std::shared_ptr<core::Effects>&& effects) {
+  // A store that answers later still has it.
+  if (effects.use_count() > 1 || effects->room() > effects_room_max) return;
+  effects->clear();
+  spare_ = std::move(effects);
 }
 
 void Shard::release(const core::Effects& effects) {

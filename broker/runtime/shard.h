@@ -93,7 +93,8 @@ class Shard {
 
   [[nodiscard]] bool disk_takes(std::size_t bytes);
   void welcome(const net::Incoming& message, const net::Parsed& parsed);
-  void commit(core::Effects&& effects);
+  void commit();
+  void keep_room(std::shared_ptr<core::Effects>&& effects);
   void release(const core::Effects& effects);
   void deliver(const core::Delivery& delivery);
   void take_back(const core::Delivery& delivery);
@@ -123,7 +124,8 @@ class Shard {
   RowSource* rows_ = nullptr;
   std::unique_ptr<core::Engine> engine_;
   core::Now now_, started_;
-  core::Effects effects_;  // of the turn
+  core::Effects effects_;                 // of the turn
+  std::shared_ptr<core::Effects> spare_;  // empty, with room
   core::RequestId requests_ = 0;
   std::map<core::RequestId, net::Asked> asked_;
   std::map<std::string, Peer> peers_;                        // by routing id
