@@ -25,15 +25,15 @@ void SqliteStore::commit(core::ChangeSet&& changes, Committed done) {
   if (wal_bytes_ >= options_.wal_bytes_max && wal_bytes_ != wal_bytes_checked_) checkpoint();
 }
 
-bool SqliteStore::run_one(Statement& statement, const char* broken) {
-  ++rows_;
+bool SqliteStore::run_rows(Statement& statement, int rows, const char* broken) {
+  rows_ += static_cast<std::uint64_t>(rows);
   if (!statement.run()) return false;
-  if (sqlite3_changes(db_.get()) == 1) return true;
+  if (sqlite3_changes(db_.get()) == rows) return true;
   broken_ = broken;
   return false;
 }
 
-bool SqliteStore::apply(core::ChangeSet& changes) {
+bool SqliteStore::apply(const core::ChangeSet& changes) {
   if (!apply_people(changes) || !apply_jobs(changes) || !apply_leases(changes)) return false;
   for (const auto& row : changes.partitions) {
     const auto& c = row.counts;
@@ -73,7 +73,7 @@ bool SqliteStore::apply_people(const core::ChangeSet& changes) {
   return true;
 }
 
-bool SqliteStore::apply_jobs(core::ChangeSet& changes) {
+bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
   for (const auto& ref : changes.finished_dropped) {
     // The priority is not known here; ten keys, of which one exists.
     for (std::uint8_t p = 0; p < core::priorities; ++p) {
@@ -81,20 +81,17 @@ bool SqliteStore::apply_jobs(core::ChangeSet& changes) {
     }
     ++rows_;
   }
-  // In the order of the keys, so that neighbours share pages.
-  std::sort(changes.inserts.begin(), changes.inserts.end(),
-            [this](const core::Job& a, const core::Job& b) {
-              return id_of(a.ref, a.priority) < id_of(b.ref, b.priority);
-            });
-  for (const auto& job : changes.inserts) {
+  sort_keys(changes.inserts);
+  for (const KeyAt& key : keys_) {
+    const core::Job& job = changes.inserts[key.at];
     auto& put = sql_.insert_job;
-    put.bind(1, id_of(job.ref, job.priority)).bind(2, static_cast<std::int64_t>(job.state));
+    put.bind(1, key.id).bind(2, static_cast<std::int64_t>(job.state));
     put.bind(3, job.attempt).bind(4, job.attempts_max).bind(5, job.deaths);
     put.bind(6, job.enqueued_ms);
     job.due_ms == 0 ? put.bind_null(7) : put.bind(7, job.due_ms);
     put.bind_text(8, job.key).bind_bytes_or_null(9, job.headers).bind_text(10, job.error);
-    put.bind_bytes(11, job.payload.bytes());
-    if (!run_one(put, "a job was inserted twice")) return false;
+    put.bind_bytes(11, job.payload);
+    if (!run_rows(put, 1, "a job was inserted twice")) return false;
   }
   for (const auto& update : changes.updates) {
     auto& put = sql_.update_job;
@@ -102,33 +99,54 @@ bool SqliteStore::apply_jobs(core::ChangeSet& changes) {
         .bind(2, static_cast<std::int64_t>(update.state));
     put.bind(3, update.attempt).bind(4, update.deaths);
     update.due_ms == 0 ? put.bind_null(5) : put.bind(5, update.due_ms);
-    if (!run_one(put.bind_text(6, update.error), "a job that is not there was updated")) {
+    if (!run_rows(put.bind_text(6, update.error), 1, "a job that is not there was updated")) {
       return false;
     }
   }
-  std::sort(changes.finishes.begin(), changes.finishes.end(),
-            [this](const core::JobFinish& a, const core::JobFinish& b) {
-              return id_of(a.ref, a.priority) < id_of(b.ref, b.priority);
-            });
-  for (const auto& finish : changes.finishes) {
-    if (!apply_finish(finish)) return false;
+  sort_keys(changes.finishes);
+  for (const KeyAt& key : keys_) {
+    const core::JobFinish& finish = changes.finishes[key.at];
+    if (finish.keep && !keep_finished(key.id, finish)) return false;
   }
-  return true;
+  return delete_jobs();
 }
 
-bool SqliteStore::apply_finish(const core::JobFinish& finish) {
-  const std::int64_t id = id_of(finish.ref, finish.priority);
-  if (finish.keep) {
-    auto& keep = sql_.keep_job;
-    keep.bind(1, id).bind(2, finish.ref.topic).bind(3, static_cast<std::int64_t>(finish.state));
-    keep.bind(4, static_cast<std::int64_t>(finish.reason)).bind(5, finish.attempt);
-    keep.bind(6, finish.deaths);
-    finish.started_ms == 0 ? keep.bind_null(7) : keep.bind(7, finish.started_ms);
-    keep.bind(8, finish.finished_ms).bind_text(9, finish.error).bind_text(10, finish.worker);
-    keep.bind_bytes_or_null(11, finish.result.bytes());
-    if (!run_one(keep, "a job that is not there was finished")) return false;
+// In the order of the keys, so that neighbours share pages.
+template <typename Rows>
+void SqliteStore::sort_keys(const Rows& rows) {
+  keys_.clear();
+  keys_.reserve(rows.size());
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    keys_.push_back({id_of(rows[at].ref, rows[at].priority), at});
   }
-  return run_one(sql_.delete_job.bind(1, id), "a job that is not there was finished");
+  const auto before = [](const KeyAt& a, const KeyAt& b) { return a.id < b.id; };
+  if (!std::is_sorted(keys_.begin(), keys_.end(), before)) {
+    std::sort(keys_.begin(), keys_.end(), before);
+  }
+}
+
+bool SqliteStore::keep_finished(std::int64_t id, const core::JobFinish& finish) {
+  auto& keep = sql_.keep_job;
+  keep.bind(1, id).bind(2, finish.ref.topic).bind(3, static_cast<std::int64_t>(finish.state));
+  keep.bind(4, static_cast<std::int64_t>(finish.reason)).bind(5, finish.attempt);
+  keep.bind(6, finish.deaths);
+  finish.started_ms == 0 ? keep.bind_null(7) : keep.bind(7, finish.started_ms);
+  keep.bind(8, finish.finished_ms).bind_text(9, finish.error).bind_text(10, finish.worker);
+  keep.bind_bytes_or_null(11, finish.result);
+  return run_rows(keep, 1, "a job that is not there was finished");
+}
+
+// One statement a run of neighbours: jobs that arrived together mostly end together.
+bool SqliteStore::delete_jobs() {
+  for (std::size_t first = 0; first < keys_.size();) {
+    std::size_t end = first + 1;
+    while (end < keys_.size() && keys_[end].id == keys_[end - 1].id + 1) ++end;
+    sql_.delete_jobs.bind(1, keys_[first].id).bind(2, keys_[end - 1].id);
+    const auto rows = static_cast<int>(end - first);
+    if (!run_rows(sql_.delete_jobs, rows, "a job that is not there was finished")) return false;
+    first = end;
+  }
+  return true;
 }
 
 bool SqliteStore::apply_leases(const core::ChangeSet& changes) {

@@ -53,7 +53,7 @@ Expected<void> SqliteStore::prepare() {
                    "deaths, enqueued_ms, started_ms, finished_ms, key, headers, error, worker, "
                    "result, payload) SELECT id, ?2, ?3, ?4, ?5, attempts_max, ?6, enqueued_ms, ?7, "
                    "?8, key, headers, ?9, ?10, ?11, payload FROM jobs WHERE id=?1"};
-  sql_.delete_job = {db, "DELETE FROM jobs WHERE id=?1"};
+  sql_.delete_jobs = {db, "DELETE FROM jobs WHERE id BETWEEN ?1 AND ?2"};
   sql_.put_lease = {
       db, "INSERT OR REPLACE INTO leases (id, session, token, started_ms) VALUES (?1,?2,?3,?4)"};
   sql_.drop_lease = {db, "DELETE FROM leases WHERE id=?1"};
@@ -152,12 +152,16 @@ Expected<core::Recovered> SqliteStore::recover() {
 }
 
 Slot SqliteStore::slot_of(core::PartitionRef where) {
-  const auto known = slots_.find(where);
-  if (known != slots_.end()) return known->second;
-  const Slot slot = partitions_.empty() ? 0 : partitions_.rbegin()->first + 1;
-  slots_[where] = slot;
-  partitions_[slot] = where;
-  return slot;
+  if (where == last_where_) return last_slot_;
+  auto known = slots_.find(where);
+  if (known == slots_.end()) {
+    const Slot slot = partitions_.empty() ? 0 : partitions_.rbegin()->first + 1;
+    known = slots_.emplace(where, slot).first;
+    partitions_[slot] = where;
+  }
+  last_where_ = where;
+  last_slot_ = known->second;
+  return last_slot_;
 }
 
 std::optional<Slot> SqliteStore::known_slot(core::PartitionRef where) const {

@@ -31,17 +31,21 @@ class SqliteStore : public Store {
   struct Statements {
     Statement begin, commit, rollback;
     Statement put_topic, put_session, drop_session, put_producer, drop_producer, drop_finished;
-    Statement insert_job, update_job, keep_job, delete_job, put_lease, drop_lease, put_partition;
+    Statement insert_job, update_job, keep_job, delete_jobs, put_lease, drop_lease, put_partition;
     Statement ready, due, next_due, one_job, is_finished, dead_ids, one_dead, expired;
   };
 
   // Each true if all of its rows were written as they should be.
-  [[nodiscard]] bool apply(core::ChangeSet& changes);
+  [[nodiscard]] bool apply(const core::ChangeSet& changes);
   [[nodiscard]] bool apply_people(const core::ChangeSet& changes);  // topics, sessions, producers
-  [[nodiscard]] bool apply_jobs(core::ChangeSet& changes);
-  [[nodiscard]] bool apply_finish(const core::JobFinish& finish);
+  [[nodiscard]] bool apply_jobs(const core::ChangeSet& changes);
+  [[nodiscard]] bool keep_finished(std::int64_t id, const core::JobFinish& finish);
+  [[nodiscard]] bool delete_jobs();  // those of keys_
+  template <typename Rows>
+  void sort_keys(const Rows& rows);  // into keys_
   [[nodiscard]] bool apply_leases(const core::ChangeSet& changes);
-  [[nodiscard]] bool run_one(Statement& statement, const char* broken);  // exactly one row
+  // True if it changed exactly so many rows.
+  [[nodiscard]] bool run_rows(Statement& statement, int rows, const char* broken);
 
   [[nodiscard]] core::Command load_ready(const core::LoadReady& load);
   [[nodiscard]] core::Command load_due(const core::LoadDue& load);
@@ -63,7 +67,14 @@ class SqliteStore : public Store {
   std::uint64_t epoch_ = 0;
   std::map<core::PartitionRef, Slot> slots_;
   std::map<Slot, core::PartitionRef> partitions_;
+  core::PartitionRef last_where_;  // of slot_of(): most rows follow one of the same partition
+  Slot last_slot_ = 0;
   std::uint64_t rows_ = 0;  // of the commit being applied
+  struct KeyAt {
+    std::int64_t id = 0;
+    std::size_t at = 0;  // in the change set
+  };
+  std::vector<KeyAt> keys_;  // of the kind of change being applied, rising
   std::int64_t page_bytes_ = 4096;
   std::int64_t wal_bytes_ = 0;          // after the last commit
   std::int64_t wal_bytes_checked_ = 0;  // as of the last checkpoint
