@@ -72,7 +72,9 @@ void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
   }
   again_ = true;
   expire_waiters();
-  if (!store_->upkeep(core::lease_tick_ms / 10)) refresh_facts();
+  const auto more = store_->upkeep(core::lease_tick_ms / 10);
+  if (!more) return fail(more.error().message);
+  if (!*more) refresh_facts();
   tell_hooks_of_tick();
 }
 

@@ -133,15 +133,14 @@ Database& Database::operator=(Database&& other) noexcept {
   return *this;
 }
 
-Expected<Database> Database::open(const std::string& path, bool read_only) {
+Expected<Database> Database::open(const std::string& path, bool read_only, const char* vfs) {
   // Counting its memory would cost a lock an allocation. No effect once a connection is open.
   static const int counting_off = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   (void)counting_off;
   Database db;
   db.path_ = path;
   const int mode = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  if (sqlite3_open_v2(path.c_str(), &db.handle_, mode | SQLITE_OPEN_NOMUTEX, nullptr) !=
-      SQLITE_OK) {
+  if (sqlite3_open_v2(path.c_str(), &db.handle_, mode | SQLITE_OPEN_NOMUTEX, vfs) != SQLITE_OK) {
     return tl::unexpected(db.failure("opening"));
   }
   sqlite3_extended_result_codes(db.handle_, 1);

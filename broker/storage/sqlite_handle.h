@@ -60,7 +60,8 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  [[nodiscard]] static Expected<Database> open(const std::string& path, bool read_only);
+  [[nodiscard]] static Expected<Database> open(const std::string& path, bool read_only,
+                                               const char* vfs);
   [[nodiscard]] Expected<void> execute(const std::string& sql);
   [[nodiscard]] Expected<std::int64_t> number(const std::string& sql);
   [[nodiscard]] Expected<std::string> text(const std::string& sql);

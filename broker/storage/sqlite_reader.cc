@@ -188,8 +188,8 @@ class SqliteReader : public Reader {
 
 }  // namespace
 
-Expected<std::unique_ptr<Reader>> open_sqlite_reader(const std::string& path) {
-  auto db = open_reader(path);
+Expected<std::unique_ptr<Reader>> open_sqlite_reader(const SqliteOptions& options) {
+  auto db = open_reader(options);
   if (!db) return tl::unexpected(db.error());
   return std::make_unique<SqliteReader>(std::move(*db));
 }

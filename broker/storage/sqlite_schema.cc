@@ -1,24 +1,16 @@
 #include "storage/sqlite_schema.h"
 
-#include "storage/migrations.h"
-
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <sys/file.h>
-#include <unistd.h>
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <utility>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace millrace::storage {
 namespace {
 
-namespace fs = std::filesystem;
+constexpr std::size_t header_bytes = 100;
 
 Failure say(FailureKind kind, std::string message) { return {kind, std::move(message)}; }
 
@@ -29,14 +21,13 @@ Failure damaged(const std::string& path, const std::string& what) {
 }
 
 // SQLite's file format, section 1.3: magic at 0, page size at 16, pages at 28.
-Expected<void> check_header(const std::string& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  if (error || size == 0) return {};
-  std::array<unsigned char, 100> header{};
-  std::ifstream in(path, std::ios::binary);
-  in.read(reinterpret_cast<char*>(header.data()), header.size());
-  if (!in) return tl::unexpected(damaged(path, "it is shorter than a header"));
+Expected<void> check_header(Files& files, const std::string& path) {
+  const auto size = files.size(path);
+  if (!size || *size == 0) return {};
+  const std::string header = files.head(path, header_bytes);
+  if (header.size() < header_bytes) {
+    return tl::unexpected(damaged(path, "it is shorter than a header"));
+  }
   if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) {
     return tl::unexpected(
         say(FailureKind::not_ours,
@@ -45,14 +36,14 @@ Expected<void> check_header(const std::string& path) {
   }
   const auto be = [&header](std::size_t at, std::size_t width) {
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < width; ++i) value = value << 8U | header[at + i];
+    for (std::size_t i = 0; i < width; ++i)
+      value = value << 8U | static_cast<unsigned char>(header[at + i]);
     return value;
   };
   const std::uint64_t page_bytes = be(16, 2) == 1 ? 65'536 : be(16, 2);
   // Pages that are still in the WAL may be missing here, so only a file without one is judged.
-  const auto wal_bytes = fs::file_size(path + "-wal", error);
-  const bool has_wal = !error && wal_bytes > 0;
-  if (!has_wal && size < page_bytes * be(28, 4)) {
+  const bool has_wal = files.size(path + "-wal").value_or(0) > 0;
+  if (!has_wal && *size < page_bytes * be(28, 4)) {
     return tl::unexpected(damaged(path, "it is cut short"));
   }
   return {};
@@ -77,7 +68,8 @@ Expected<void> set_up(Database& db, std::int64_t wal_bytes_kept) {
   return {};
 }
 
-Expected<void> migrate(Database& db, const std::string& path) {
+Expected<void> migrate(Database& db, const std::string& path,
+                       std::span<const char* const> scripts) {
   auto version = db.number("PRAGMA user_version");
   auto application = db.number("PRAGMA application_id");
   auto tables = db.number("SELECT count(*) FROM sqlite_schema");
@@ -89,7 +81,7 @@ Expected<void> migrate(Database& db, const std::string& path) {
     return tl::unexpected(say(FailureKind::not_ours,
                               path + " is a database of another program: name another data_dir"));
   }
-  const auto newest = static_cast<std::int64_t>(migrations().size());
+  const auto newest = static_cast<std::int64_t>(scripts.size());
   if (*version > newest) {
     return tl::unexpected(
         say(FailureKind::too_new, path + " has schema " + std::to_string(*version) +
@@ -98,7 +90,7 @@ Expected<void> migrate(Database& db, const std::string& path) {
   }
   for (std::int64_t at = *version; at < newest; ++at) {
     const std::string script = "BEGIN IMMEDIATE;\n" +
-                               std::string(migrations()[static_cast<std::size_t>(at)]) +
+                               std::string(scripts[static_cast<std::size_t>(at)]) +
                                "\nPRAGMA application_id=" + std::to_string(application_id) +
                                "; PRAGMA user_version=" + std::to_string(at + 1) + "; COMMIT;";
     if (auto done = db.execute(script); !done) return done;
@@ -122,72 +114,30 @@ Expected<void> check_schema(Database& db, const std::string& path) {
   return {};
 }
 
-void sync_folder_of(const std::string& path) {
-  const std::string folder = fs::path(path).parent_path().string();
-  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
-}
-
 }  // namespace
 
-FileLock::~FileLock() {
-  if (fd_ >= 0) ::close(fd_);
-}
-FileLock::FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-FileLock& FileLock::operator=(FileLock&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-Expected<FileLock> FileLock::take(const std::string& path) {
-  FileLock lock;
-  const std::string name = path + ".lock";
-  lock.fd_ = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (lock.fd_ < 0) {
-    const int error = errno;
-    const bool denied = error == EACCES || error == EROFS || error == EPERM;
-    return tl::unexpected(say(denied            ? FailureKind::read_only
-                              : error == ENOSPC ? FailureKind::no_space
-                                                : FailureKind::io,
-                              "opening " + name + ": " + std::strerror(error) +
-                                  "; the broker needs to write in its data_dir"));
+Expected<Database> open_writer(const SqliteOptions& options) {
+  const std::string& path = options.path;
+  if (auto header = check_header(*options.files, path); !header) {
+    return tl::unexpected(header.error());
   }
-  if (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
-    std::array<char, 32> owner{};
-    const auto got = ::read(lock.fd_, owner.data(), owner.size() - 1);
-    return tl::unexpected(say(
-        FailureKind::busy, path + " is in use by another broker (process " +
-                               std::string(owner.data(), got > 0 ? static_cast<size_t>(got) : 0) +
-                               "): stop it first, or name another data_dir"));
-  }
-  const std::string owner = std::to_string(::getpid());
-  if (::ftruncate(lock.fd_, 0) != 0 ||
-      ::write(lock.fd_, owner.data(), owner.size()) != static_cast<ssize_t>(owner.size())) {
-    return tl::unexpected(say(errno == ENOSPC ? FailureKind::no_space : FailureKind::io,
-                              "writing " + name + ": " + std::strerror(errno)));
-  }
-  return lock;
-}
-
-Expected<Database> open_writer(const std::string& path, std::int64_t wal_bytes_kept) {
-  if (auto header = check_header(path); !header) return tl::unexpected(header.error());
-  auto db = Database::open(path, false);
+  auto db = Database::open(path, false, options.files->vfs());
   if (!db) return db;
   if (sqlite3_db_readonly(db->get(), "main") == 1) {
     return tl::unexpected(
         say(FailureKind::read_only, path + " cannot be written: check its owner and mode"));
   }
-  if (auto done = set_up(*db, wal_bytes_kept); !done) return tl::unexpected(done.error());
-  if (auto done = migrate(*db, path); !done) return tl::unexpected(done.error());
+  if (auto done = set_up(*db, options.wal_bytes_max); !done) return tl::unexpected(done.error());
+  if (auto done = migrate(*db, path, options.migrations); !done) {
+    return tl::unexpected(done.error());
+  }
   if (auto done = check_schema(*db, path); !done) return tl::unexpected(done.error());
-  sync_folder_of(path);
+  options.files->sync_folder_of(path);
   return db;
 }
 
-Expected<Database> open_reader(const std::string& path) {
-  auto db = Database::open(path, true);
+Expected<Database> open_reader(const SqliteOptions& options) {
+  auto db = Database::open(options.path, true, options.files->vfs());
   if (!db) return db;
   if (auto done = db->execute("PRAGMA query_only=ON; PRAGMA busy_timeout=1000;"
                               "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-4096;");

@@ -5,9 +5,7 @@
 #include "storage/sqlite_store_impl.h"
 
 #include <sqlite3.h>
-#include <sys/statvfs.h>
 #include <algorithm>
-#include <filesystem>
 
 namespace millrace::storage {
 namespace {
@@ -17,16 +15,16 @@ constexpr std::int64_t wal_header_bytes = 32, frame_header_bytes = 24;
 }  // namespace
 
 Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options) {
-  auto lock = FileLock::take(options.path);
+  auto lock = options.files->lock(options.path);
   if (!lock) return tl::unexpected(lock.error());
-  auto db = open_writer(options.path, options.wal_bytes_max);
+  auto db = open_writer(options);
   if (!db) return tl::unexpected(db.error());
   auto store = std::make_unique<SqliteStore>(std::move(options), std::move(*lock), std::move(*db));
   if (auto done = store->prepare(); !done) return tl::unexpected(done.error());
   return store;
 }
 
-SqliteStore::SqliteStore(SqliteOptions options, FileLock lock, Database db)
+SqliteStore::SqliteStore(SqliteOptions options, std::shared_ptr<void> lock, Database db)
     : options_(std::move(options)), lock_(std::move(lock)), db_(std::move(db)) {}
 
 Expected<void> SqliteStore::prepare() {
@@ -179,34 +177,35 @@ void SqliteStore::remember_failure(Failure failure) {
 }
 
 // PASSIVE is enough: nobody else writes, and readers hold a snapshot for a moment only. Once all
-// of it is written back the next commit begins at the front of the WAL again.
+// of it is written back the next commit begins at the front of the WAL again. A disk that is full
+// loses nothing: the WAL still has it all. Any other failure is a page or a sync that went wrong,
+// and a second try could pass over what the first one lost.
 void SqliteStore::checkpoint() {
-  sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  const int code =
+      sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   wal_bytes_checked_ = wal_bytes_;
+  const int kind = code & 0xff;
+  if (kind == SQLITE_OK || kind == SQLITE_BUSY || kind == SQLITE_FULL) return;
+  remember_failure(db_.failure("writing back the log of"));
 }
 
-bool SqliteStore::upkeep(std::int64_t /*budget_ms*/) {
-  if (failure_ || wal_bytes_ == wal_bytes_checked_ || wal_bytes_ < options_.wal_bytes_quiet) {
-    return false;
+Expected<bool> SqliteStore::upkeep(std::int64_t /*budget_ms*/) {
+  if (!failure_ && wal_bytes_ != wal_bytes_checked_ && wal_bytes_ >= options_.wal_bytes_quiet) {
+    checkpoint();
   }
-  checkpoint();
+  if (failure_) return tl::unexpected(*failure_);
   return false;
 }
 
 Expected<std::unique_ptr<Reader>> SqliteStore::reader() const {
-  return open_sqlite_reader(options_.path);
+  return open_sqlite_reader(options_);
 }
 
 StoreFacts SqliteStore::facts() const {
   StoreFacts facts;
   facts.wal_bytes = static_cast<std::uint64_t>(wal_bytes_);
-  std::error_code error;
-  const auto size = std::filesystem::file_size(options_.path, error);
-  if (!error) facts.store_bytes = size;
-  struct statvfs disk {};
-  if (::statvfs(options_.path.c_str(), &disk) == 0) {
-    facts.disk_free_bytes = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
-  }
+  facts.store_bytes = options_.files->size(options_.path).value_or(0);
+  facts.disk_free_bytes = options_.files->free_bytes(options_.path);
   return facts;
 }
 

@@ -3,10 +3,13 @@
 // Threads: the store belongs to one thread; reader() makes connections for others.
 #pragma once
 
+#include "storage/files.h"
+#include "storage/migrations.h"
 #include "storage/store.h"
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace millrace::storage {
@@ -16,6 +19,8 @@ struct SqliteOptions {
   // Above this the WAL is written back after a commit, below it only in quiet moments.
   std::int64_t wal_bytes_max = 16LL << 20;
   std::int64_t wal_bytes_quiet = 1LL << 20;
+  Files* files = &real_files();  // must outlive the store and its readers
+  std::span<const char* const> migrations = storage::migrations();
 };
 
 [[nodiscard]] Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options);

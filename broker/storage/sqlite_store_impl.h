@@ -16,14 +16,14 @@ namespace millrace::storage {
 
 class SqliteStore : public Store {
  public:
-  SqliteStore(SqliteOptions options, FileLock lock, Database db);
+  SqliteStore(SqliteOptions options, std::shared_ptr<void> lock, Database db);
 
   [[nodiscard]] Expected<void> prepare();
   [[nodiscard]] Expected<core::Recovered> recover() override;
   [[nodiscard]] std::uint64_t epoch() const override { return epoch_; }
   void commit(core::ChangeSet&& changes, Committed done) override;
   void load(const core::Load& load, Loaded done) override;
-  [[nodiscard]] bool upkeep(std::int64_t budget_ms) override;
+  [[nodiscard]] Expected<bool> upkeep(std::int64_t budget_ms) override;
   [[nodiscard]] Expected<std::unique_ptr<Reader>> reader() const override;
   [[nodiscard]] StoreFacts facts() const override;
 
@@ -61,7 +61,7 @@ class SqliteStore : public Store {
   void checkpoint();
 
   SqliteOptions options_;
-  FileLock lock_;
+  std::shared_ptr<void> lock_;
   Database db_;
   Statements sql_;
   std::uint64_t epoch_ = 0;

@@ -93,8 +93,9 @@ class Store {
   using Loaded = std::function<void(Expected<core::Command>)>;
   virtual void load(const core::Load& load, Loaded done) = 0;
 
-  // Quiet moments: checkpoints and the like; at most budget_ms of work. True: there is more.
-  [[nodiscard]] virtual bool upkeep(std::int64_t budget_ms) = 0;
+  // Quiet moments: checkpoints and the like; at most budget_ms of work. True: there is more. A
+  // failure is as one of commit().
+  [[nodiscard]] virtual Expected<bool> upkeep(std::int64_t budget_ms) = 0;
 
   [[nodiscard]] virtual Expected<std::unique_ptr<Reader>> reader() const = 0;
   [[nodiscard]] virtual StoreFacts facts() const = 0;

@@ -1,0 +1,36 @@
+// What the store asks of the file system itself, beside what SQLite asks: the lock, the header
+// before anything is opened, the folder's sync, the free space. A test puts a simulated disk in
+// its place.
+#pragma once
+
+#include "storage/store.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace millrace::storage {
+
+class Files {
+ public:
+  Files() = default;
+  virtual ~Files() = default;
+  Files(const Files&) = delete;
+  Files& operator=(const Files&) = delete;
+
+  // SQLite's name for the same disk; null: its own choice.
+  [[nodiscard]] virtual const char* vfs() const = 0;
+  // One process owns a file: held until the last copy goes.
+  [[nodiscard]] virtual Expected<std::shared_ptr<void>> lock(const std::string& path) = 0;
+  // The first bytes of a file, fewer where it is shorter.
+  [[nodiscard]] virtual std::string head(const std::string& path, std::size_t bytes) = 0;
+  [[nodiscard]] virtual std::optional<std::uint64_t> size(const std::string& path) = 0;
+  // A file that was made is still there after a power loss.
+  virtual void sync_folder_of(const std::string& path) = 0;
+  [[nodiscard]] virtual std::uint64_t free_bytes(const std::string& path) = 0;
+};
+
+[[nodiscard]] Files& real_files();
+
+}  // namespace millrace::storage
