@@ -1,0 +1,55 @@
+"""Judges a history: the checker of tests/checker, and the few sums that a run of ours must meet
+whatever the checker thinks of it (a run that did nothing has shown nothing)."""
+import json
+import os
+import subprocess
+
+from millrace_wire import BIN
+
+CHECKER = os.path.join(BIN, "tests", "check_history")
+FINAL = ("completed", "cancelled", "dead")
+
+
+def violations(path, enqueued_min=1):
+    """Sentences, none when all is well."""
+    with open(path) as file:
+        events = [json.loads(line) for line in file]
+    return [*own_sums(events, enqueued_min), *checked(path)]
+
+
+def checked(path):
+    if not os.path.exists(CHECKER):
+        print("  (tests/checker is not built: judged by the sums of tests/faults/judge.py alone)")
+        return []
+    run = subprocess.run([CHECKER, path], capture_output=True, text=True, timeout=120, check=False)
+    if run.returncode == 0:
+        return []
+    lines = run.stdout.splitlines() + run.stderr.splitlines()
+    return lines or [f"check_history ended with {run.returncode} and said nothing"]
+
+
+def own_sums(events, enqueued_min):
+    acknowledged = {e["tag"]: e["job"] for e in events if e["e"] == "enqueued"}
+    refused = {e["tag"] for e in events if e["e"] == "refused"}
+    rows = {}
+    for event in events:
+        if event["e"] == "final":
+            if event["tag"] in rows:
+                yield f"two rows of {event['tag']}: {rows[event['tag']]['job']} and {event['job']}"
+            rows[event["tag"]] = event
+    if len(acknowledged) < enqueued_min:
+        yield f"only {len(acknowledged)} jobs were acknowledged: the run has shown nothing"
+    for tag, job in acknowledged.items():
+        if tag not in rows:
+            yield f"{job} ({tag}) was acknowledged and is lost"
+        elif rows[tag]["job"] != job:
+            yield f"{tag} was acknowledged as {job} and is stored as {rows[tag]['job']}"
+        elif rows[tag]["state"] not in FINAL:
+            yield f"{job} never ended: {rows[tag]['state']}"
+    for tag in refused & set(rows):
+        yield f"{tag} was refused and is stored"
+    for event in events:
+        if event["e"] == "end" and event["integrity"] != "ok":
+            yield f"integrity_check: {event['integrity']}"
+    if events[-1]["e"] != "end":
+        yield "the history has no end"

@@ -1,0 +1,83 @@
+"""What the programs of this folder share: options, progress, the last line."""
+import argparse
+import os
+import shutil
+import sys
+import time
+
+import judge
+from stand import Stuck
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        sys.exit(64)
+
+
+def count(text):
+    value = int(text)
+    if not 1 <= value <= 10_000_000:
+        raise argparse.ArgumentTypeError("a count is a whole number from 1 on")
+    return value
+
+
+count.__name__ = "count"
+
+
+def parser(about):
+    made = Parser(prog=os.path.basename(sys.argv[0]), description=about)
+    made.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000,
+                      help="of all random choices (default: another one each run)")
+    made.add_argument("--keep", metavar="FOLDER", help="keep history and log there")
+    return made
+
+
+class Progress:
+    """A line each tenth."""
+
+    def __init__(self, total, what):
+        self.total, self.what, self.tenth, self.begun = total, what, 0, time.monotonic()
+
+    def at(self, done, note=""):
+        if done * 10 // self.total > self.tenth:
+            self.tenth = done * 10 // self.total
+            took = time.monotonic() - self.begun
+            print(f"  {done} of {self.total} {self.what}, {took:.0f} s {note}", flush=True)
+
+
+def keep_files(stand, folder):
+    if not folder:
+        return
+    os.makedirs(folder, exist_ok=True)
+    stand.log.flush()
+    for path in (stand.path, stand.log.name, stand.config):
+        shutil.copy(path, folder)
+
+
+def run(stand, options, cycles, scenario, enqueued_min):
+    """One stand, one scenario of so many cycles, one verdict."""
+    print(f"seed {options.seed}", flush=True)
+    found = []
+    try:
+        scenario(stand, Progress(cycles, "cycles"))
+        stand.settle_down()
+        found = judge.violations(stand.path, enqueued_min)
+    except Stuck as why:
+        found = [str(why)]
+    except Exception:
+        stand.close(keep=True)
+        print(f"history and log: {stand.folder}", file=sys.stderr)
+        raise
+    seen = ", ".join(f"{number} {kind}" for kind, number in sorted(stand.counted.items()))
+    print(f"  events: {seen}")
+    for each in found[:20]:
+        print(f"  violation: {each}")
+    keep_files(stand, options.keep)
+    if found:
+        print(f"  seed {options.seed}; history and log: {stand.folder}")
+    stand.close(keep=bool(found))
+    bad = len(found) > 0
+    print(f"{0 if bad else cycles} passed, {len(found)} failed")
+    return 1 if bad else 0
