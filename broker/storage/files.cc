@@ -10,11 +10,14 @@
 #include <filesystem>
 #include <fstream>
 #include <utility>
+#include <vector>
 
 namespace millrace::storage {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t again_bytes = 1 << 20;  // at a time
 
 std::string folder_of(const std::string& path) {
   const std::string folder = fs::path(path).parent_path().string();
@@ -100,6 +103,25 @@ class RealFiles : public Files {
     if (fd < 0) return;
     ::fsync(fd);
     ::close(fd);
+  }
+
+  Expected<void> write_again(const std::string& path) override {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return {};
+    std::vector<char> bytes(again_bytes);
+    off_t at = 0;
+    ssize_t got = fd < 0 ? -1 : 0;
+    do {
+      if (fd >= 0) got = ::pread(fd, bytes.data(), bytes.size(), at);
+      if (got > 0 && ::pwrite(fd, bytes.data(), static_cast<std::size_t>(got), at) != got) got = -1;
+      at += got;
+    } while (got > 0);
+    const bool well = got == 0 && ::fdatasync(fd) == 0;
+    const int error = errno;
+    if (fd >= 0) ::close(fd);
+    if (well) return {};
+    return tl::unexpected(Failure{error == ENOSPC ? FailureKind::no_space : FailureKind::io,
+                                  "writing " + path + " again: " + std::strerror(error)});
   }
 
   std::uint64_t free_bytes(const std::string& path) override {

@@ -121,6 +121,12 @@ Expected<Database> open_writer(const SqliteOptions& options) {
   if (auto header = check_header(*options.files, path); !header) {
     return tl::unexpected(header.error());
   }
+  // After a failed sync the system may hold pages that it counts as clean and the disk never got. A
+  // process before this one stopped there, and a commit that it did not acknowledge would be taken
+  // for a stored one until the power goes.
+  if (auto written = options.files->write_again(path + "-wal"); !written) {
+    return tl::unexpected(written.error());
+  }
   auto db = Database::open(path, false, options.files->vfs());
   if (!db) return db;
   if (sqlite3_db_readonly(db->get(), "main") == 1) {
