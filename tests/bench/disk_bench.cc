@@ -1,64 +1,86 @@
-// What the disk does, and what SQLite does on it: bench_disk FOLDER ROWS PAYLOAD_BYTES.
+// What the disk does, and what SQLite does on it:
+//   bench_disk append folder=F count=N           a file that grows by 4 KiB, each on disk
+//   bench_disk overwrite folder=F count=N        the same in a file of 16 MiB that is there already
+//   bench_disk sqlite folder=F rows=N payload=B batch=N
 // Prints one JSON object.
+#include "options.h"
 #include "sqlite_bench.h"
+#include "tally.h"
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 
 namespace {
 
-constexpr std::size_t page_bytes = 4'096, pages_of_file = 4'096, syncs = 2'000;
-constexpr std::size_t rows_one_by_one = 2'000;  // each waits for the disk
-constexpr int exit_usage = 64;
+using millrace::bench::give_up;
+using millrace::bench::now_ns;
 
-// Pages of 4 KiB a second, each on disk before the next is written, in a file of 16 MiB that is
-// there already: what a log that is written again costs.
-double measure_syncs(const std::string& folder) {
-  const std::string path = folder + "/raw";
-  const int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  const std::array<char, page_bytes> page{};
-  bool well = fd >= 0;
-  const auto put = [&](std::size_t at) {
+constexpr std::size_t page_bytes = 4'096, pages_of_file = 4'096;
+
+class Raw {
+ public:
+  explicit Raw(const std::string& folder)
+      : path_(folder + "/raw"),
+        fd_(::open(path_.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600)) {}
+  ~Raw() {
+    ::close(fd_);
+    ::unlink(path_.c_str());
+  }
+  Raw(const Raw&) = delete;
+  Raw& operator=(const Raw&) = delete;
+
+  void put(std::size_t at) {
+    const std::array<char, page_bytes> page{};
     const auto offset = static_cast<off_t>(at * page_bytes);
-    well = well && ::pwrite(fd, page.data(), page.size(), offset) == ssize_t{page_bytes};
-  };
-  for (std::size_t at = 0; at < pages_of_file; ++at) put(at);
-  well = well && ::fsync(fd) == 0;
-  const double begun = millrace::bench::seconds();
-  for (std::size_t i = 0; i < syncs; ++i) {
-    put(i % pages_of_file);
-    well = well && ::fdatasync(fd) == 0;
+    if (::pwrite(fd_, page.data(), page.size(), offset) != ssize_t{page_bytes}) fail();
   }
-  const double took = millrace::bench::seconds() - begun;
-  if (!well) {
-    std::perror(("bench: writing " + path).c_str());
-    std::exit(1);
+  void sync() {
+    if (::fdatasync(fd_) != 0) fail();
   }
-  ::close(fd);
-  ::unlink(path.c_str());
-  return static_cast<double>(syncs) / took;
+
+ private:
+  void fail() {
+    std::perror(("bench: writing " + path_).c_str());
+    give_up("the disk could not be measured");
+  }
+  std::string path_;
+  int fd_;
+};
+
+void measure_syncs(const std::string& folder, std::size_t count, bool grows) {
+  Raw file(folder);
+  for (std::size_t at = 0; !grows && at < pages_of_file; ++at) file.put(at);
+  file.sync();
+  millrace::bench::Samples samples({});
+  const std::uint64_t begun = now_ns();
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t before = now_ns();
+    file.put(grows ? i : i % pages_of_file);
+    file.sync();
+    samples.add_ns(now_ns() - before);
+  }
+  const double took = static_cast<double>(now_ns() - begun) / 1e9;
+  std::printf("{\"per_s\": %.1f, \"median_us\": %u, \"p99_us\": %u}\n",
+              static_cast<double>(count) / took, samples.quantile(0.5), samples.quantile(0.99));
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 4) {
-    std::fputs("usage: bench_disk FOLDER ROWS PAYLOAD_BYTES\n", stderr);
-    return exit_usage;
+  const millrace::bench::Options options(count, arguments,
+                                         {"folder", "count", "rows", "payload", "batch"});
+  const std::string folder = options.text("folder", ".");
+  if (options.mode() == "append" || options.mode() == "overwrite") {
+    measure_syncs(folder, options.number("count", 2'000), options.mode() == "append");
+  } else if (options.mode() == "sqlite") {
+    const auto rates = millrace::bench::measure_sqlite(folder, options.number("rows", 100'000),
+                                                       options.number("batch", 128),
+                                                       options.number("payload", 256));
+    std::printf("{\"insert_per_s\": %.1f, \"delete_per_s\": %.1f, \"delete_runs_per_s\": %.1f}\n",
+                rates.insert_per_s, rates.remove_per_s, rates.remove_runs_per_s);
+  } else {
+    millrace::bench::wrong_usage("the mode is append, overwrite or sqlite");
   }
-  const std::string folder = arguments[1];
-  const std::size_t rows = std::strtoull(arguments[2], nullptr, 10);
-  const std::size_t payload = std::strtoull(arguments[3], nullptr, 10);
-  std::printf("{\"fdatasync_per_s\": %.1f", measure_syncs(folder));
-  for (const std::size_t batch : {1U, 128U, 1'024U}) {
-    const std::size_t some = batch == 1 ? std::min(rows, rows_one_by_one) : rows;
-    const auto rates = millrace::bench::measure_sqlite(folder, some, batch, payload);
-    std::printf(", \"sqlite_insert_%zu\": %.1f, \"sqlite_delete_%zu\": %.1f", batch,
-                rates.insert_per_s, batch, rates.remove_per_s);
-  }
-  std::puts("}");
 }

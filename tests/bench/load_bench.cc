@@ -1,56 +1,28 @@
-// Load on a broker: bench_load MODE ENDPOINT JOBS PAYLOAD_BYTES BATCH WINDOW, where MODE is
-// enqueue, drain or both. Prints jobs a second, from the first message to the last answer.
-#include "load_client.h"
-
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <thread>
-
-namespace {
-
-using millrace::bench::Load;
-using millrace::bench::LoadClient;
-using millrace::wire::Role;
-
-constexpr int exit_usage = 64;
-
-template <typename Work>
-double seconds_of(Work work) {
-  const auto begun = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-}
-
-double run(std::string_view mode, const Load& load) {
-  if (mode == "enqueue") {
-    LoadClient producer(load.endpoint, Role::producer);
-    return seconds_of([&] { producer.produce(load); });
-  }
-  LoadClient worker(load.endpoint, Role::worker);
-  if (mode == "drain") return seconds_of([&] { worker.drain(load.jobs); });
-  LoadClient producer(load.endpoint, Role::producer);
-  return seconds_of([&] {
-    std::thread producing([&] { producer.produce(load); });
-    worker.drain(load.jobs);
-    producing.join();
-  });
-}
-
-}  // namespace
+// Load on a broker, close to the wire; prints one JSON object where there is something to tell.
+//   bench_load produce endpoint=E jobs=N payload=B batch=N window=BATCHES [tally=T] [pace=JOBS_A_S]
+//   bench_load one     endpoint=E jobs=N payload=B producers=N [samples=F]
+//   bench_load work    endpoint=E jobs=N tally=T credit=N [samples=F]
+//   bench_load drain   endpoint=E jobs=N credit=N share=N
+//   bench_load status  endpoint=E
+#include "load_modes.h"
 
 int main(int count, char** arguments) {
-  const std::string_view mode = count == 7 ? arguments[1] : "";
-  if (mode != "enqueue" && mode != "drain" && mode != "both") {
-    std::fputs("usage: bench_load enqueue|drain|both ENDPOINT JOBS PAYLOAD_BYTES BATCH WINDOW\n",
-               stderr);
-    return exit_usage;
+  using namespace millrace::bench;
+  const Options options(count, arguments,
+                        {"endpoint", "jobs", "payload", "batch", "window", "tally", "pace",
+                         "producers", "samples", "credit", "share"});
+  Tally tally(options.text("tally"), options.number("jobs"));
+  if (options.mode() == "produce") {
+    produce(options, tally);
+  } else if (options.mode() == "one") {
+    one_by_one(options, tally);
+  } else if (options.mode() == "work") {
+    work(options, tally);
+  } else if (options.mode() == "drain") {
+    drain(options);
+  } else if (options.mode() == "status") {
+    status(options);
+  } else {
+    wrong_usage("the mode is produce, one, work, drain or status");
   }
-  const auto number = [arguments](int at) { return std::strtoull(arguments[at], nullptr, 10); };
-  const Load load{.endpoint = arguments[2],
-                  .jobs = number(3),
-                  .payload_bytes = number(4),
-                  .batch = number(5),
-                  .window = number(6)};
-  std::printf("%.1f\n", static_cast<double>(load.jobs) / run(mode, load));
 }

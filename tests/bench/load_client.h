@@ -1,47 +1,49 @@
-// A client of one shard for measuring: sdk/wire over a raw ZeroMQ DEALER, no resends. Whatever is
-// not as expected ends the process with a sentence. One thread each.
+// One session of a broker, close to the wire: what is measured with it is the broker and not the
+// SDK. Errors end the process with a sentence. One thread each.
 #pragma once
 
-#include "wire/messages.h"
+#include "options.h"
+#include "zmq_link.h"
 
-#include <zmq.h>
+#include "wire/codec.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace millrace::bench {
 
-struct Load {
-  std::string endpoint;
-  std::size_t jobs = 0, payload_bytes = 0;
-  std::size_t batch = 128;  // jobs in an ENQUEUE
-  std::size_t window = 16;  // batches sent and not answered
-};
-
 class LoadClient {
  public:
-  LoadClient(const std::string& endpoint, wire::Role role);  // says HELLO and has its answer
-  ~LoadClient();                                             // says GOODBYE and has its answer
+  // Says HELLO and has its answer.
+  LoadClient(Context& context, const std::string& endpoint, wire::Role role);
+  ~LoadClient();  // says GOODBYE and has its answer, else its credit would keep taking jobs
   LoadClient(const LoadClient&) = delete;
   LoadClient& operator=(const LoadClient&) = delete;
 
-  // Enqueues load.jobs jobs with at most load.window batches open; returns when all are answered.
-  void produce(const Load& load);
-  // Subscribes and completes jobs of them until the broker has answered that many outcomes.
-  void drain(std::size_t jobs);
+  void send(wire::Verb verb, std::string_view body);
+  // The next message, whose body() lives until the one after it; false when none came in time. An
+  // ERROR ends the process.
+  [[nodiscard]] bool receive(wire::Verb& verb, int wait_ms = patience_ms);
+  [[nodiscard]] std::string_view body() { return body_.view(); }
+  template <typename Message>
+  [[nodiscard]] Message decoded() {
+    auto message = wire::decode<Message>(body());
+    if (!message) give_up(message.error().message);
+    return *std::move(message);
+  }
+  // The answer to what was sent last, when nothing else can come.
+  void receive_ok();
+  // Sends jobs with these payloads as the next batch of this producer.
+  void enqueue(std::string_view topic, std::uint64_t partition, std::vector<wire::NewJob> jobs);
+  [[nodiscard]] Link& link() { return link_; }
 
  private:
-  void send(wire::Verb verb, std::string_view body);
-  wire::Verb receive();  // body() is that of the message
-  void receive_ok();
-  [[nodiscard]] std::string_view body();
-  std::size_t settle();  // what DELIVER brought; the number of outcomes
-
-  void* context_;
-  void* socket_;
-  zmq_msg_t body_{};
+  Link link_;
+  Frame body_;
   wire::Id id_{};
-  std::uint64_t correlation_ = 0;
+  std::uint64_t correlation_ = 0, batch_ = 0;
 };
 
 }  // namespace millrace::bench

@@ -1,9 +1,10 @@
 // Bare SQLite: the table and the settings of broker/storage, nothing around them.
 #include "sqlite_bench.h"
 
+#include "tally.h"
+
 #include <sqlite3.h>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -19,6 +20,10 @@ constexpr const char* setup =
     " attempts_max INTEGER NOT NULL, deaths INTEGER NOT NULL, enqueued_ms INTEGER NOT NULL,"
     " due_ms INTEGER, key TEXT, headers BLOB, error TEXT, payload BLOB NOT NULL) STRICT;"
     "CREATE INDEX jobs_due ON jobs (id >> 43, due_ms) WHERE due_ms IS NOT NULL;";
+
+struct Range {
+  std::size_t from, to;
+};
 
 class File {
  public:
@@ -48,30 +53,31 @@ class File {
   sqlite3* db_ = nullptr;
 };
 
-// Rows a second of steps of statement over the ids 1..rows, batch steps a transaction.
-double measure(File& file, sqlite3_stmt* statement, std::size_t rows, std::size_t batch) {
+enum class Step { a_row, a_run };
+
+// Rows a second of statement over the ids from+1..to, batch rows a transaction.
+double measure(File& file, sqlite3_stmt* statement, Step step, Range ids, std::size_t batch) {
   sqlite3_stmt* const begin = file.prepare("BEGIN IMMEDIATE");
   sqlite3_stmt* const commit = file.prepare("COMMIT");
   const double begun = seconds();
-  for (std::size_t done = 0; done < rows;) {
+  for (std::size_t done = ids.from; done < ids.to;) {
     file.run(begin);
-    for (const std::size_t end = std::min(done + batch, rows); done < end;) {
-      sqlite3_bind_int64(statement, 1, static_cast<sqlite3_int64>(++done));
+    const std::size_t end = std::min(done + batch, ids.to);
+    while (done < end) {
+      const std::size_t first = done + 1;
+      sqlite3_bind_int64(statement, 1, static_cast<sqlite3_int64>(first));
+      done = step == Step::a_run ? end : first;
+      if (step == Step::a_run) sqlite3_bind_int64(statement, 2, static_cast<sqlite3_int64>(done));
       file.run(statement);
     }
     file.run(commit);
   }
   const double took = seconds() - begun;
   for (sqlite3_stmt* each : {begin, commit, statement}) sqlite3_finalize(each);
-  return static_cast<double>(rows) / took;
+  return static_cast<double>(ids.to - ids.from) / took;
 }
 
 }  // namespace
-
-double seconds() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
 
 Rates measure_sqlite(const std::string& folder, std::size_t rows, std::size_t batch,
                      std::size_t payload_bytes) {
@@ -84,8 +90,12 @@ Rates measure_sqlite(const std::string& folder, std::size_t rows, std::size_t ba
     sqlite3_stmt* insert = file.prepare(
         "INSERT INTO jobs VALUES (?1, 2, 0, 25, 0, 1700000000000, NULL, NULL, NULL, NULL, ?2)");
     sqlite3_bind_blob(insert, 2, payload.data(), static_cast<int>(payload.size()), SQLITE_STATIC);
-    rates.insert_per_s = measure(file, insert, rows, batch);
-    rates.remove_per_s = measure(file, file.prepare("DELETE FROM jobs WHERE id=?1"), rows, batch);
+    const std::size_t half = (rows + 1) / 2;
+    sqlite3_stmt* one = file.prepare("DELETE FROM jobs WHERE id=?1");
+    sqlite3_stmt* run = file.prepare("DELETE FROM jobs WHERE id BETWEEN ?1 AND ?2");
+    rates.insert_per_s = measure(file, insert, Step::a_row, {0, rows}, batch);
+    rates.remove_per_s = measure(file, one, Step::a_row, {0, half}, batch);
+    rates.remove_runs_per_s = measure(file, run, Step::a_run, {half, rows}, batch);
   }
   for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path + end);
   return rates;
