@@ -1,5 +1,6 @@
 #include "runtime/reader_thread.h"
 
+#include <spdlog/spdlog.h>
 #include <utility>
 
 namespace millrace::runtime {
@@ -78,8 +79,15 @@ void ReaderThread::read() {
 
 void ReaderThread::check_all() {
   const auto checked = check_->check([this] { return stop_check_.load(); });
+  const std::string verdict = checked ? *checked : checked.error().message;
+  if (verdict != "ok" && verdict != "interrupted") {
+    spdlog::error(
+        "the check of a file found damage: {}. Stop the broker, keep a copy of its files, and put "
+        "the last backup in their place",
+        verdict);
+  }
   const std::lock_guard lock(mutex_);
-  verdict_ = checked ? *checked : checked.error().message;
+  verdict_ = verdict;
 }
 
 }  // namespace millrace::runtime

@@ -38,6 +38,12 @@ std::string Shard::start(core::Now now) {
   spdlog::info("shard {} epoch {}: {} topics, {} worker sessions known, deliveries held for {} ms",
                options_.engine.shard, store_->epoch(), engine_->topics(now_).size(), sessions,
                engine_->grace_ms(now_));
+  if (!store_->facts().checksums) {
+    spdlog::warn(
+        "shard {}: its file is of an older version and has no checksums: damage to it may pass "
+        "unseen. docs/operations.md says how to give it some",
+        options_.engine.shard);
+  }
   tell_hooks_of_tick();
   return {};
 }

@@ -1,5 +1,7 @@
 #include "storage/sqlite_handle.h"
 
+#include "storage/checked_vfs.h"
+
 #include <sqlite3.h>
 #include <algorithm>
 #include <utility>
@@ -8,6 +10,7 @@ namespace millrace::storage {
 namespace {
 
 FailureKind kind_of(int code) {
+  if (code == SQLITE_IOERR_DATA) return FailureKind::damaged;
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return FailureKind::busy;
@@ -150,7 +153,8 @@ Expected<Database> Database::open(const std::string& path, bool read_only, const
 Failure Database::failure(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_);
   const FailureKind kind = kind_of(code);
-  return {kind, std::string(doing) + " " + path_ + ": " + sqlite3_errmsg(handle_) + " (SQLite " +
+  const std::string what = code == SQLITE_IOERR_DATA ? page_damage() : sqlite3_errmsg(handle_);
+  return {kind, std::string(doing) + " " + path_ + ": " + what + " (SQLite " +
                     std::to_string(code) + "); " + std::string(advice(kind))};
 }
 

@@ -1,16 +1,17 @@
 #include "storage/sqlite_schema.h"
 
+#include "storage/checked_vfs.h"
+#include "storage/file_check.h"
+#include "storage/page_checksum.h"
+
 #include <sqlite3.h>
 #include <algorithm>
-#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace millrace::storage {
 namespace {
-
-constexpr std::size_t header_bytes = 100;
 
 Failure say(FailureKind kind, std::string message) { return {kind, std::move(message)}; }
 
@@ -20,33 +21,17 @@ Failure damaged(const std::string& path, const std::string& what) {
                                        "-wal, then put the last backup in its place");
 }
 
-// SQLite's file format, section 1.3: magic at 0, page size at 16, pages at 28.
-Expected<void> check_header(Files& files, const std::string& path) {
-  const auto size = files.size(path);
-  if (!size || *size == 0) return {};
-  const std::string header = files.head(path, header_bytes);
-  if (header.size() < header_bytes) {
-    return tl::unexpected(damaged(path, "it is shorter than a header"));
+// Room for a checksum a page. It is told before the first page is written; a file that was made
+// without stays as it is.
+Expected<void> reserve_bytes(Database& db) {
+  auto pages = db.number("PRAGMA page_count");
+  if (!pages) return tl::unexpected(pages.error());
+  int bytes = checksum_bytes;
+  if (*pages > 0 ||
+      sqlite3_file_control(db.get(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes) == SQLITE_OK) {
+    return {};
   }
-  if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) {
-    return tl::unexpected(
-        say(FailureKind::not_ours,
-            path + " is not a database: it is damaged or of another program. Nothing was changed. "
-                   "Name another data_dir, or put the last backup in its place"));
-  }
-  const auto be = [&header](std::size_t at, std::size_t width) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < width; ++i)
-      value = value << 8U | static_cast<unsigned char>(header[at + i]);
-    return value;
-  };
-  const std::uint64_t page_bytes = be(16, 2) == 1 ? 65'536 : be(16, 2);
-  // Pages that are still in the WAL may be missing here, so only a file without one is judged.
-  const bool has_wal = files.size(path + "-wal").value_or(0) > 0;
-  if (!has_wal && *size < page_bytes * be(28, 4)) {
-    return tl::unexpected(damaged(path, "it is cut short"));
-  }
-  return {};
+  return tl::unexpected(db.failure("setting up"));
 }
 
 Expected<void> set_up(Database& db, std::int64_t wal_bytes_kept) {
@@ -118,21 +103,20 @@ Expected<void> check_schema(Database& db, const std::string& path) {
 
 Expected<Database> open_writer(const SqliteOptions& options) {
   const std::string& path = options.path;
-  if (auto header = check_header(*options.files, path); !header) {
-    return tl::unexpected(header.error());
-  }
+  if (auto file = check_file(*options.files, path); !file) return tl::unexpected(file.error());
   // After a failed sync the system may hold pages that it counts as clean and the disk never got. A
   // process before this one stopped there, and a commit that it did not acknowledge would be taken
   // for a stored one until the power goes.
   if (auto written = options.files->write_again(path + "-wal"); !written) {
     return tl::unexpected(written.error());
   }
-  auto db = Database::open(path, false, options.files->vfs());
+  auto db = Database::open(path, false, checked_vfs(options.files->vfs()).c_str());
   if (!db) return db;
   if (sqlite3_db_readonly(db->get(), "main") == 1) {
     return tl::unexpected(
         say(FailureKind::read_only, path + " cannot be written: check its owner and mode"));
   }
+  if (auto done = reserve_bytes(*db); !done) return tl::unexpected(done.error());
   if (auto done = set_up(*db, options.wal_bytes_max); !done) return tl::unexpected(done.error());
   if (auto done = migrate(*db, path, options.migrations); !done) {
     return tl::unexpected(done.error());
@@ -142,8 +126,14 @@ Expected<Database> open_writer(const SqliteOptions& options) {
   return db;
 }
 
+bool has_checksums(const Database& db) {
+  int bytes = -1;  // asks
+  return sqlite3_file_control(db.get(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes) == SQLITE_OK &&
+         bytes == checksum_bytes;
+}
+
 Expected<Database> open_reader(const SqliteOptions& options) {
-  auto db = Database::open(options.path, true, options.files->vfs());
+  auto db = Database::open(options.path, true, checked_vfs(options.files->vfs()).c_str());
   if (!db) return db;
   if (auto done = db->execute("PRAGMA query_only=ON; PRAGMA busy_timeout=1000;"
                               "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-4096;");

@@ -84,6 +84,7 @@ Expected<void> SqliteStore::prepare() {
   auto page_bytes = db_.number("PRAGMA page_size");
   if (!page_bytes) return tl::unexpected(page_bytes.error());
   page_bytes_ = *page_bytes;
+  checksums_ = has_checksums(db_);
   // The size of the WAL after each commit, without asking the file system.
   sqlite3_wal_hook(
       db,
@@ -205,6 +206,7 @@ StoreFacts SqliteStore::facts() const {
   StoreFacts facts;
   facts.wal_bytes = static_cast<std::uint64_t>(wal_bytes_);
   facts.store_bytes = options_.files->size(options_.path).value_or(0);
+  facts.checksums = checksums_;
   facts.disk_free_bytes = options_.files->free_bytes(options_.path);
   return facts;
 }

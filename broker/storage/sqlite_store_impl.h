@@ -76,6 +76,7 @@ class SqliteStore : public Store {
   };
   std::vector<KeyAt> keys_;  // of the kind of change being applied, rising
   std::int64_t page_bytes_ = 4096;
+  bool checksums_ = false;              // a file of an older version has none
   std::int64_t wal_bytes_ = 0;          // after the last commit
   std::int64_t wal_bytes_checked_ = 0;  // as of the last checkpoint
   const char* broken_ = nullptr;        // what a change assumed wrongly

@@ -63,6 +63,7 @@ struct ListFilter {
 
 struct StoreFacts {
   std::uint64_t wal_bytes = 0, store_bytes = 0, disk_free_bytes = 0;
+  bool checksums = true;  // damage to what is stored is seen whenever it is read
 };
 
 // A connection that only reads; made by Store::reader(), used from one thread of its own.

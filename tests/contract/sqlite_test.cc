@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace millrace::storage {
 namespace {
@@ -64,8 +65,9 @@ TEST_F(SqliteFile, AForeignFileIsRefusedAndLeftAsItWas) {
 }
 
 TEST_F(SqliteFile, ANewerSchemaIsRefused) {
-  make();
-  overwrite(60, std::string("\0\0\0\x63", 4));  // user_version, in the header of the file format
+  std::vector<const char*> newer(migrations().begin(), migrations().end());
+  newer.push_back("CREATE TABLE newer (id INTEGER) STRICT;");
+  ASSERT_TRUE(open_sqlite({.path = path_, .migrations = newer}));
   EXPECT_EQ(refused(), FailureKind::too_new);
 }
 

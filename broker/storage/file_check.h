@@ -1,0 +1,16 @@
+// What is looked at before SQLite opens a file, at a cost that does not grow with it: the header,
+// the first page's checksum, and whether the write-ahead log still has every commit that was
+// synced. A log that ends in a torn commit is well: that commit was promised to nobody.
+#pragma once
+
+#include "storage/files.h"
+
+#include <string>
+
+namespace millrace::storage {
+
+// Changes nothing, except: a file that another program wrote page by page (a copy made by VACUUM
+// INTO) gets its checksums now, once, which takes as long as the file is large.
+[[nodiscard]] Expected<void> check_file(Files& files, const std::string& path);
+
+}  // namespace millrace::storage
