@@ -69,10 +69,9 @@ class Tally:
 class Running:
     """A process that was started, its standard output readable by lines."""
 
-    def __init__(self, command, environment=None, folder=None, stdin=None):
+    def __init__(self, command, environment=None, folder=None, said=subprocess.PIPE):
         self.name = os.path.basename(command[0])
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, stdin=stdin, text=True,
+        self.process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True,
                                         cwd=folder, env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
 
@@ -99,9 +98,8 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream:
-                stream.close()
+        if self.process.stdout:
+            self.process.stdout.close()
 
     def cpu_seconds(self):
         with open(f"/proc/{self.pid}/stat") as file:
@@ -147,9 +145,9 @@ class Lab:
     def tally(self):
         return Tally(self.path("tally"))
 
-    def start(self, program, mode, counted=False, ready=False, stdin=None, **options):
+    def start(self, program, mode, counted=False, ready=False, **options):
         process = Running(words(program, mode, options),
-                          self.syncs.environment if counted else None, stdin=stdin)
+                          self.syncs.environment if counted else None)
         self.running.append(process)
         if ready:
             process.wait_for("ready")
