@@ -1,48 +1,13 @@
 """The raw limits, the limit pipeline, and Millrace on the same work. Each function measures once,
 in a lab of its own, and adds to the results; a round calls each of them."""
 from lab import Failed, quantile
-from results import Line
+from results import Group, Line
 
 BATCH = 128          # jobs in a message
 WINDOW = 32          # messages of a producer that are not answered
 PACE = 1_000         # jobs a second where latency is measured
 GATE_MS = 30         # how slow the disk is made to see whether an answer waits for it
 SQLITE_BATCHES = (1, 16, 128, 1024)
-
-LINES = [
-    Line("fdatasync_append", "1/s"), Line("fdatasync_append_median", "us"),
-    Line("fdatasync_append_p99", "us"), Line("fdatasync_overwrite", "1/s", "fdatasync_append"),
-    *(Line(f"sqlite_{work}_{batch}", "rows/s")
-      for batch in SQLITE_BATCHES for work in ("insert", "delete", "delete_runs")),
-    Line("zmq_echo_1", "jobs/s"), Line("zmq_echo_128", "jobs/s"),
-    Line("limit_e2e", "jobs/s"), Line("e2e", "jobs/s", "limit_e2e"),
-    Line("e2e_vs_limit", "ratio", "limit_e2e", of="e2e"),
-    Line("limit_cpu_seconds_per_million", "s"),
-    Line("broker_cpu_seconds_per_million", "s", "limit_cpu_seconds_per_million"),
-    Line("e2e_jobs_per_sync", "jobs"),
-    Line("sqlite_insert_same_batch", "rows/s"),
-    Line("enqueue", "jobs/s", "sqlite_insert_same_batch"),
-    Line("enqueue_vs_sqlite", "ratio", "sqlite_insert_same_batch", of="enqueue"),
-    Line("enqueue_jobs_per_commit", "jobs"),
-    Line("one_fdatasync_median", "us"), Line("one_fdatasync_p99", "us"),
-    Line("limit_one_median", "us", "one_fdatasync_median"),
-    Line("limit_one_p99", "us", "one_fdatasync_p99"),
-    Line("enqueue_one_median", "us", "one_fdatasync_median"),
-    Line("enqueue_one_p99", "us", "one_fdatasync_p99"),
-    Line("enqueue_one_median_vs_fdatasync", "ratio", "one_fdatasync_median",
-         of="enqueue_one_median"),
-    Line("enqueue_one_p99_vs_fdatasync", "ratio", "one_fdatasync_p99", of="enqueue_one_p99"),
-    Line("limit_start_latency_median", "us"), Line("limit_start_latency_p99", "us"),
-    Line("start_latency_median", "us", "limit_start_latency_median"),
-    Line("start_latency_p99", "us", "limit_start_latency_p99"),
-    Line("start_latency_median_vs_limit", "ratio", "limit_start_latency_median",
-         of="start_latency_median"),
-    Line("start_latency_p99_vs_limit", "ratio", "limit_start_latency_p99",
-         of="start_latency_p99"),
-    Line("enqueue_one_1_producer", "jobs/s"),
-    Line("enqueue_one_64_producers", "jobs/s", "enqueue_one_1_producer"),
-    Line("group_commit_64_vs_1", "ratio", "enqueue_one_1_producer", of="enqueue_one_64_producers"),
-]
 
 
 def limits(lab, results, size):
@@ -116,6 +81,19 @@ def millrace_e2e(lab, results, size):
     results.add("e2e", size.jobs / tally.seconds())
     results.add("broker_cpu_seconds_per_million", cpu / size.jobs * 1e6)
     results.add("e2e_jobs_per_sync", size.jobs / syncs)
+
+
+def sdk_e2e(lab, results, size):
+    """The same work through the SDK. It ends with the last handler's end, not the last answer."""
+    with lab.broker() as broker:
+        tally = lab.tally()
+        workers = [lab.start("bench_sdk", "work", ready=True, broker=broker.endpoint,
+                             tally=tally.path, jobs=size.jobs) for _ in range(2)]
+        lab.run("bench_sdk", "produce", broker=broker.endpoint, tally=tally.path, jobs=size.jobs,
+                payload=size.payload, window=BATCH * WINDOW)
+        for worker in workers:
+            worker.result()
+    results.add("e2e_sdk", size.jobs / tally.seconds())
 
 
 def enqueue(lab, results, size):
@@ -201,12 +179,56 @@ def group_commit(lab, results, size):
                     said["per_s"])
 
 
-# Name of a group -> its measurements, which stand beside each other in a round.
+LIMIT_LINES = [
+    Line("fdatasync_append", "1/s"), Line("fdatasync_append_median", "us"),
+    Line("fdatasync_append_p99", "us"), Line("fdatasync_overwrite", "1/s", "fdatasync_append"),
+    *(Line(f"sqlite_{work}_{batch}", "rows/s")
+      for batch in SQLITE_BATCHES for work in ("insert", "delete", "delete_runs")),
+    Line("zmq_echo_1", "jobs/s"), Line("zmq_echo_128", "jobs/s"),
+]
+E2E_LINES = [
+    Line("limit_e2e", "jobs/s"), Line("e2e", "jobs/s", "limit_e2e"),
+    Line("e2e_vs_limit", "ratio", "limit_e2e", of="e2e"),
+    Line("limit_cpu_seconds_per_million", "s"),
+    Line("broker_cpu_seconds_per_million", "s", "limit_cpu_seconds_per_million"),
+    Line("e2e_jobs_per_sync", "jobs"),
+]
+ENQUEUE_LINES = [
+    Line("sqlite_insert_same_batch", "rows/s"),
+    Line("enqueue", "jobs/s", "sqlite_insert_same_batch"),
+    Line("enqueue_vs_sqlite", "ratio", "sqlite_insert_same_batch", of="enqueue"),
+    Line("enqueue_jobs_per_commit", "jobs"),
+]
+ONE_LINES = [
+    Line("one_fdatasync_median", "us"), Line("one_fdatasync_p99", "us"),
+    Line("limit_one_median", "us", "one_fdatasync_median"),
+    Line("limit_one_p99", "us", "one_fdatasync_p99"),
+    Line("enqueue_one_median", "us", "one_fdatasync_median"),
+    Line("enqueue_one_p99", "us", "one_fdatasync_p99"),
+    Line("enqueue_one_median_vs_fdatasync", "ratio", "one_fdatasync_median",
+         of="enqueue_one_median"),
+    Line("enqueue_one_p99_vs_fdatasync", "ratio", "one_fdatasync_p99", of="enqueue_one_p99"),
+]
+LATENCY_LINES = [
+    Line("limit_start_latency_median", "us"), Line("limit_start_latency_p99", "us"),
+    Line("start_latency_median", "us", "limit_start_latency_median"),
+    Line("start_latency_p99", "us", "limit_start_latency_p99"),
+    Line("start_latency_median_vs_limit", "ratio", "limit_start_latency_median",
+         of="start_latency_median"),
+    Line("start_latency_p99_vs_limit", "ratio", "limit_start_latency_p99",
+         of="start_latency_p99"),
+]
+GROUP_COMMIT_LINES = [
+    Line("enqueue_one_1_producer", "jobs/s"),
+    Line("enqueue_one_64_producers", "jobs/s", "enqueue_one_1_producer"),
+    Line("group_commit_64_vs_1", "ratio", "enqueue_one_1_producer", of="enqueue_one_64_producers"),
+]
 GROUPS = {
-    "limits": [limits],
-    "e2e": [limit_e2e, millrace_e2e],
-    "enqueue": [enqueue],
-    "enqueue_one": [one_at_a_time],
-    "start_latency": [limit_latency, millrace_latency],
-    "group_commit": [group_commit],
+    "limits": Group([limits], LIMIT_LINES),
+    "e2e": Group([limit_e2e, millrace_e2e], E2E_LINES),
+    "e2e_sdk": Group([sdk_e2e], [Line("e2e_sdk", "jobs/s", "limit_e2e")]),
+    "enqueue": Group([enqueue], ENQUEUE_LINES),
+    "enqueue_one": Group([one_at_a_time], ONE_LINES),
+    "start_latency": Group([limit_latency, millrace_latency], LATENCY_LINES),
+    "group_commit": Group([group_commit], GROUP_COMMIT_LINES),
 }

@@ -69,9 +69,10 @@ class Tally:
 class Running:
     """A process that was started, its standard output readable by lines."""
 
-    def __init__(self, command, environment=None, folder=None, said=subprocess.PIPE):
+    def __init__(self, command, environment=None, folder=None, stdin=None):
         self.name = os.path.basename(command[0])
-        self.process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True,
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, stdin=stdin, text=True,
                                         cwd=folder, env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
 
@@ -98,8 +99,9 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
 
     def cpu_seconds(self):
         with open(f"/proc/{self.pid}/stat") as file:
@@ -145,9 +147,9 @@ class Lab:
     def tally(self):
         return Tally(self.path("tally"))
 
-    def start(self, program, mode, counted=False, ready=False, **options):
+    def start(self, program, mode, counted=False, ready=False, stdin=None, **options):
         process = Running(words(program, mode, options),
-                          self.syncs.environment if counted else None)
+                          self.syncs.environment if counted else None, stdin=stdin)
         self.running.append(process)
         if ready:
             process.wait_for("ready")

@@ -2,38 +2,15 @@
 
 #include "load_client.h"
 #include "pace.h"
+#include "payload.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <deque>
 #include <memory>
 
 namespace millrace::bench {
 namespace {
-
-// A payload that begins with the time it was made: the worker tells how old it is.
-class Payload {
- public:
-  explicit Payload(std::uint64_t bytes) : bytes_(bytes, 'p') {}
-  std::string_view made_now() {
-    const std::uint64_t now = now_ns();
-    std::memcpy(bytes_.data(), &now, std::min(bytes_.size(), sizeof now));
-    return bytes_;
-  }
-
- private:
-  std::string bytes_;
-};
-
-void add_ages(const wire::Deliver& delivered, Samples& samples) {
-  for (const auto& job : delivered.jobs) {
-    std::uint64_t made_ns = 0;
-    if (job.payload.size() < sizeof made_ns) continue;
-    std::memcpy(&made_ns, job.payload.data(), sizeof made_ns);
-    samples.add_ns(now_ns() - made_ns);
-  }
-}
 
 // A worker's session: what it was given, and what of that has been answered as completed. It never
 // asks for more credit than it may still use.

@@ -27,7 +27,7 @@ Options::Options(int count, char** arguments, const std::vector<std::string>& kn
     const auto equals = word.find('=');
     const std::string key = word.substr(0, equals);
     if (equals == std::string::npos || std::find(known.begin(), known.end(), key) == known.end()) {
-      wrong_usage(word + " is none of" + keys);
+      wrong_usage(keys.insert(0, word + " is none of"));
     }
     values_[key] = word.substr(equals + 1);
   }

@@ -15,6 +15,14 @@ class Line:
     of: str = ""    # a line that is a ratio: of what
 
 
+@dataclass
+class Group:
+    """Measurements that stand beside each other in a round, and the lines they give."""
+    steps: list
+    lines: list
+    once: bool = False  # in the first round only
+
+
 class Results:
     def __init__(self):
         self.samples = {}  # name -> [value of each round]

@@ -42,6 +42,8 @@ void Tally::add(std::uint64_t done) {
   if (before < jobs_ && before + done >= jobs_) shared_->ended_ns = now_ns();
 }
 
+std::uint64_t Tally::done() const { return shared_->done; }
+
 bool Tally::finished() const { return shared_->ended_ns != 0; }
 
 double Tally::seconds_since_begin() const {

@@ -22,6 +22,7 @@ class Tally {
 
   void begin();                  // the first of several producers sets the time
   void add(std::uint64_t done);  // the one that reaches jobs sets the time of the end
+  [[nodiscard]] std::uint64_t done() const;
   [[nodiscard]] bool finished() const;
   [[nodiscard]] double seconds_since_begin() const;
 

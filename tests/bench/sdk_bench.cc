@@ -1,0 +1,144 @@
+// Load on a broker through the SDK: what an application gets.
+//   bench_sdk produce broker=E jobs=N payload=B producers=N window=JOBS tally=T [single=1]
+//             [topic=T] [keys=N] [priorities=1] [delay_ms=N]
+//   bench_sdk work    broker=E jobs=N tally=T concurrency=N prefetch=N [topic=T] [result=BYTES]
+//   bench_sdk idle    broker=E workers=N     connected until its standard input ends
+#include "options.h"
+#include "tally.h"
+
+#include <millrace/producer.h>
+#include <millrace/worker.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace millrace;
+using namespace millrace::bench;
+
+void say_ready() {
+  std::puts("ready");
+  std::fflush(stdout);
+}
+
+ConnectionOptions connection(const bench::Options& options) {
+  return {.brokers = {options.text("broker")}};
+}
+
+// The jobs of one producer, as the options want them.
+class Jobs {
+ public:
+  explicit Jobs(const bench::Options& options)
+      : job_{.topic = options.text("topic", "bench"),
+             .payload = std::string(options.number("payload", 256), 'p'),
+             .delay = std::chrono::milliseconds(options.number("delay_ms"))},
+        keys_(options.number("keys")),
+        priorities_(options.number("priorities") != 0) {}
+  Job next() {
+    ++made_;
+    if (keys_ > 0) job_.key = "key-" + std::to_string(made_ % keys_);
+    if (priorities_) job_.priority = static_cast<int>(made_ % 10);
+    return job_;
+  }
+
+ private:
+  Job job_;
+  std::uint64_t keys_, made_ = 0;
+  bool priorities_;
+};
+
+void produce_jobs(const bench::Options& options, std::uint64_t jobs) {
+  Producer producer(
+      {.connection = connection(options), .in_flight_jobs_max = options.number("window", 4'096)});
+  Jobs source(options);
+  std::atomic<bool> well = true;
+  if (options.number("single") != 0) {
+    for (; jobs > 0; --jobs)
+      well = well && producer.enqueue(source.next()).outcome == Outcome::stored;
+  }
+  for (; jobs > 0; --jobs) {
+    producer.enqueue_async(source.next(), [&well](const Enqueued& enqueued) {
+      if (enqueued.outcome != Outcome::stored) well = false;
+    });
+  }
+  if (!producer.flush(std::chrono::minutes(5)) || !well) give_up("a job was not stored");
+}
+
+void produce(const bench::Options& options, Tally& tally) {
+  const std::uint64_t producers = options.number("producers", 1);
+  const std::uint64_t jobs = options.number("jobs");
+  std::vector<std::thread> threads;
+  tally.begin();
+  for (std::uint64_t i = 0; i < producers; ++i) {
+    const std::uint64_t share = jobs / producers + (i < jobs % producers ? 1 : 0);
+    threads.emplace_back([&options, share] { produce_jobs(options, share); });
+  }
+  for (auto& thread : threads) thread.join();
+  std::printf("{\"per_s\": %.1f}\n", static_cast<double>(jobs) / tally.seconds_since_begin());
+}
+
+void work(const bench::Options& options, Tally& tally) {
+  const int concurrency = static_cast<int>(options.number("concurrency", 5));
+  const std::string result(options.number("result"), 'r');
+  std::mutex mutex;
+  std::condition_variable finished;
+  Worker worker({.connection = connection(options),
+                 .concurrency = concurrency,
+                 .prefetch = static_cast<int>(options.number("prefetch", 512))});
+  worker.handle(options.text("topic", "bench"), [&](JobContext&) {
+    tally.add(1);
+    if (tally.finished()) {
+      const std::lock_guard lock(mutex);
+      finished.notify_all();
+    }
+    return done(result);
+  });
+  worker.start();
+  say_ready();
+  constexpr std::chrono::milliseconds look{50};
+  std::unique_lock lock(mutex);
+  while (!tally.finished()) finished.wait_for(lock, look);
+  lock.unlock();
+  if (!worker.stop()) give_up("the last outcomes could not be told");
+}
+
+void idle(const bench::Options& options) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (std::uint64_t i = 0; i < options.number("workers", 100); ++i) {
+    workers.push_back(std::make_unique<Worker>(
+        WorkerOptions{.connection = connection(options), .concurrency = 1}));
+    workers.back()->handle(options.text("topic", "bench"), [](JobContext&) { return done(); });
+    workers.back()->start();
+  }
+  const auto connected = [](const auto& worker) { return worker->connected(); };
+  while (!std::all_of(workers.begin(), workers.end(), connected)) std::this_thread::yield();
+  say_ready();
+  while (std::getchar() != EOF) {
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const bench::Options options(
+      count, arguments,
+      {"broker", "jobs", "payload", "producers", "window", "tally", "single", "topic", "keys",
+       "priorities", "delay_ms", "concurrency", "prefetch", "result", "workers"});
+  Tally tally(options.text("tally"), options.number("jobs"));
+  if (options.mode() == "produce") {
+    produce(options, tally);
+  } else if (options.mode() == "work") {
+    work(options, tally);
+  } else if (options.mode() == "idle") {
+    idle(options);
+  } else {
+    wrong_usage("the mode is produce, work or idle");
+  }
+}

@@ -1,0 +1,71 @@
+// A history: what producers, workers and the disk at its end saw of one run of a broker, in the
+// order of one recorder. JSON lines, one event each: {"e":"enqueued","t":17,"tag":"p1-4",
+// "job":"t/0/9"}; t is monotonic microseconds. A tag is a job's name before it has an id: unique,
+// and the front of its payload up to the first space. The fields of each event stand in kinds[] of
+// history.cc, those that may be left out marked so.
+// What only a simulator can see is optional too: issued and bounced (a delivery leaves the broker,
+// or could not), clock (the wall clock was seen at a time), backup and backed_up.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace millrace::testing {
+
+enum class EventKind : std::uint8_t {
+  enqueue,
+  enqueued,
+  refused,
+  unknown,
+  deliver,
+  issued,
+  bounced,
+  settle,
+  settled,
+  stale,
+  cancel,
+  cancelled,
+  crash,
+  start,
+  clock,
+  backup,
+  backed_up,
+  faults_over,
+  final,
+  counts,
+  end,
+};
+
+using Token = std::uint64_t;  // epoch (24 bits) and number (40 bits); [epoch, number] in JSON
+
+struct HistoryEvent {
+  EventKind kind = EventKind::end;
+  std::int64_t t = 0;
+  std::string tag, job, by, topic, key;
+  // outcome of a settle, state of a row, code of a refusal, of of a crash or start, integrity of
+  // the end
+  std::string word;
+  std::string reason, name;  // of a dead row; of a process
+  Token token = 0;
+  std::uint32_t attempt = 0, deaths = 0;  // attempts, of a row
+  std::optional<std::int64_t> run_at_ms, wall_ms;
+  std::optional<std::uint32_t> attempts_max, priority;
+  std::map<std::string, std::uint64_t> counts;
+};
+using History = std::vector<HistoryEvent>;
+
+// Adds the event of one line. Empty, or what is wrong with it.
+[[nodiscard]] std::string read_event(std::string_view line, History& to);
+[[nodiscard]] std::string write_event(const HistoryEvent& event);
+[[nodiscard]] std::string_view to_string(EventKind kind);
+// "[epoch,number]"
+[[nodiscard]] std::string token_text(Token token);
+[[nodiscard]] constexpr Token token_of(std::uint64_t epoch, std::uint64_t number) {
+  return epoch << 40U | number;
+}
+
+}  // namespace millrace::testing

@@ -1,0 +1,54 @@
+// A history by job: what each rule looks at.
+#pragma once
+
+#include "checker.h"
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace millrace::testing {
+
+struct Seen {
+  std::size_t at = 0;  // place in the history
+  const HistoryEvent* event = nullptr;
+};
+
+// All that was seen of one tag, in order.
+struct JobStory {
+  std::string tag, job;  // job: empty as long as nobody has seen its id
+  std::vector<Seen> enqueue, enqueued, refused, deliver, issued, bounced, settle, settled, cancel,
+      cancelled, rows;
+  // Of the settles that were accepted, the one that ended it.
+  [[nodiscard]] const Seen* accepted_end() const;
+  [[nodiscard]] bool sent(std::string_view outcome) const;
+  [[nodiscard]] std::string_view topic() const;
+  // Whoever saw a token at its holder; null when nobody did.
+  [[nodiscard]] const Seen* delivery_of(Token token) const;
+};
+
+struct HistoryIndex {
+  explicit HistoryIndex(const History& history);
+
+  std::map<std::string, JobStory> stories;            // by tag
+  std::vector<Seen> orphans;                          // of a job or tag that nobody sent
+  std::vector<std::size_t> broker_crashes;            // places
+  std::set<std::string, std::less<>> history_topics;  // that keep the rows of jobs that are done
+  std::vector<Seen> clocks, counts, ends;
+  std::size_t backup_begins = 0, backup_ends = 0;
+  bool faults_over = false;
+  bool sees_issues = false;  // deliveries were also seen as they left
+};
+
+using Violations = std::vector<HistoryViolation>;
+void check_jobs(const HistoryIndex& index, Violations& out);
+void check_attempts(const HistoryIndex& index, Violations& out);
+void check_tokens(const HistoryIndex& index, Violations& out);
+void check_order(const HistoryIndex& index, Violations& out);
+void check_counts(const HistoryIndex& index, Violations& out);
+void check_origin(const HistoryIndex& index, Violations& out);
+void check_prefix(const HistoryIndex& index, std::size_t events, Violations& out);
+
+}  // namespace millrace::testing
