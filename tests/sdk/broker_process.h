@@ -1,0 +1,29 @@
+// A real broker of this build as a child process, on a socket and a file of its own in a new
+// folder. Threads: one.
+#pragma once
+
+#include <sys/types.h>
+#include <string>
+
+namespace millrace::testing {
+
+class BrokerProcess {
+ public:
+  BrokerProcess();   // started
+  ~BrokerProcess();  // killed, its folder removed
+  BrokerProcess(const BrokerProcess&) = delete;
+  BrokerProcess& operator=(const BrokerProcess&) = delete;
+
+  [[nodiscard]] std::string endpoint() const { return "ipc://" + folder_ + "/socket"; }
+  void start();
+  void kill();               // SIGKILL
+  [[nodiscard]] int stop();  // SIGTERM; the exit code, or minus the signal that ended it
+
+ private:
+  int end(int signal);
+
+  std::string folder_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace millrace::testing
