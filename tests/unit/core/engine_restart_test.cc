@@ -21,6 +21,18 @@ TEST(EngineRestart, ALiveWorkerKeepsAShortJobThatWasNeverWrittenDown) {
   EXPECT_TRUE(shard.store.jobs.empty());
 }
 
+TEST(EngineRestart, AClaimThatIsMadeTwiceIsKeptAndNotRevoked) {
+  Shard shard;
+  shard.enqueue(1);
+  const auto worker = shard.worker(1, 1);
+  const auto job = shard.take_deliveries().at(0);
+  shard.crash();
+  const Effects said = shard.turn(SessionOpen{1, worker, "w1", {held(job), held(job)}});
+  EXPECT_TRUE(said.revokes.empty());
+  EXPECT_TRUE(shard.last<Opened>().lost.empty());
+  EXPECT_TRUE(shard.settle(worker, job.token).empty());
+}
+
 TEST(EngineRestart, DeliveriesAreHeldUntilKnownWorkersAreBackOrTheGraceIsOver) {
   Shard shard;
   shard.enqueue(1);
