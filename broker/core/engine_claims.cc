@@ -58,12 +58,13 @@ void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, 
   Session* session = find_session(open.session);
   Partition& partition = partition_at(parked.ref.where());
   Lease* run = leases_.find(parked.ref);
-  // Claimed twice: named twice by one HELLO, or by two before storage answered the first.
-  if (run != nullptr && run->token == parked.token && run->session == session) {
+  // What the worker was told since, by the answer to a later HELLO, is what it goes by.
+  const bool valid = session != nullptr && session->present && session->open == parked.open;
+  // Named twice by one HELLO.
+  if (valid && run != nullptr && run->token == parked.token && run->session == session) {
     return finish_open(open, out);
   }
-  if (session == nullptr || !session->present || !job ||
-      (run != nullptr && run->token >= parked.token)) {
+  if (!valid || !job || (run != nullptr && run->token >= parked.token)) {
     open.lost.push_back(parked.token);
   } else if (run != nullptr) {
     out.revokes.push_back({run->session->id, {run->token}, RevokeReason::lease_lost});

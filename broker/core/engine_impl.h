@@ -18,6 +18,8 @@
 
 namespace millrace::core {
 
+struct PendingOpen;
+
 struct Session {
   SessionId id{};
   std::string name;
@@ -25,7 +27,8 @@ struct Session {
   std::int64_t heard_mono_ms = 0;
   std::uint64_t credit = 0;
   std::set<TopicId> topics;
-  LeaseTable::Holder leases;  // what it holds
+  LeaseTable::Holder leases;                // what it holds
+  std::shared_ptr<const PendingOpen> open;  // its last HELLO: claims of an earlier one are void
 };
 
 struct TopicState {

@@ -61,6 +61,7 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
   auto open = std::make_shared<PendingOpen>();
   open->request = c.request;
   open->session = session.id;
+  session.open = open;
   // One claim stands for the opening itself, so that it cannot finish before all are made.
   open->claims = 1;
   ++claims_open_;

@@ -33,6 +33,23 @@ TEST(EngineRestart, AClaimThatIsMadeTwiceIsKeptAndNotRevoked) {
   EXPECT_TRUE(shard.settle(worker, job.token).empty());
 }
 
+// Storage answers late here: the worker has been told otherwise meanwhile.
+TEST(EngineRestart, AClaimThatIsAnsweredAfterALaterHelloIsVoid) {
+  Shard shard;
+  shard.enqueue(1);
+  const auto worker = shard.worker(1, 1);
+  const auto job = shard.take_deliveries().at(0);
+  shard.crash();
+  Effects first;
+  shard.engine->step(SessionOpen{1, worker, "w1", {held(job)}}, shard.now, first);
+  ASSERT_EQ(first.loads.size(), 1U);
+  shard.turn(SessionDied{worker, "was killed"});
+  shard.turn(SessionOpen{2, worker, "w1", {held(job)}});
+  ASSERT_EQ(shard.last<Opened>().lost, std::vector<Token>{job.token});
+  shard.turn(shard.store.load(first.loads.front()));
+  EXPECT_FALSE(shard.engine->running({1, 0, job.seq}));
+}
+
 TEST(EngineRestart, DeliveriesAreHeldUntilKnownWorkersAreBackOrTheGraceIsOver) {
   Shard shard;
   shard.enqueue(1);
