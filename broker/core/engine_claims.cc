@@ -13,7 +13,7 @@ constexpr unsigned epoch_shift = 40;
 }  // namespace
 
 void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held,
-                         Session& session, bool known_before, Now now, Effects& out) {
+                         Session& session, bool may_claim, Now now, Effects& out) {
   if (const Lease* lease = leases_.find(held.token)) {
     if (lease->session != &session) open->lost.push_back(held.token);
     return;
@@ -23,7 +23,7 @@ void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob
       state == nullptr ? nullptr : find_partition({state->topic.id, held.partition});
   // A token of this epoch without a lease was ended here; one of an unknown session has no proof.
   const bool before_restart = (held.token >> epoch_shift) < options_.epoch;
-  if (!known_before || !before_restart || partition == nullptr || parked_.size() >= parked_max) {
+  if (!may_claim || !before_restart || partition == nullptr || parked_.size() >= parked_max) {
     open->lost.push_back(held.token);
     return;
   }

@@ -128,7 +128,7 @@ class Engine::Impl {
 
   // Claims of a worker that comes back: engine_claims.cc
   void claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held, Session& session,
-             bool known_before, Now now, Effects& out);
+             bool may_claim, Now now, Effects& out);
   void claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, Now now, Effects& out);
   Lease& adopt(Job&& job, Token token, Session& session, Now now);
 

@@ -39,6 +39,9 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
         refuse(Refusal::overloaded, "this shard has as many sessions as it may hold", 1'000));
   }
   Session& session = known_before ? known->second : sessions_[c.session];
+  // Once deliveries have begun, a job that was taken back may have been given to another since:
+  // then a token from before the restart must not come to life again.
+  const bool may_claim = known_before && holding(now);
   if (known_before && !session.present) --absent_;
   session.id = c.session;
   session.present = true;
@@ -65,7 +68,7 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
   // One claim stands for the opening itself, so that it cannot finish before all are made.
   open->claims = 1;
   ++claims_open_;
-  for (const HeldJob& held : c.held) claim(open, held, session, known_before, now, out);
+  for (const HeldJob& held : c.held) claim(open, held, session, may_claim, now, out);
   finish_open(*open, out);
 }
 

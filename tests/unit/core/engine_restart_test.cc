@@ -33,6 +33,21 @@ TEST(EngineRestart, AClaimThatIsMadeTwiceIsKeptAndNotRevoked) {
   EXPECT_TRUE(shard.settle(worker, job.token).empty());
 }
 
+TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeAfterAnotherHasRun) {
+  Shard shard;
+  shard.enqueue(1);
+  const auto first = shard.worker(1, 1);
+  const auto old = shard.take_deliveries().at(0);
+  shard.crash();
+  const auto second = shard.worker(2, 1);
+  shard.pass(grace_ms_max);
+  shard.idle();
+  const auto fresh = shard.take_deliveries().at(0);
+  ASSERT_TRUE(shard.settle(second, fresh.token, OutcomeKind::retry).empty());
+  shard.turn(SessionOpen{1, first, "w1", {held(old)}});
+  EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
+}
+
 // Storage answers late here: the worker has been told otherwise meanwhile.
 TEST(EngineRestart, AClaimThatIsAnsweredAfterALaterHelloIsVoid) {
   Shard shard;
