@@ -1,0 +1,370 @@
+#include "world.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <variant>
+
+namespace millrace::explore {
+namespace {
+
+using namespace core;
+
+constexpr const char* topic = "t";
+constexpr std::int64_t tick_ms = 250;  // lease_tick_ms: a lease gets its row after one
+constexpr RequestId of_enqueue = 100, of_settle = 200, of_cancel = 300, of_other = 400;
+// Above it the number of a connection and of its worker: the answer to a HELLO may come late.
+constexpr RequestId of_hello = 1'000;
+
+constexpr const char* kind_names[] = {
+    "enqueue", "hello", "receive",     "settle",        "cancel",     "answer",     "tick",
+    "silent",  "cut",   "worker dies", "worker starts", "death told", "broker dies"};
+constexpr const char* outcome_names[] = {"completed", "retry", "discard", "release", "crashed"};
+
+}  // namespace
+
+void demand(bool holds, const char* what, std::uint64_t number) {
+  if (holds) return;
+  Violation violation;
+  std::snprintf(violation.text.data(), violation.text.size(), "%s (%llu)", what,
+                static_cast<unsigned long long>(number));
+  throw violation;
+}
+
+std::string Action::str() const {
+  std::string text = kind_names[static_cast<int>(kind)];
+  const bool of_worker = kind != Kind::enqueue && kind != Kind::cancel && kind != Kind::answer &&
+                         kind != Kind::tick && kind != Kind::broker_dies;
+  if (of_worker) text += " worker " + std::to_string(worker + 1);
+  if (kind == Kind::enqueue || kind == Kind::cancel || kind == Kind::settle) {
+    text += " job " + std::to_string(job + 1);
+  }
+  if (kind == Kind::settle) {
+    text += std::string(" ") + outcome_names[static_cast<int>(how)] + " token " +
+            std::to_string(token >> 40U) + "." + std::to_string(token & 0xffffffffffU);
+  }
+  if (broker_dies) text += ", broker dies after the commit";
+  return text;
+}
+
+World::World(Bounds bounds)
+    : bounds_(bounds),
+      workers_(static_cast<std::size_t>(bounds.workers)),
+      jobs_(static_cast<std::size_t>(bounds.jobs)) {
+  options_.lease_ms = 2 * tick_ms;
+  options_.grace_ms = 2 * tick_ms;
+  options_.new_topic.partitions = 1;
+  options_.new_topic.history = true;
+  engine_ = std::make_unique<Engine>(options_, store_.recover(), now_);
+}
+
+SessionId World::session(int worker, int life) const {
+  SessionId id{};
+  id[0] = static_cast<std::uint8_t>(worker + 1);
+  id[1] = static_cast<std::uint8_t>(life);
+  return id;
+}
+
+bool World::broker_knows(int worker, int life) const {
+  const auto all = engine_->sessions(now_);
+  return std::any_of(all.begin(), all.end(),
+                     [&](const SessionStats& s) { return s.id == session(worker, life); });
+}
+
+World::Job* World::job_of(std::uint64_t seq) {
+  for (Job& job : jobs_) {
+    if (job.seq == seq) return &job;
+  }
+  return nullptr;
+}
+
+std::vector<Action> World::possible() const {
+  std::vector<Action> all;
+  const bool faults = faults_ < bounds_.faults_max;
+  // Each turn that writes may be the broker's last: what it wrote stays, what it said is lost.
+  const auto with_death = [&](Action action) {
+    all.push_back(action);
+    action.broker_dies = true;
+    if (faults) all.push_back(action);
+  };
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const auto job = static_cast<std::uint8_t>(i);
+    const bool next = i == 0 || jobs_[i - 1].sent;
+    if (!jobs_[i].stored && next) with_death({.kind = Kind::enqueue, .job = job});
+    if (bounds_.cancels && jobs_[i].stored && !jobs_[i].cancel_asked && !jobs_[i].cancel_answered) {
+      with_death({.kind = Kind::cancel, .job = job});
+    }
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const auto worker = static_cast<std::uint8_t>(i);
+    const Worker& w = workers_[i];
+    const int dead_life = w.alive ? w.life - 1 : w.life;
+    if (dead_life > 0 && broker_knows(static_cast<int>(i), dead_life)) {
+      with_death({.kind = Kind::death_told, .worker = worker});
+    }
+    if (!w.alive) {
+      all.push_back({.kind = Kind::worker_starts, .worker = worker});
+      continue;
+    }
+    if (!w.connected) with_death({.kind = Kind::hello, .worker = worker});
+    if (!w.inbox.empty()) all.push_back({.kind = Kind::receive, .worker = worker});
+    for (const auto& [token, seq] : w.holds) {
+      if (!w.subscribed) break;
+      const auto job = static_cast<std::uint8_t>(seq - 1);
+      Action action{.kind = Kind::settle, .worker = worker, .job = job, .token = token};
+      with_death(action);
+      action.how = OutcomeKind::retry;
+      with_death(action);
+      action.how = OutcomeKind::release;
+      if (bounds_.releases) all.push_back(action);
+    }
+    if (!faults) continue;
+    if (w.connected) all.push_back({.kind = Kind::tick_silent, .worker = worker});
+    if (w.connected) all.push_back({.kind = Kind::cut, .worker = worker});
+    all.push_back({.kind = Kind::worker_dies, .worker = worker});
+  }
+  if (!answers_.empty()) all.push_back({.kind = Kind::answer});
+  with_death({.kind = Kind::tick});
+  if (faults) all.push_back({.kind = Kind::broker_dies});
+  return all;
+}
+
+void World::apply(const Action& action) {
+  Worker& w = workers_[action.worker];
+  const int worker = action.worker;
+  if (action.broker_dies) ++faults_;
+  switch (action.kind) {
+    case Kind::enqueue: enqueue(action.job, action.broker_dies); break;
+    case Kind::hello: hello(worker, action.broker_dies); break;
+    case Kind::receive: receive(worker); break;
+    case Kind::settle: settle(action); break;
+    case Kind::cancel:
+      jobs_[action.job].cancel_asked = true;
+      turn(Cancel{of_cancel + action.job, topic, 0, jobs_[action.job].seq}, action.broker_dies);
+      break;
+    case Kind::answer: {
+      Command answer = std::move(answers_.front());
+      answers_.pop_front();
+      turn(std::move(answer), false);
+      break;
+    }
+    case Kind::tick: pass(-1, action.broker_dies); break;
+    case Kind::tick_silent:
+      ++faults_;
+      pass(worker, false);
+      break;
+    case Kind::cut:
+      ++faults_;
+      disconnect(w);
+      break;
+    case Kind::worker_dies:
+      ++faults_;
+      disconnect(w);
+      w.alive = false;
+      w.holds.clear();
+      break;
+    case Kind::worker_starts:
+      w.alive = true;
+      ++w.life;
+      break;
+    case Kind::death_told:
+      turn(SessionDied{session(worker, w.alive ? w.life - 1 : w.life), "was killed"},
+           action.broker_dies);
+      break;
+    case Kind::broker_dies:
+      ++faults_;
+      crash();
+      break;
+  }
+  judge();
+}
+
+void World::disconnect(Worker& worker) {
+  worker.connected = worker.subscribed = false;
+  worker.inbox.clear();
+  worker.credit_given = 0;
+}
+
+void World::crash() {
+  ++options_.epoch;
+  answers_.clear();
+  for (Worker& worker : workers_) disconnect(worker);
+  for (Job& job : jobs_) {
+    job.newest = 0;
+    job.cancel_asked = false;  // without an answer: asked again
+  }
+  engine_ = std::make_unique<Engine>(options_, store_.recover(), now_);
+}
+
+// One turn of the broker as docs/architecture.md has it: step, dispatch, commit, then all the rest.
+void World::turn(Command command, bool broker_dies) {
+  Effects out;
+  engine_->step(std::move(command), now_, out);
+  engine_->step(Dispatch{}, now_, out);
+  try {
+    store_.apply(out.changes);
+  } catch (const std::logic_error& wrong) {
+    demand(false, wrong.what());
+  }
+  if (broker_dies) return crash();
+  for (const Load& load : out.loads) answers_.push_back(store_.load(load));
+  release(out);
+  while (!bounds_.late_answers && !answers_.empty()) {
+    Command answer = std::move(answers_.front());
+    answers_.pop_front();
+    turn(std::move(answer), false);
+  }
+}
+
+void World::release(Effects& effects) {
+  for (const Reply& reply : effects.replies) heard(reply);
+  for (Revoke& revoke : effects.revokes) {
+    if (Worker* worker = listening(revoke.session)) {
+      worker->inbox.push_back({Message::What::revoke, {}, std::move(revoke.tokens)});
+    }
+  }
+  for (Delivery& delivery : effects.deliveries) {
+    Worker* worker = listening(delivery.session);
+    for (const Delivered& delivered : delivery.jobs) {
+      demand(delivered.token > newest_, "tokens rise strictly", delivered.token);
+      newest_ = delivered.token;
+      demand(store_.jobs.contains({1, 0, delivered.seq}), "only a live job is delivered",
+             delivered.seq);
+      demand(delivered.attempt <= bounds_.attempts_max, "an attempt is within its maximum",
+             delivered.attempt);
+      if (Job* job = job_of(delivered.seq)) job->newest = delivered.token;
+    }
+    if (worker == nullptr) continue;
+    demand(worker->credit_given >= delivery.jobs.size(), "no more is delivered than was granted",
+           delivery.jobs.size());
+    worker->credit_given -= delivery.jobs.size();
+    worker->inbox.push_back({Message::What::deliver, std::move(delivery.jobs), {}});
+  }
+}
+
+World::Worker* World::listening(const SessionId& id) {
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = workers_[i];
+    if (worker.connected && session(static_cast<int>(i), worker.life) == id) return &worker;
+  }
+  return nullptr;
+}
+
+void World::heard(const Reply& reply) {
+  if (reply.request >= of_hello) {
+    Worker& worker = workers_[reply.request % of_hello];
+    if (!worker.connected || worker.connection != reply.request / of_hello) return;
+    const auto* opened = std::get_if<Opened>(&reply.body);
+    demand(opened != nullptr, "HELLO is answered with OPENED");
+    worker.inbox.push_back({Message::What::opened, {}, opened->lost});
+  } else if (reply.request >= of_other) {
+    return;
+  } else if (reply.request >= of_cancel) {
+    Job& job = jobs_[reply.request - of_cancel];
+    job.cancel_answered = true;
+    const bool cancelled = std::holds_alternative<Cancelled>(reply.body);
+    demand(!cancelled || !job.completion_answered, "a completed job cannot be cancelled", job.seq);
+    job.cancel_recorded |= cancelled;
+  } else if (reply.request >= of_settle) {
+    settled_ = std::get_if<Settled>(&reply.body) != nullptr;
+    stale_ = settled_ ? std::get<Settled>(reply.body).stale : std::vector<Token>();
+  } else {
+    const auto* stored = std::get_if<Stored>(&reply.body);
+    demand(stored != nullptr && stored->count == 1, "a batch is stored");
+    Job& job = jobs_[reply.request - of_enqueue];
+    job.stored = true;
+    job.seq = stored->first_seq;
+    demand(&job == job_of(job.seq), "no two batches have one number", job.seq);
+  }
+}
+
+void World::enqueue(int job, bool dies) {
+  jobs_[static_cast<std::size_t>(job)].sent = true;
+  SessionId producer{};
+  producer[0] = 99;
+  Enqueue batch{of_enqueue + static_cast<RequestId>(job),
+                topic,
+                0,
+                ProducerStamp{producer, 1, static_cast<std::uint64_t>(job) + 1},
+                {}};
+  batch.jobs.emplace_back();
+  batch.jobs.back().payload = Bytes("p");
+  batch.jobs.back().attempts_max = bounds_.attempts_max;
+  turn(std::move(batch), dies);
+}
+
+void World::hello(int worker, bool dies) {
+  Worker& w = workers_[static_cast<std::size_t>(worker)];
+  w.connected = true;
+  w.subscribed = false;
+  ++w.connection;
+  SessionOpen open{
+      w.connection * of_hello + static_cast<RequestId>(worker), session(worker, w.life), "w", {}};
+  for (const auto& [token, seq] : w.holds) open.held.push_back({topic, 0, seq, token});
+  turn(std::move(open), dies);
+}
+
+void World::receive(int worker) {
+  Worker& w = workers_[static_cast<std::size_t>(worker)];
+  const Message message = std::move(w.inbox.front());
+  w.inbox.pop_front();
+  const SessionId id = session(worker, w.life);
+  switch (message.what) {
+    case Message::What::deliver:
+      for (const Delivered& job : message.jobs) w.holds.emplace(job.token, job.seq);
+      return;
+    case Message::What::opened: {
+      for (const Token token : message.tokens) w.holds.erase(token);
+      w.subscribed = true;
+      w.credit_given = bounds_.credit - std::min<std::uint64_t>(bounds_.credit, w.holds.size());
+      return turn(Subscribe{of_other, id, {topic}, w.credit_given}, false);
+    }
+    case Message::What::revoke: {
+      std::uint64_t gone = 0;
+      for (const Token token : message.tokens) gone += w.holds.erase(token);
+      if (gone == 0) return;
+      w.credit_given += gone;
+      return turn(Grant{id, gone}, false);
+    }
+  }
+}
+
+void World::settle(const Action& action) {
+  Worker& w = workers_[action.worker];
+  const std::uint64_t seq = w.holds.at(action.token);
+  Settle command{of_settle, session(action.worker, w.life), {}, 1};
+  command.outcomes.push_back({action.token, action.how, "why", {}, tick_ms});
+  w.credit_given += 1;
+  settled_ = false;
+  Job* job = job_of(seq);
+  const Token newest = job == nullptr ? 0 : job->newest;  // the same turn may deliver it again
+  turn(std::move(command), action.broker_dies);
+  if (action.broker_dies) return;
+  if (!settled_) return disconnect(w);  // the session is not known any more: HELLO comes next
+  w.holds.erase(action.token);
+  if (job == nullptr || !stale_.empty()) return;
+  demand(action.token >= newest, "only the newest token settles a job", seq);
+  demand(!job->completion_answered && !job->cancel_recorded, "an ended job is settled by nothing",
+         seq);
+  if (action.how == OutcomeKind::completed) job->completion_answered = true;
+}
+
+void World::pass(int silent, bool dies) {
+  now_.mono_ms += tick_ms;
+  now_.wall_ms += tick_ms;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = workers_[i];
+    const int index = static_cast<int>(i);
+    if (!worker.connected || index == silent) continue;
+    // The answer to a beat of a session that is gone says so.
+    if (!broker_knows(index, worker.life)) {
+      disconnect(worker);
+    } else {
+      Effects out;
+      engine_->step(SessionBeat{session(index, worker.life)}, now_, out);
+    }
+  }
+  turn(Tick{}, dies);
+}
+
+}  // namespace millrace::explore
