@@ -5,7 +5,9 @@ import contextlib
 import json
 import mmap
 import os
+import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -31,6 +33,7 @@ class Syncs:
     and can make each of them slow (sync_counter.cc)."""
 
     def __init__(self, path):
+        self.path = path
         with open(path, "wb") as file:
             file.write(bytes(16))
         self._file = open(path, "r+b")
@@ -69,11 +72,11 @@ class Tally:
 class Running:
     """A process that was started, its standard output readable by lines."""
 
-    def __init__(self, command, environment=None, folder=None, stdin=None):
+    def __init__(self, command, environment=None, stdin=None):
         self.name = os.path.basename(command[0])
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, stdin=stdin, text=True,
-                                        cwd=folder, env={**os.environ, **(environment or {})})
+                                        env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
 
     def wait_for(self, word):
@@ -116,10 +119,39 @@ class Running:
         raise Failed(f"no {which} of {self.name}")
 
 
+class Server(Running):
+    """A program that is not ours: with a process group of its own, and its words in a file."""
+
+    def __init__(self, command, environment, log, stop, **who):
+        self.name, self.signal, self.log = os.path.basename(command[0]), stop, log
+        with open(log, "wb") as said:
+            self.process = subprocess.Popen(command, stdout=said, stderr=said, cwd="/",
+                                            stdin=subprocess.DEVNULL, start_new_session=True,
+                                            env={**os.environ, **environment}, **who)
+        self.pid = self.process.pid
+
+    def said(self):
+        with open(self.log, errors="replace") as file:
+            return file.read()[-1500:]
+
+    def stop(self, kill=False):
+        if self.process.poll() is None and self.signal != signal.SIGKILL:
+            self.process.send_signal(self.signal)
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                pass
+        # What it has started goes with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 class Lab:
     """One measurement's place: made and removed with it."""
 
     def __init__(self, data):
+        self.data = data
         self.folder = tempfile.mkdtemp(prefix="bench-", dir=data)
         self.sockets = tempfile.mkdtemp(prefix="mr-bench-")  # a socket's path must be short
         self.running = []
@@ -146,6 +178,27 @@ class Lab:
 
     def tally(self):
         return Tally(self.path("tally"))
+
+    def start_command(self, command):
+        process = Running(command)
+        self.running.append(process)
+        return process
+
+    def spawn(self, command, environment=None, stop=signal.SIGTERM, **who):
+        """A server that is not ours, its syncs counted."""
+        server = Server(command, {**self.syncs.environment, **(environment or {})},
+                        self.path("log"), stop, **who)
+        self.running.append(server)
+        return server
+
+    def wait_a_little(self):
+        """Between two looks at something that cannot wake us."""
+        select.select([], [], [], 0.05)
+
+    def numbers(self, path, count):
+        """Numbers of 64 bits that another process keeps in a file; zeros before it has."""
+        with open(path, "rb") as file:
+            return struct.unpack(f"{count}Q", file.read(8 * count).ljust(8 * count, b"\0"))
 
     def start(self, program, mode, counted=False, ready=False, stdin=None, **options):
         process = Running(words(program, mode, options),

@@ -27,6 +27,7 @@ class Results:
     def __init__(self):
         self.samples = {}  # name -> [value of each round]
         self.notes = {}    # name -> a word to the reader
+        self.missing = {}  # peer -> why it was not measured
 
     def add(self, name, value, note=""):
         self.samples.setdefault(name, []).append(value)
