@@ -222,15 +222,17 @@ class Lab:
         return sorted(every)
 
     @contextlib.contextmanager
-    def broker(self, folder=None, shards=1, topics=""):
-        """A millraced on files of its own, or on those of an earlier one."""
+    def broker(self, folder=None, shards=1, topics="", under=()):
+        """A millraced on files of its own, or on those of an earlier one; under another program,
+        or else its syncs counted."""
         folder = folder or self.path("data")
         os.makedirs(folder, exist_ok=True)
         endpoint, config = self.endpoint(), self.path("config")
         with open(config, "w") as file:
             file.write(f"[broker]\ndata_dir = {json.dumps(folder)}\nlisten = [\"{endpoint}\"]\n"
                        f"shards = {shards}\n{topics}")
-        process = Running([f"{BIN}/millraced", "--config", config], self.syncs.environment)
+        process = Running([*under, f"{BIN}/millraced", "--config", config],
+                          None if under else self.syncs.environment)
         process.endpoint, process.folder = endpoint, folder
         self.running.append(process)
         try:

@@ -3,6 +3,7 @@
 //   bench_load one     endpoint=E jobs=N payload=B producers=N [samples=F]
 //   bench_load work    endpoint=E jobs=N tally=T credit=N [samples=F]
 //   bench_load drain   endpoint=E jobs=N credit=N share=N
+//   bench_load take    endpoint=E jobs=N
 //   bench_load status  endpoint=E
 //   bench_load topics  endpoint=E topics=N                     one job to each, which makes it
 //   bench_load spread  endpoint=E jobs=N topics=N keys=N pace=JOBS_A_S
@@ -24,6 +25,8 @@ int main(int count, char** arguments) {
     work(options, tally);
   } else if (options.mode() == "drain") {
     drain(options);
+  } else if (options.mode() == "take") {
+    take(options);
   } else if (options.mode() == "status") {
     status(options);
   } else if (options.mode() == "topics") {
@@ -33,6 +36,6 @@ int main(int count, char** arguments) {
   } else if (options.mode() == "fleet") {
     fleet(options, tally);
   } else {
-    wrong_usage("the mode is produce, one, work, drain, status, topics, spread or fleet");
+    wrong_usage("the mode is produce, one, work, drain, take, status, topics, spread or fleet");
   }
 }

@@ -167,6 +167,23 @@ void drain(const Options& options) {
   std::printf("{\"per_s\": %.1f}\n", static_cast<double>(jobs) / took);
 }
 
+void take(const Options& options) {
+  const std::uint64_t jobs = options.number("jobs");
+  Context context;
+  LoadClient broker(context, options.text("endpoint"), wire::Role::worker);
+  broker.send(wire::Verb::subscribe,
+              wire::encode(wire::Subscribe{.topics = {load_topic}, .credit = jobs}));
+  for (std::uint64_t came = 0; came < jobs;) {
+    wire::Verb verb{};
+    if (!broker.receive(verb)) give_up("the broker did not deliver");
+    if (verb == wire::Verb::deliver) came += broker.decoded<wire::Deliver>().jobs.size();
+  }
+  std::puts("delivered");
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+}
+
 void status(const Options& options) {
   Context context;
   LoadClient broker(context, options.text("endpoint"), wire::Role::client);

@@ -17,6 +17,9 @@ void one_by_one(const Options& options, Tally& tally);
 void work(const Options& options, Tally& tally);
 // Workers one after another, each completing a share; the credit never exceeds what is left of it.
 void drain(const Options& options);
+// A worker that settles nothing: says "delivered" when it has been given so many jobs, and hands
+// them back when its standard input ends.
+void take(const Options& options);
 // The broker's own count of commits and of the rows in them.
 void status(const Options& options);
 
