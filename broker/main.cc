@@ -164,8 +164,16 @@ std::string other_shards(const millrace::Config& config) {
          ": set it back, or drain the jobs and start on an empty folder";
 }
 
-void remember_shards(const millrace::Config& config) {
-  std::ofstream(config.data_dir + "/shards") << config.shards << "\n";
+// Empty when well, else a sentence.
+std::string remember_shards(const millrace::Config& config) {
+  const std::string path = config.data_dir + "/shards";
+  // Written once: a crash in the middle would leave it empty.
+  std::uint32_t made_with = 0;
+  if (std::ifstream(path) >> made_with && made_with == config.shards) return {};
+  std::ofstream file(path);
+  file << config.shards << "\n";
+  file.close();
+  return file ? std::string() : "writing " + path + " failed: check the disk, then start again";
 }
 
 int serve(const std::string& path, const millrace::Config& config) {
@@ -188,7 +196,10 @@ int serve(const std::string& path, const millrace::Config& config) {
       return exit_store;
     }
   }
-  remember_shards(config);
+  if (const auto wrong = remember_shards(config); !wrong.empty()) {
+    spdlog::critical("{}", wrong);
+    return exit_store;
+  }
   millrace::admin::HttpServer http(config.http_listen,
                                    millrace::admin::pages(watchers.board, watchers.metrics));
   if (watchers.http) {
