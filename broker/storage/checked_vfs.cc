@@ -314,7 +314,7 @@ std::string checked_vfs(const char* base_name) {
   const std::lock_guard guard(mutex);
   sqlite3_vfs* base = sqlite3_vfs_find(base_name);
   if (base == nullptr) return base_name == nullptr ? "" : base_name;  // SQLite will say so
-  const std::string name = std::string(layer_prefix) + base->zName;
+  std::string name = std::string(layer_prefix) + base->zName;
   for (auto& layer : layers) {
     if (layer->name != name) continue;
     // A simulated disk may come back under its old name.

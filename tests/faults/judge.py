@@ -3,8 +3,10 @@ whatever the checker thinks of it (a run that did nothing has shown nothing)."""
 import json
 import os
 import subprocess
+import sys
 
-from millrace_wire import BIN
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from millrace_wire import BIN  # noqa: E402
 
 CHECKER = os.path.join(BIN, "tests", "check_history")
 FINAL = ("completed", "cancelled", "dead")
@@ -19,8 +21,7 @@ def violations(path, enqueued_min=1):
 
 def checked(path):
     if not os.path.exists(CHECKER):
-        print("  (tests/checker is not built: judged by the sums of tests/faults/judge.py alone)")
-        return []
+        return [f"{CHECKER} is missing: build it"]
     run = subprocess.run([CHECKER, path], capture_output=True, text=True, timeout=120, check=False)
     if run.returncode == 0:
         return []

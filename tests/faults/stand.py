@@ -33,6 +33,27 @@ class Stuck(AssertionError):
     """What was waited for did not come."""
 
 
+def note_rows(path, record):
+    """Every row of a broker that has stopped, and what SQLite says of the whole."""
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+    names = "t.name || '/' || p.partition || '/' || (j.id & 0x7fffffffff)"
+    joins = "JOIN partitions p ON p.slot=j.id>>43 JOIN topics t ON t.id=p.topic_id"
+    live = db.execute(f"SELECT {names}, payload, attempt, deaths, key, state, 0, j.id IN "
+                      f"(SELECT id FROM leases) FROM jobs j {joins}").fetchall()
+    ended = db.execute(f"SELECT {names}, payload, attempt, deaths, key, j.state, reason, 0 "
+                       f"FROM finished j {joins}").fetchall()
+    db.close()
+    for job, payload, attempt, deaths, key, state, reason, leased in live + ended:
+        more = {"key": key} if key else {}
+        if reason:
+            more["reason"] = REASONS[reason]
+        record("final", job=job, tag=payload.split(b" ", 1)[0].decode(),
+                    state="running" if leased else STATES[state], attempts=attempt,
+                    deaths=deaths, **more)
+    record("end", integrity=verdict)
+
+
 class Child:
     """A process whose standard output is read by the stand."""
 
@@ -217,26 +238,7 @@ class Stand:
         code = self.broker.process.wait(PATIENCE_S)
         if code != 0:
             raise Stuck(f"the broker ended with {code}: {self.last_words()}")
-        self.note_rows()
-
-    def note_rows(self):
-        db = sqlite3.connect(f"file:{self.data}/shard-0.db?mode=ro", uri=True)
-        verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
-        names = "t.name || '/' || p.partition || '/' || (j.id & 0x7fffffffff)"
-        joins = "JOIN partitions p ON p.slot=j.id>>43 JOIN topics t ON t.id=p.topic_id"
-        live = db.execute(f"SELECT {names}, payload, attempt, deaths, key, state, 0, j.id IN "
-                          f"(SELECT id FROM leases) FROM jobs j {joins}").fetchall()
-        ended = db.execute(f"SELECT {names}, payload, attempt, deaths, key, j.state, reason, 0 "
-                           f"FROM finished j {joins}").fetchall()
-        db.close()
-        for job, payload, attempt, deaths, key, state, reason, leased in live + ended:
-            more = {"key": key} if key else {}
-            if reason:
-                more["reason"] = REASONS[reason]
-            self.record("final", job=job, tag=payload.split(b" ", 1)[0].decode(),
-                        state="running" if leased else STATES[state], attempts=attempt,
-                        deaths=deaths, **more)
-        self.record("end", integrity=verdict)
+        note_rows(f"{self.data}/shard-0.db", self.record)
         self.file.flush()
 
     def close(self, keep=False):
