@@ -29,6 +29,8 @@ struct WalState {
   Synced written;               // up to the last commit that was written
   std::uint32_t promised = 0;   // frames of it that the mark names
   std::size_t frame_bytes = 0;  // 0: the log's header has not been seen yet
+  // A write or a sync of it failed: what a later sync says of it proves nothing.
+  bool failed = false;
 };
 
 // SQLite allocates it, with room for the layer below behind it.
@@ -117,6 +119,7 @@ int write_wal(sqlite3_file* f, const void* from, int bytes, sqlite3_int64 at) {
     return code;
   }
   const int code = file.real->pMethods->xWrite(file.real, from, bytes, at);
+  wal.failed |= code != SQLITE_OK;
   if (code != SQLITE_OK) return code;
   if (begins_anew && bytes == wal_header_bytes) learn_wal_header(wal, data);
   if (frame_header && big_endian(data + frame_commit_at) != 0) {
@@ -130,7 +133,8 @@ int sync_wal(sqlite3_file* f, int flags) {
   CheckedFile& file = self(f);
   WalState& wal = *file.wal;
   const int code = file.real->pMethods->xSync(file.real, flags);
-  if (code != SQLITE_OK || wal.written.frames <= wal.promised) return code;
+  wal.failed |= code != SQLITE_OK;
+  if (wal.failed || wal.written.frames <= wal.promised) return code;
   wal.promised = wal.written.frames;
   return wal.mark.promise(wal.written);
 }
