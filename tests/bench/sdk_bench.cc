@@ -1,7 +1,8 @@
 // Load on a broker through the SDK: what an application gets.
 //   bench_sdk produce broker=E jobs=N payload=B producers=N window=JOBS tally=T [single=1]
 //             [topic=T] [keys=N] [priorities=1] [delay_ms=N]
-//   bench_sdk work    broker=E jobs=N tally=T concurrency=N prefetch=N [topic=T] [result=BYTES]
+//   bench_sdk work    broker=E jobs=N tally=T concurrency=N prefetch=N [workers=N] [topic=T]
+//             [result=BYTES]
 //   bench_sdk idle    broker=E workers=N     connected until its standard input ends
 #include "options.h"
 #include "tally.h"
@@ -84,42 +85,49 @@ void produce(const bench::Options& options, Tally& tally) {
   std::printf("{\"per_s\": %.1f}\n", static_cast<double>(jobs) / tally.seconds_since_begin());
 }
 
-void work(const bench::Options& options, Tally& tally) {
-  const int concurrency = static_cast<int>(options.number("concurrency", 5));
-  const std::string result(options.number("result"), 'r');
-  std::mutex mutex;
-  std::condition_variable finished;
-  Worker worker({.connection = connection(options),
-                 .concurrency = concurrency,
-                 .prefetch = static_cast<int>(options.number("prefetch", 512))});
-  worker.handle(options.text("topic", "bench"), [&](JobContext&) {
-    tally.add(1);
-    if (tally.finished()) {
-      const std::lock_guard lock(mutex);
-      finished.notify_all();
-    }
-    return done(result);
-  });
-  worker.start();
-  say_ready();
-  constexpr std::chrono::milliseconds look{50};
-  std::unique_lock lock(mutex);
-  while (!tally.finished()) finished.wait_for(lock, look);
-  lock.unlock();
-  if (!worker.stop()) give_up("the last outcomes could not be told");
-}
-
-void idle(const bench::Options& options) {
+// Connected workers, all with one handler.
+std::vector<std::unique_ptr<Worker>> workers_of(const bench::Options& options,
+                                                const WorkerOptions& each, std::uint64_t count,
+                                                const Handler& handler) {
   std::vector<std::unique_ptr<Worker>> workers;
-  for (std::uint64_t i = 0; i < options.number("workers", 100); ++i) {
-    workers.push_back(std::make_unique<Worker>(
-        WorkerOptions{.connection = connection(options), .concurrency = 1}));
-    workers.back()->handle(options.text("topic", "bench"), [](JobContext&) { return done(); });
+  for (std::uint64_t i = 0; i < count; ++i) {
+    workers.push_back(std::make_unique<Worker>(each));
+    workers.back()->handle(options.text("topic", "bench"), handler);
     workers.back()->start();
   }
   const auto connected = [](const auto& worker) { return worker->connected(); };
   while (!std::all_of(workers.begin(), workers.end(), connected)) std::this_thread::yield();
   say_ready();
+  return workers;
+}
+
+void work(const bench::Options& options, Tally& tally) {
+  constexpr std::chrono::milliseconds look{50};
+  const std::string result(options.number("result"), 'r');
+  std::mutex mutex;
+  std::condition_variable finished;
+  const auto workers =
+      workers_of(options,
+                 {.connection = connection(options),
+                  .concurrency = static_cast<int>(options.number("concurrency", 5)),
+                  .prefetch = static_cast<int>(options.number("prefetch", 512))},
+                 options.number("workers", 1), [&](JobContext&) {
+                   tally.add(1);
+                   if (tally.finished()) finished.notify_all();
+                   return done(result);
+                 });
+  std::unique_lock lock(mutex);
+  while (!tally.finished()) finished.wait_for(lock, look);
+  lock.unlock();
+  for (const auto& worker : workers) {
+    if (!worker->stop()) give_up("the last outcomes could not be told");
+  }
+}
+
+void idle(const bench::Options& options) {
+  const auto workers =
+      workers_of(options, {.connection = connection(options), .concurrency = 1},
+                 options.number("workers", 100), [](JobContext&) { return done(); });
   while (std::getchar() != EOF) {
   }
 }
