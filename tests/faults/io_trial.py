@@ -105,7 +105,7 @@ class Trial:
         for _ in range(count):
             self.made += 1
             tags.append(f"j{self.made}")
-            size = self.rng.choice([10, 200, 200, 3_000])
+            size = self.rng.choice([10, 60, 100, 900])
             jobs.append({"payload": tags[-1].encode() + b" " + b"x" * size})
             self.record("enqueue", tag=tags[-1], by="p", topic="t")
         try:
@@ -153,10 +153,10 @@ class Trial:
                             outcome="discard" if outcome["outcome"] else "done")
 
     def operations(self, total):
-        """So many, half of them jobs enqueued, half of them jobs settled, ten or so a turn."""
+        """So many, half of them jobs enqueued, half of them jobs settled, some fifteen a turn."""
         producer, worker = self.client("producer"), self.client("worker")
         while self.made < total // 2:
-            count = self.rng.randrange(8, 13)
+            count = self.rng.randrange(12, 22)
             stored = self.enqueue(producer, min(count, total // 2 - self.made))
             producer.ask_any(JOBS, topic="t", limit=5)  # an answer, or an error: it only looks
             self.work(worker, stored)
