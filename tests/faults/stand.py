@@ -9,6 +9,7 @@ import random
 import selectors
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,12 @@ LIVE = ("scheduled", "available", "running", "retryable")
 PATIENCE_S = 30
 SETTINGS = "lease_ms = 800\nheartbeat_ms = 100\ngrace_ms_max = 500\n"
 TOPIC = '[[topic]]\nname = "t"\nhistory = true\nbackoff_ms_min = 20\nbackoff_ms_max = 100\n'
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
 class Stuck(AssertionError):
@@ -82,15 +89,18 @@ class Child:
 
 
 class Stand:
-    def __init__(self, seed, settings=SETTINGS, folder=None):
-        self.folder = folder or tempfile.mkdtemp(prefix="mr-faults-")
+    def __init__(self, seed, settings=SETTINGS, tcp=False):
+        self.folder = tempfile.mkdtemp(prefix="mr-faults-")
         self.rng, self.seed = random.Random(seed), seed
         self.endpoint = f"ipc://{self.folder}/s"
         self.data = f"{self.folder}/data"
         os.makedirs(self.data, exist_ok=True)
+        self.port = free_port() if tcp else 0
+        more = f', "tcp://127.0.0.1:{self.port}"' if tcp else ""
+        self.proxy, self.bad_endpoint, self.network = None, "", {}
         self.config = f"{self.folder}/c.toml"
         with open(self.config, "w") as file:
-            file.write(f'[broker]\ndata_dir = "{self.data}"\nlisten = ["{self.endpoint}"]\n'
+            file.write(f'[broker]\ndata_dir = "{self.data}"\nlisten = ["{self.endpoint}"{more}]\n'
                        f"{settings}\n{TOPIC}")
         self.path = f"{self.folder}/history.jsonl"
         self.file = open(self.path, "w")
@@ -147,6 +157,21 @@ class Stand:
         self.broker.process.send_signal(signal.SIGKILL)
         self.broker.process.wait(PATIENCE_S)
         self.record("crash", of="broker")
+
+    def start_proxy(self):
+        """A bad network in front of the broker: who connects to bad_endpoint goes through it."""
+        self.proxy = Child(self, "proxy", [sys.executable, f"{HERE}/proxy.py", str(self.port),
+                                           str(self.seed)], self.take_fault)
+        self.pump(lambda: self.bad_endpoint, "the proxy listens", lambda: not self.proxy.alive())
+
+    def take_fault(self, line):
+        if line.startswith("port "):
+            self.bad_endpoint = f"tcp://127.0.0.1:{line[5:]}"
+        else:
+            self.network[line] = self.network.get(line, 0) + 1
+
+    def calm_network(self):
+        self.proxy.process.send_signal(signal.SIGUSR1)
 
     def start(self, role, endpoint=None):
         self.started += 1
@@ -242,8 +267,8 @@ class Stand:
         self.file.flush()
 
     def close(self, keep=False):
-        for child in [*self.children.values(), *([self.broker] if self.broker else [])]:
-            if child.alive():
+        for child in [*self.children.values(), self.broker, self.proxy]:
+            if child and child.alive():
                 child.process.send_signal(signal.SIGKILL)
                 child.process.wait(PATIENCE_S)
         self.file.close()
