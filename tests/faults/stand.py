@@ -108,7 +108,7 @@ class Stand:
         self.selector, self.children, self.broker, self.ready = (
             selectors.DefaultSelector(), {}, None, False)
         self.open_tags, self.held, self.started = {}, {}, 0
-        self.events, self.redelivered, self.counted, self.newest = 0, set(), {}, {}
+        self.events, self.counted, self.newest = 0, {}, {}
 
     # What is recorded.
 
@@ -132,9 +132,6 @@ class Stand:
             if token < self.newest.get(job, token):
                 return  # it came late: somebody else has it by now
             self.newest[job] = token
-            for worker, jobs in self.held.items():
-                if worker != event["by"] and job in jobs:
-                    self.redelivered.add((worker, job))
             self.held.setdefault(event["by"], {})[job] = token
         elif kind == "settle":
             self.held.get(event["by"], {}).pop(event["job"], None)
