@@ -150,6 +150,17 @@ Expected<Database> Database::open(const std::string& path, bool read_only, const
   return db;
 }
 
+Expected<Database> Database::open_uri(const std::string& uri) {
+  Database db;
+  db.path_ = uri;
+  const int mode = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(uri.c_str(), &db.handle_, mode, nullptr) != SQLITE_OK) {
+    return tl::unexpected(db.failure("opening"));
+  }
+  sqlite3_extended_result_codes(db.handle_, 1);
+  return db;
+}
+
 Failure Database::failure(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_);
   const FailureKind kind = kind_of(code);

@@ -62,6 +62,8 @@ class Database {
 
   [[nodiscard]] static Expected<Database> open(const std::string& path, bool read_only,
                                                const char* vfs);
+  // Read-only, by SQLite's own form of a path with options: file:PATH?immutable=1
+  [[nodiscard]] static Expected<Database> open_uri(const std::string& uri);
   [[nodiscard]] Expected<void> execute(const std::string& sql);
   [[nodiscard]] Expected<std::int64_t> number(const std::string& sql);
   [[nodiscard]] Expected<std::string> text(const std::string& sql);

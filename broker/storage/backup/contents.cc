@@ -1,0 +1,197 @@
+#include "storage/backup/contents.h"
+
+#include "storage/files.h"
+#include "storage/migrations.h"
+#include "storage/sqlite_handle.h"
+#include "storage/sqlite_schema.h"
+
+#include <filesystem>
+
+namespace millrace::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* wrongs_max = "20";  // of one kind, in one file
+
+// A file without a log beside it is read as it lies there: SQLite makes no file next to it, which
+// it otherwise would, and could not in a folder that is read-only.
+Expected<Database> open_still(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) {
+    return tl::unexpected(Failure{FailureKind::io, "there is no file " + path});
+  }
+  const bool has_log = real_files().size(path + "-wal").value_or(0) > 0;
+  std::string uri = "file:";
+  for (const char ch : path) {
+    if (ch == '%' || ch == '?' || ch == '#') {
+      uri += ch == '%' ? "%25" : ch == '?' ? "%3f" : "%23";
+    } else {
+      uri += ch;
+    }
+  }
+  auto db = Database::open_uri(uri + (has_log ? "?mode=ro" : "?mode=ro&immutable=1"));
+  if (!db) return db;
+  if (auto set = db->execute("PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; "
+                             "PRAGMA busy_timeout=1000; PRAGMA cell_size_check=ON;");
+      !set) {
+    return tl::unexpected(set.error());
+  }
+  return db;
+}
+
+Expected<std::vector<NextSequence>> sequences_of(Database& db) {
+  Statement rows(db.get(),
+                 "SELECT t.name, p.partition, p.next_seq FROM partitions p "
+                 "JOIN topics t ON t.id=p.topic_id ORDER BY t.name, p.partition");
+  std::vector<NextSequence> found;
+  while (rows.row()) {
+    found.push_back({std::string(rows.bytes(0)), static_cast<std::uint64_t>(rows.number(1)),
+                     static_cast<std::uint64_t>(rows.number(2))});
+  }
+  if (rows.failed() || !rows.valid()) return tl::unexpected(db.failure("reading"));
+  return found;
+}
+
+Expected<ShardContents> contents_of(Database& db) {
+  ShardContents contents;
+  const std::pair<std::uint64_t*, const char*> numbers[] = {
+      {&contents.schema, "PRAGMA user_version"},
+      {&contents.epoch, "SELECT coalesce((SELECT value FROM meta WHERE key='epoch'), 0)"},
+      {&contents.jobs, "SELECT count(*) FROM jobs"},
+      {&contents.finished, "SELECT count(*) FROM finished"}};
+  for (const auto& [to, sql] : numbers) {
+    const auto number = db.number(sql);
+    if (!number) return tl::unexpected(number.error());
+    *to = static_cast<std::uint64_t>(*number);
+  }
+  auto sequences = sequences_of(db);
+  if (!sequences) return tl::unexpected(sequences.error());
+  contents.sequences = std::move(*sequences);
+  return contents;
+}
+
+// Rows of text: each is a thing that is wrong.
+void add_rows(Database& db, const std::string& sql, const std::string& before,
+              std::vector<std::string>& wrongs) {
+  Statement rows(db.get(), sql);
+  while (rows.row()) wrongs.push_back(before + std::string(rows.bytes(0)));
+  if (rows.failed() || !rows.valid()) wrongs.push_back(db.failure("reading").message);
+}
+
+Expected<std::string> schema_text(Database& db) {
+  return db.text(
+      "SELECT coalesce(group_concat(sql, char(10)), '') FROM (SELECT sql FROM sqlite_schema "
+      "WHERE sql IS NOT NULL ORDER BY type, name)");
+}
+
+// The schema as the migrations make it, up to that version.
+Expected<std::string> schema_of_version(std::size_t version) {
+  auto db = Database::open(":memory:", false, nullptr);
+  if (!db) return tl::unexpected(db.error());
+  for (std::size_t at = 0; at < version; ++at) {
+    if (auto done = db->execute(migrations()[at]); !done) return tl::unexpected(done.error());
+  }
+  return schema_text(*db);
+}
+
+void check_schema(Database& db, const std::string& path, std::vector<std::string>& wrongs) {
+  const auto application = db.number("PRAGMA application_id");
+  const auto version = db.number("PRAGMA user_version");
+  if (!application || !version) {
+    wrongs.push_back((application ? version : application).error().message);
+    return;
+  }
+  if (*application != application_id) {
+    wrongs.push_back(path + " is not a database of Millrace");
+    return;
+  }
+  if (*version < 1 || *version > static_cast<std::int64_t>(migrations().size())) {
+    wrongs.push_back(path + " has schema " + std::to_string(*version) +
+                     ", this version knows 1 to " + std::to_string(migrations().size()));
+    return;
+  }
+  const auto wanted = schema_of_version(static_cast<std::size_t>(*version));
+  const auto found = schema_text(db);
+  if (!wanted || !found) {
+    wrongs.push_back((wanted ? found : wanted).error().message);
+  } else if (*wanted != *found) {
+    wrongs.push_back(path + " says schema " + std::to_string(*version) +
+                     ", and its tables are not those of it");
+  }
+}
+
+// Each partition's counters, which are written in the commits of the rows they count.
+constexpr const char* counters_sql = R"sql(
+WITH here AS (
+  SELECT id >> 43 AS slot, count(*) AS live, sum(state = 0) AS scheduled, sum(state = 4) AS retryable,
+         max(id & 0x7fffffffff) AS seq FROM jobs GROUP BY 1),
+ended AS (
+  SELECT id >> 43 AS slot, sum(state = 7) AS dead, max(id & 0x7fffffffff) AS seq
+    FROM finished GROUP BY 1),
+sums AS (
+  SELECT t.name || '/' || p.partition AS part, p.*,
+         coalesce(h.live, 0) AS live_rows, coalesce(h.scheduled, 0) AS scheduled_rows,
+         coalesce(h.retryable, 0) AS retryable_rows, coalesce(e.dead, 0) AS dead_rows,
+         max(coalesce(h.seq, 0), coalesce(e.seq, 0)) AS seq
+    FROM partitions p LEFT JOIN topics t ON t.id = p.topic_id
+         LEFT JOIN here h ON h.slot = p.slot LEFT JOIN ended e ON e.slot = p.slot)
+SELECT 'partition ' || part || ' counts ' || live || ' live, ' || scheduled || ' scheduled, ' ||
+       retryable || ' retryable, ' || dead || ' dead; its rows are ' || live_rows || ', ' ||
+       scheduled_rows || ', ' || retryable_rows || ', ' || dead_rows
+  FROM sums WHERE (live, scheduled, retryable, dead) IS NOT
+                  (live_rows, scheduled_rows, retryable_rows, dead_rows)
+UNION ALL
+SELECT 'partition ' || part || ' would give number ' || next_seq || ' next, and has job ' || seq
+  FROM sums WHERE seq >= next_seq
+UNION ALL
+SELECT 'partition in slot ' || slot || ' is of topic ' || topic_id || ', which is not there'
+  FROM sums WHERE part IS NULL
+UNION ALL
+SELECT 'rows of jobs in slot ' || slot || ', which no partition has'
+  FROM (SELECT slot FROM here UNION SELECT slot FROM ended)
+ WHERE slot NOT IN (SELECT slot FROM partitions)
+UNION ALL
+SELECT count(*) || ' leases of jobs that are not there'
+  FROM leases WHERE id NOT IN (SELECT id FROM jobs) HAVING count(*) > 0
+LIMIT )sql";
+
+}  // namespace
+
+Expected<ShardContents> read_contents(const std::string& path) {
+  auto db = open_still(path);
+  if (!db) return tl::unexpected(db.error());
+  return contents_of(*db);
+}
+
+SoundFile check_shard(const std::string& path) {
+  SoundFile sound;
+  auto db = open_still(path);
+  if (!db) {
+    sound.wrongs.push_back(db.error().message);
+    return sound;
+  }
+  // One moment of a file that may be written to.
+  if (auto begun = db->execute("BEGIN"); !begun) {
+    sound.wrongs.push_back(begun.error().message);
+    return sound;
+  }
+  check_schema(*db, path, sound.wrongs);
+  if (!sound.wrongs.empty()) return sound;
+  add_rows(*db,
+           std::string("SELECT integrity_check FROM pragma_integrity_check(") + wrongs_max +
+               ") WHERE integrity_check <> 'ok'",
+           path + ": ", sound.wrongs);
+  // Of a file with broken pages the counters say nothing.
+  if (!sound.wrongs.empty()) return sound;
+  add_rows(*db, std::string(counters_sql) + wrongs_max, path + ": ", sound.wrongs);
+  auto contents = contents_of(*db);
+  if (contents) {
+    sound.contents = std::move(*contents);
+  } else {
+    sound.wrongs.push_back(contents.error().message);
+  }
+  return sound;
+}
+
+}  // namespace millrace::storage

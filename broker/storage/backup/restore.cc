@@ -1,0 +1,197 @@
+#include "storage/backup/restore.h"
+
+#include "storage/backup/disk.h"
+#include "storage/backup/verify.h"
+#include "storage/files.h"
+#include "storage/row_key.h"
+#include "storage/sqlite_handle.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+namespace millrace::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* staging_name = ".restore";
+constexpr const char* shards_file = "shards";  // the number that the folder was made with
+constexpr std::uint64_t epoch_max = (1U << 24U) - 1;
+
+Restored refuse(RestoreEnd end, std::string why) {
+  Restored refused;
+  refused.end = end;
+  refused.wrongs.push_back(std::move(why));
+  return refused;
+}
+Restored refuse(const Failure& failure) {
+  return refuse(failure.kind == FailureKind::busy ? RestoreEnd::not_free : RestoreEnd::disk,
+                failure.message);
+}
+
+bool is_shard_file(const std::string& name) {
+  return name.starts_with("shard-") && name.find(".db") != std::string::npos;
+}
+bool is_lock(const std::string& name) { return name.ends_with(".lock"); }
+
+// What lies in the folder, but for what a restore or a broker that has gone leaves lying.
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    if (name != staging_name && !is_lock(name)) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+using Locks = std::vector<std::shared_ptr<void>>;
+
+// Of every shard that is there and every one that will be, so that no broker starts meanwhile.
+Expected<Locks> take_locks(const std::string& folder, std::size_t shards) {
+  std::vector<std::string> files;
+  for (std::size_t shard = 0; shard < shards; ++shard) files.push_back(shard_file(shard));
+  for (const auto& name : names_in(folder)) {
+    if (name.starts_with("shard-") && name.ends_with(".db")) files.push_back(name);
+  }
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  Locks locks;
+  for (const auto& file : files) {
+    auto lock = real_files().lock(folder + "/" + file);
+    if (!lock) return tl::unexpected(lock.error());
+    locks.push_back(std::move(*lock));
+  }
+  return locks;
+}
+
+std::string step(std::uint64_t gap) {
+  return "BEGIN IMMEDIATE;"
+         "UPDATE meta SET value = value + " +
+         std::to_string(epoch_gap) +
+         " WHERE key = 'epoch';"
+         "UPDATE partitions SET next_seq = next_seq + " +
+         std::to_string(gap) +
+         ";"
+         "DELETE FROM leases; DELETE FROM sessions; COMMIT;";
+}
+
+// A copy of one shard's file, moved on.
+Expected<void> stage(const std::string& from, const std::string& to, std::uint64_t gap) {
+  if (auto done = copy_file_synced(from, to); !done) return done;
+  {
+    auto db = Database::open(to, false, nullptr);
+    if (!db) return tl::unexpected(db.error());
+    // The file is alone until it is in its place: without a log, so that nothing lies beside it.
+    const auto mode = db->text("PRAGMA journal_mode=DELETE");
+    if (!mode) return tl::unexpected(mode.error());
+    if (auto done = db->execute("PRAGMA synchronous=FULL;" + step(gap)); !done) return done;
+    const auto left = db->number("SELECT coalesce(max(next_seq), 0) FROM partitions");
+    if (!left) return tl::unexpected(left.error());
+    const auto epoch = db->number("SELECT coalesce(max(value), 0) FROM meta WHERE key='epoch'");
+    if (!epoch) return tl::unexpected(epoch.error());
+    if (*left >= seq_mask - static_cast<std::int64_t>(seq_gap_max) ||
+        static_cast<std::uint64_t>(*epoch) >= epoch_max) {
+      return tl::unexpected(
+          Failure{FailureKind::io, from + " has been restored so often that its numbers are used "
+                                          "up: drain it, and start on an empty folder"});
+    }
+  }
+  return sync_path(to);
+}
+
+Expected<void> stage_all(const std::string& backup, const Manifest& manifest,
+                         const std::string& staging, std::uint64_t gap) {
+  std::error_code error;
+  fs::remove_all(staging, error);
+  if (auto made = make_folder(staging); !made) return made;
+  for (const auto& shard : manifest.shards) {
+    const std::string from = backup + "/" + shard.file;
+    if (auto done = stage(from, staging + "/" + shard.file, gap); !done) return done;
+  }
+  return write_synced(staging + "/" + shards_file, std::to_string(manifest.shards.size()) + "\n");
+}
+
+// Sets aside what lies there and puts the new files in its place. A folder where this was cut off
+// says so by its mark.
+Expected<void> swap_in(const std::string& data_dir, const std::string& staging,
+                       const std::string& aside) {
+  const std::string mark = data_dir + "/" + restoring_file;
+  if (auto done = write_synced(mark, "a restore was cut off: do it again, with --replace\n");
+      !done) {
+    return done;
+  }
+  if (auto done = sync_path(data_dir); !done) return done;
+  if (!aside.empty()) {
+    if (auto made = make_folder(aside); !made) return made;
+    for (const auto& name : names_in(data_dir)) {
+      if (!is_shard_file(name) && name != shards_file) continue;
+      const auto from = data_dir + "/" + name;
+      if (auto done = rename_synced(from, aside + "/" + name); !done) return done;
+    }
+  }
+  for (const auto& name : names_in(staging)) {
+    const auto to = data_dir + "/" + name;
+    if (auto done = rename_synced(staging + "/" + name, to); !done) return done;
+  }
+  std::error_code error;
+  fs::remove(staging, error);
+  fs::remove(mark, error);
+  return sync_path(data_dir);
+}
+
+std::string in_the_way(const std::string& data_dir, const std::vector<std::string>& names) {
+  std::error_code error;
+  if (fs::exists(data_dir + "/" + restoring_file, error)) {
+    return "a restore into " + data_dir + " was cut off: do it again, with --replace";
+  }
+  return data_dir + " is not empty (" + names.front() +
+         "): name another folder, or say --replace to set aside the broker's files that lie there";
+}
+
+}  // namespace
+
+std::uint64_t seq_gap(std::int64_t age_ms) {
+  const std::uint64_t seconds = age_ms < 0 ? 0 : static_cast<std::uint64_t>(age_ms) / 1'000;
+  const std::uint64_t given = std::min(seconds * seq_gap_a_second, seq_gap_max);
+  // Whole thousands of millions, so that people see where the old numbers end.
+  return std::max((given + seq_gap_min - 1) / seq_gap_min * seq_gap_min, seq_gap_min);
+}
+
+Restored restore(const std::string& backup, const std::string& data_dir, bool replace,
+                 std::int64_t now_wall_ms) {
+  Verdict verdict = verify_backup(backup);
+  if (!verdict.found) {
+    return refuse(RestoreEnd::not_found, "there is no backup at " + backup + " (no " +
+                                             manifest_file + "): name the folder of one");
+  }
+  Restored restored;
+  if (!verdict.sound()) {
+    restored.end = RestoreEnd::damaged;
+    restored.wrongs = std::move(verdict.wrongs);
+    return restored;
+  }
+  restored.manifest = std::move(*verdict.manifest);
+  if (auto made = make_folder(data_dir); !made) return refuse(made.error());
+  const auto locks = take_locks(data_dir, restored.manifest.shards.size());
+  if (!locks) return refuse(locks.error());
+  const auto names = names_in(data_dir);
+  if (!names.empty() && !replace) {
+    return refuse(RestoreEnd::not_free, in_the_way(data_dir, names));
+  }
+  restored.seq_gap = seq_gap(now_wall_ms - restored.manifest.made_ms);
+  const std::string staging = data_dir + "/" + staging_name;
+  if (auto done = stage_all(backup, restored.manifest, staging, restored.seq_gap); !done) {
+    std::error_code error;
+    fs::remove_all(staging, error);
+    return refuse(done.error());
+  }
+  const bool before = std::any_of(names.begin(), names.end(), is_shard_file);
+  if (before) restored.replaced = data_dir + "/replaced-" + std::to_string(now_wall_ms);
+  if (auto done = swap_in(data_dir, staging, restored.replaced); !done) return refuse(done.error());
+  return restored;
+}
+
+}  // namespace millrace::storage
