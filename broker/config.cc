@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <limits>
 
 namespace millrace {
@@ -82,9 +83,38 @@ void check_address(File& file, const toml::node& node, const std::string& addres
   }
 }
 
+std::filesystem::path real_path(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+  // Without the empty last part of a path that ends in a slash.
+  return real.has_filename() ? real : real.parent_path();
+}
+
+bool lies_in(const std::filesystem::path& inner, const std::filesystem::path& outer) {
+  const auto [left, right] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return left == outer.end();
+}
+
+// After data_dir. What happens to the one folder must not happen to the other.
+void read_backup_dir(File& file, const toml::table& t, Config& c) {
+  const toml::node* node = t.get("backup_dir");
+  if (node == nullptr) return;
+  c.backup_dir = node->value_exact<std::string>().value_or("");
+  if (c.backup_dir.empty()) {
+    return file.wrong(node->source(), "backup_dir is the path of a folder");
+  }
+  if (c.data_dir.empty()) return;
+  const auto data = real_path(c.data_dir), backup = real_path(c.backup_dir);
+  if (lies_in(backup, data) || lies_in(data, backup)) {
+    file.wrong(node->source(),
+               "backup_dir and data_dir lie in one another: name a folder apart, best of all on "
+               "another disk");
+  }
+}
+
 void read_broker(File& file, const toml::table& t, Config& c) {
   file.known(t, {"data_dir", "listen", "shards", "allow_new_topics", "lease_ms", "heartbeat_ms",
-                 "grace_ms_max", "disk_free_bytes_min"});
+                 "grace_ms_max", "disk_free_bytes_min", "backup_dir"});
   file.number(t, "shards", 1, 64, c.shards);
   file.boolean(t, "allow_new_topics", c.allow_new_topics);
   file.number(t, "lease_ms", 100, ms_max, c.lease_ms);
@@ -99,6 +129,7 @@ void read_broker(File& file, const toml::table& t, Config& c) {
   } else {
     file.wrong(t.source(), "data_dir is missing: name the folder for the broker's files");
   }
+  read_backup_dir(file, t, c);
   const toml::node* listen = t.get("listen");
   if (listen == nullptr) return;
   c.listen.clear();

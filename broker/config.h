@@ -11,6 +11,7 @@ namespace millrace {
 
 struct Config {
   std::string data_dir;
+  std::string backup_dir;  // empty: BACKUP is refused
   std::vector<std::string> listen{"ipc:///run/millrace/millrace.sock"};
   std::uint32_t shards = 1;
   bool allow_new_topics = true;

@@ -3,10 +3,13 @@
 #include "admin/pages.h"
 #include "config.h"
 #include "log.h"
+#include "offline.h"
 #include "reload.h"
+#include "runtime/backup_thread.h"
 #include "runtime/broker.h"
 #include "runtime/clock.h"
 #include "runtime/log_hook.h"
+#include "storage/backup/restore.h"
 #include "storage/sqlite_store.h"
 
 #include <fmt/ranges.h>
@@ -17,6 +20,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -31,7 +35,12 @@ constexpr int exit_usage = 64, exit_store = 74, exit_config = 78;
 
 constexpr const char* usage =
     "usage: millraced --config FILE [--check-config]\n"
-    "exit codes: 0 clean, 64 usage, 74 the store or a socket refused, 78 configuration\n";
+    "       millraced --verify PATH [--json]\n"
+    "       millraced --restore BACKUP --data-dir DIR [--replace] [--json]\n"
+    "exit codes: 0 clean, 64 usage, 74 the store or a socket refused, 78 configuration\n"
+    "of --verify and --restore: 0 sound or done, 1 damaged, 2 nothing is there, 3 the folder is "
+    "not\n"
+    "free, 64 usage, 74 the disk refused\n";
 
 millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::uint32_t shard) {
   millrace::runtime::ShardOptions options;
@@ -71,13 +80,34 @@ void add_hooks(millrace::runtime::ShardOptions& options, Watchers& watchers) {
 
 using Shards = std::vector<std::unique_ptr<millrace::runtime::Broker>>;
 
+std::string shard_path(const millrace::Config& config, std::uint32_t shard) {
+  return config.data_dir + "/" + millrace::storage::shard_file(shard);
+}
+
+// Null where the settings name no folder for backups.
+std::unique_ptr<millrace::runtime::BackupThread> backup_desk(const millrace::Config& config,
+                                                             Watchers& watchers) {
+  if (config.backup_dir.empty()) return nullptr;
+  millrace::storage::BackupPlan plan{.folder = config.backup_dir,
+                                     .version = MILLRACE_VERSION,
+                                     .disk_free_bytes_min = config.disk_free_bytes_min};
+  for (std::uint32_t s = 0; s < config.shards; ++s) {
+    plan.shards.push_back({.path = shard_path(config, s)});
+  }
+  return std::make_unique<millrace::runtime::BackupThread>(
+      std::move(plan),
+      [&metrics = watchers.metrics](const millrace::runtime::BackupReport& report) {
+        metrics.on_backup(report);
+      });
+}
+
 // Empty when well, else a sentence.
 std::string start_shard(const millrace::Config& config, std::uint32_t shard, Watchers& watchers,
-                        Shards& shards) {
-  auto store = millrace::storage::open_sqlite(
-      {.path = config.data_dir + "/shard-" + std::to_string(shard) + ".db"});
+                        millrace::runtime::BackupDesk* backups, Shards& shards) {
+  auto store = millrace::storage::open_sqlite({.path = shard_path(config, shard)});
   if (!store) return store.error().message;
   auto options = options_of(config, shard);
+  options.backups = backups;
   add_hooks(options, watchers);
   shards.push_back(
       std::make_unique<millrace::runtime::Broker>(std::move(options), std::move(*store)));
@@ -153,6 +183,15 @@ int run_shards(const sigset_t& signals, const std::string& path, millrace::Confi
   return code;
 }
 
+// Empty when well, else a sentence.
+std::string half_restored(const millrace::Config& config) {
+  std::error_code error;
+  const std::string mark = config.data_dir + "/" + millrace::storage::restoring_file;
+  if (!std::filesystem::exists(mark, error)) return {};
+  return "a restore into " + config.data_dir +
+         " was cut off, so that files may be missing: do it again, with --replace";
+}
+
 // Partitions are dealt to shards by their number, so that another number would look for jobs in the
 // wrong files. The folder remembers the one it was made with. Empty when it fits, else a sentence.
 std::string other_shards(const millrace::Config& config) {
@@ -185,13 +224,16 @@ int serve(const std::string& path, const millrace::Config& config) {
 
   Watchers watchers{.board = millrace::admin::Board(config.shards),
                     .http = !config.http_listen.empty()};
-  if (const auto wrong = other_shards(config); !wrong.empty()) {
+  for (const auto& wrong : {half_restored(config), other_shards(config)}) {
+    if (wrong.empty()) continue;
     spdlog::critical("{}", wrong);
     return exit_config;
   }
+  const auto backups = backup_desk(config, watchers);  // outlives the shards
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
-    if (const auto wrong = start_shard(config, s, watchers, shards); !wrong.empty()) {
+    if (const auto wrong = start_shard(config, s, watchers, backups.get(), shards);
+        !wrong.empty()) {
       spdlog::critical("{}", wrong);
       return exit_store;
     }
@@ -215,6 +257,7 @@ int serve(const std::string& path, const millrace::Config& config) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (const auto ended = millrace::run_offline(count, arguments)) return *ended;
   std::string path;
   bool check = false;
   for (int i = 1; i < count; ++i) {

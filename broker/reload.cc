@@ -10,6 +10,7 @@ std::vector<std::string> needs_restart(const Config& running, const Config& read
     if (before != after) keys.emplace_back(key);
   };
   compare("broker.data_dir", running.data_dir, read.data_dir);
+  compare("broker.backup_dir", running.backup_dir, read.backup_dir);
   compare("broker.listen", running.listen, read.listen);
   compare("broker.shards", running.shards, read.shards);
   compare("broker.allow_new_topics", running.allow_new_topics, read.allow_new_topics);

@@ -30,6 +30,11 @@ namespace millrace::cli {
 [[nodiscard]] int dead_requeue(const Options& options, Client& client);
 [[nodiscard]] int dead_purge(const Options& options, Client& client);
 
+[[nodiscard]] int backup(const Options& options, Client& client);
+// These two run millraced in this process's place: files are its own room.
+[[nodiscard]] int verify(const Options& options);
+[[nodiscard]] int restore(const Options& options);
+
 [[nodiscard]] int completion(const Options& options);
 
 }  // namespace millrace::cli

@@ -7,7 +7,7 @@ namespace {
 
 constexpr const char* words =
     "enqueue topics jobs job explain wait top status sessions create pause resume cancel dead "
-    "completion";
+    "backup verify restore completion";
 
 constexpr const char* bash = R"script(_millrace() {
   local here="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" known=""
@@ -15,6 +15,7 @@ constexpr const char* bash = R"script(_millrace() {
     millrace) known="WORDS" ;;
     dead) known="list show requeue purge" ;;
     completion) known="bash zsh fish" ;;
+    verify|restore|--data-dir) COMPREPLY=($(compgen -f -- "$here")); return ;;
     --state) known="scheduled available running retryable completed cancelled dead" ;;
     enqueue|topics|pause|resume|--topic)
       known="$(millrace topics --timeout 1s 2>/dev/null | awk 'NR > 1 {print $1}')" ;;
@@ -32,6 +33,7 @@ constexpr const char* fish = R"script(complete -c millrace -f -n __fish_use_subc
 complete -c millrace -f -n "__fish_seen_subcommand_from dead" -a "list show requeue purge"
 complete -c millrace -f -n "__fish_seen_subcommand_from enqueue topics pause resume" \
   -a "(millrace topics --timeout 1s 2>/dev/null | awk 'NR > 1 {print \$1}')"
+complete -c millrace -F -n "__fish_seen_subcommand_from verify restore"
 complete -c millrace -l json -d "JSON output"
 complete -c millrace -l broker -r -d "where millraced listens"
 )script";

@@ -36,7 +36,7 @@ const std::map<std::string_view, Command> commands{
     {"sessions", sessions},     {"top", top},       {"create", create},
     {"pause", pause},           {"resume", resume}, {"cancel", cancel},
     {"dead list", dead_list},   {"dead show", job}, {"dead requeue", dead_requeue},
-    {"dead purge", dead_purge},
+    {"dead purge", dead_purge}, {"backup", backup},
 };
 
 }  // namespace
@@ -48,6 +48,8 @@ int main(int count, char** arguments) {
   const Options options = read_options(count, arguments);
   if (options.command == "completion") return completion(options);
   if (options.command == "enqueue") return enqueue(options);
+  if (options.command == "verify") return verify(options);
+  if (options.command == "restore") return restore(options);
   millrace::Client client({.connection = connection_of(options), .timeout = options.timeout});
   return commands.at(options.command)(options, client);
 }

@@ -51,11 +51,14 @@ class Grammar {
     app.set_version_flag("--version", "millrace " MILLRACE_VERSION);
     app.footer(
         "exit codes: 0 done, 1 refused, 2 not found, 3 waited in vain or outcome unknown,\n"
-        "4 the job that was waited for ended dead or cancelled, 64 usage, 69 no broker");
+        "4 the job that was waited for ended dead or cancelled, 64 usage, 69 no broker;\n"
+        "verify and restore: 0 sound or done, 1 damaged, 2 nothing is there, 3 the folder is not\n"
+        "free, 71 no millraced to run, 74 the disk refused");
     enqueue();
     look();
     manage();
     dead();
+    backups();
   }
   CLI::App app{"Millrace from the command line: enqueue jobs, look at them, manage them.",
                "millrace"};
@@ -146,6 +149,25 @@ class Grammar {
       sub->add_flag("--all", o_.all, "every dead job of the topic");
       sub->add_flag("--yes", o_.yes, "do not ask");
     }
+  }
+
+  void backups() {
+    CLI::App* backup = command(&app, "backup", "back up every shard of a running broker");
+    backup->add_option("NAME", o_.topic,
+                       "of its folder in the broker's backup_dir; default auto-TIME (UTC)");
+    backup
+        ->add_option("--keep", o_.keep,
+                     "then remove older ones of its series (the name up to its last -) but so many")
+        ->check(CLI::Range(1, 10'000));
+    backup->add_flag("--detach", o_.detach, "do not wait until it is done");
+    CLI::App* verify =
+        command(&app, "verify", "whether a backup, a data folder or a shard's file is sound");
+    verify->add_option("PATH", o_.path)->required();
+    CLI::App* restore =
+        command(&app, "restore", "fill a data folder from a backup; no broker may run on it");
+    restore->add_option("BACKUP", o_.path, "the folder of one")->required();
+    restore->add_option("--data-dir", o_.data_dir, "the folder to fill")->required();
+    restore->add_flag("--replace", o_.replace, "set aside the broker's files that lie there");
   }
 
   Options& o_;

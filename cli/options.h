@@ -18,6 +18,7 @@ enum Exit : int {
   exit_not_done = 4,  // wait: it ended dead or cancelled
   exit_usage = 64,
   exit_unavailable = 69,
+  exit_no_program = 71,  // verify, restore: millraced cannot be run
 };
 
 struct Options {
@@ -40,6 +41,10 @@ struct Options {
   std::optional<int> partitions;
   std::optional<std::chrono::milliseconds> run_max, backoff_min, backoff_max;
   bool history = false;
+
+  std::string path, data_dir;  // of backups
+  std::uint64_t keep = 0;
+  bool replace = false, detach = false;
 };
 
 // Exits by itself for --help, --version and mistakes (64).

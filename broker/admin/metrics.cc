@@ -24,6 +24,10 @@ const Buckets& batch_buckets() {  // jobs
   return buckets;
 }
 
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
 // Whether that event ends a run: a job that was cancelled or expired while it waited has none.
 bool ends_run(const core::Event& event) {
   using core::EventKind;
@@ -56,7 +60,30 @@ Metrics::Metrics()
       commit_jobs_(prometheus::BuildHistogram()
                        .Name("millrace_commit_jobs")
                        .Help("Jobs enqueued and ended by one commit")
-                       .Register(registry_)) {}
+                       .Register(registry_)),
+      backups_(prometheus::BuildCounter()
+                   .Name("millrace_backups_total")
+                   .Help("Backups by how they ended, since the process started")
+                   .Register(registry_)),
+      backup_time_(gauge(registry_, "millrace_backup_last_timestamp_seconds",
+                         "When the newest whole backup was begun; 0: there is none")),
+      backup_seconds_(gauge(registry_, "millrace_backup_last_duration_seconds",
+                            "What the newest whole backup took")),
+      backup_bytes_(
+          gauge(registry_, "millrace_backup_last_bytes", "Size of the newest whole backup")) {
+  backups_.Add({{"outcome", "done"}});
+  backups_.Add({{"outcome", "failed"}});
+}
+
+void Metrics::on_backup(const runtime::BackupReport& report) {
+  const bool done = report.state == runtime::BackupState::done;
+  if (done || report.state == runtime::BackupState::failed) {
+    backups_.Add({{"outcome", done ? "done" : "failed"}}).Increment();
+  }
+  backup_time_.Set(static_cast<double>(report.last.made_ms) / 1'000);
+  backup_seconds_.Set(static_cast<double>(report.last.took_ms) / 1'000);
+  backup_bytes_.Set(static_cast<double>(report.last.bytes));
+}
 
 Metrics::Topics::iterator Metrics::find(std::string_view name) {
   const auto known = topics_.find(name);

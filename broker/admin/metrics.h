@@ -4,10 +4,12 @@
 #pragma once
 
 #include "admin/board.h"
+#include "runtime/backup_desk.h"
 #include "runtime/hooks.h"
 
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
+#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <array>
@@ -39,6 +41,8 @@ class Metrics {
 
   [[nodiscard]] TopicMetrics& topic(std::string_view name);
   [[nodiscard]] ShardMetrics shard(std::size_t shard);
+  // A backup was done or has failed; with state none, the last one of an earlier process.
+  void on_backup(const runtime::BackupReport& report);
   // The name, or other.
   [[nodiscard]] std::string label(std::string_view topic);
   // In the text format of Prometheus.
@@ -53,7 +57,9 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& run_seconds_;
   prometheus::Family<prometheus::Histogram>& commit_seconds_;
   prometheus::Family<prometheus::Histogram>& commit_jobs_;
-  std::mutex mutex_;  // guards topics_
+  prometheus::Family<prometheus::Counter>& backups_;
+  prometheus::Gauge &backup_time_, &backup_seconds_, &backup_bytes_;  // of the last whole one
+  std::mutex mutex_;                                                  // guards topics_
   Topics topics_;
 };
 

@@ -171,6 +171,10 @@ void dead(const Context& c, Parsed& out) {
   });
 }
 
+void backup(const Context& c, Parsed& out) {
+  with<wire::Backup>(c, out, [&](const wire::Backup& body) { out.backup = body; });
+}
+
 struct Row {
   wire::Verb verb;
   bool needs_session;
@@ -200,6 +204,8 @@ constexpr Row table[] = {
     {wire::Verb::dead_purge, true, dead},
     {wire::Verb::status, true, status},
     {wire::Verb::sessions, true, status},
+    {wire::Verb::backup, true, backup},
+    {wire::Verb::backup_status, true, status},
 };
 
 }  // namespace

@@ -35,6 +35,7 @@ struct Parsed {
   std::optional<core::Command> command;  // its request id is set by set_request()
   std::optional<Question> question;
   std::optional<Lookup> lookup;
+  std::optional<wire::Backup> backup;
   Error error;  // when refused
   bool refused = false;
 };

@@ -104,6 +104,11 @@ void Shard::take(const net::Incoming& message) {
     send(asked.peer, refused.verb, asked.correlation, refused.body);
     return;
   }
+  if (parsed.verb == wire::Verb::backup || parsed.verb == wire::Verb::backup_status) {
+    const auto answered = answer_backup(parsed, options_.backups);
+    send(asked.peer, answered.verb, asked.correlation, answered.body);
+    return;
+  }
   if (parsed.lookup) look_up(asked, *parsed.lookup);
   if (parsed.hello) welcome(message, parsed);
   if (session != nullptr && peer.worker && parsed.verb != wire::Verb::heartbeat) {

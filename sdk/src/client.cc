@@ -285,4 +285,18 @@ Result<std::vector<SessionView>> Client::sessions() {
   return views;
 }
 
+Result<BackupView> Client::backup(const std::string& name, std::uint64_t keep) {
+  wire::Backup body;
+  body.name = name;
+  body.keep = keep;
+  body.request = random_id();
+  return decoded<wire::BackupView, BackupView>(
+      impl_->one(0, wire::Verb::backup, wire::encode(body)), view_of_backup);
+}
+
+Result<BackupView> Client::backup_status() {
+  return decoded<wire::BackupView, BackupView>(
+      impl_->one(0, wire::Verb::backup_status, wire::encode(wire::Empty{})), view_of_backup);
+}
+
 }  // namespace millrace

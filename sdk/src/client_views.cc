@@ -74,6 +74,32 @@ ShardView view_of_shard(const wire::ShardView& told) {
   return view;
 }
 
+BackupView view_of_backup(const wire::BackupView& told) {
+  static constexpr std::pair<std::string_view, BackupState> states[] = {
+      {"none", BackupState::none},
+      {"running", BackupState::running},
+      {"done", BackupState::done},
+      {"failed", BackupState::failed}};
+  BackupView view;
+  for (const auto& [word, state] : states) {
+    if (word == told.state) view.state = state;
+  }
+  view.name = told.name;
+  view.code = told.code;
+  view.error = told.error;
+  view.shard = told.shard;
+  view.shards = told.shards;
+  view.copied_bytes = told.copied_bytes;
+  view.total_bytes = told.total_bytes;
+  view.took = span_of(told.took_ms);
+  view.removed = told.removed;
+  view.last_name = told.last_name;
+  view.last_at = time_of(told.last_ms);
+  view.last_took = span_of(told.last_took_ms);
+  view.last_bytes = told.last_bytes;
+  return view;
+}
+
 void add_topic(TopicView& sum, const wire::TopicView& told) {
   sum.topic = told.topic;
   sum.partitions = static_cast<int>(told.partitions);

@@ -282,6 +282,30 @@ void fields(F& f, SessionsOk& m) {
   f("sessions", m.sessions, must_up_to(topics_max));
 }
 template <typename F>
+void fields(F& f, Backup& m) {
+  f("name", m.name, must_up_to(word_bytes_max));
+  f("keep", m.keep, up_to(backups_kept_max));
+  f("request", m.request, Rule{});
+}
+template <typename F>
+void fields(F& f, BackupView& m) {
+  f("state", m.state, must_up_to(word_bytes_max));
+  f("name", m.name, up_to(word_bytes_max));
+  f("code", m.code, up_to(word_bytes_max));
+  f("error", m.error, an_error);
+  f("shard", m.shard, must);
+  f("shards", m.shards, must);
+  f("copied_bytes", m.copied_bytes, must);
+  f("total_bytes", m.total_bytes, must);
+  f("started_ms", m.started_ms, Rule{});
+  f("took_ms", m.took_ms, Rule{});
+  f("removed", m.removed, Rule{});
+  f("last_name", m.last_name, up_to(word_bytes_max));
+  f("last_ms", m.last_ms, Rule{});
+  f("last_took_ms", m.last_took_ms, Rule{});
+  f("last_bytes", m.last_bytes, Rule{});
+}
+template <typename F>
 void fields(F& f, ErrorBody& m) {
   f("code", m.code, must_up_to(word_bytes_max));
   f("message", m.message, must_up_to(sentence_bytes_max));

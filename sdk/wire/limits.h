@@ -30,6 +30,7 @@ inline constexpr std::size_t partitions_max = 256;
 inline constexpr std::uint64_t credit_max = 8'192;
 inline constexpr std::size_t batches_open_max = 64;  // of one producer at one shard
 inline constexpr std::uint64_t wait_ms_max = 60'000;
+inline constexpr std::uint64_t backups_kept_max = 10'000;
 inline constexpr int priority_max = 9;
 inline constexpr int priority_default = 5;
 inline constexpr std::uint64_t attempts_max_max = 1'000;

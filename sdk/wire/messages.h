@@ -37,6 +37,8 @@ enum class Verb : std::uint8_t {
   dead_purge = 81,
   status = 88,
   sessions = 89,
+  backup = 90,
+  backup_status = 91,
   ok = 128,
   error = 129,
   deliver = 130,
@@ -73,7 +75,8 @@ struct HelloOk {
   std::uint64_t shard = 0, lease_ms = 0, heartbeat_ms = 0, payload_bytes_max = 0;
   std::vector<std::uint64_t> lost;
 };
-struct Empty {};  // HEARTBEAT, GOODBYE, DRAIN, STATUS, SESSIONS and the OK that says nothing more
+// HEARTBEAT, GOODBYE, DRAIN, STATUS, SESSIONS, BACKUP_STATUS and the OK that says nothing more
+struct Empty {};
 
 struct Topology {
   std::vector<std::string_view> topics;
@@ -228,6 +231,19 @@ struct SessionView {
 };
 struct SessionsOk {
   std::vector<SessionView> sessions;
+};
+
+struct Backup {
+  std::string_view name;
+  std::uint64_t keep = 0;     // of its series; 0: remove none
+  std::optional<Id> request;  // the same in a resend
+};
+struct BackupView {  // what BACKUP and BACKUP_STATUS answer
+  std::string_view state, name, code, error;
+  std::uint64_t shard = 0, shards = 0, copied_bytes = 0, total_bytes = 0, started_ms = 0,
+                took_ms = 0, removed = 0;
+  std::string_view last_name;  // the newest that is whole
+  std::uint64_t last_ms = 0, last_took_ms = 0, last_bytes = 0;
 };
 
 struct ErrorBody {

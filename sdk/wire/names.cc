@@ -86,6 +86,8 @@ std::string_view verb_name(std::uint64_t verb) {
     case Verb::dead_purge: return "dead_purge";
     case Verb::status: return "status";
     case Verb::sessions: return "sessions";
+    case Verb::backup: return "backup";
+    case Verb::backup_status: return "backup_status";
     case Verb::ok: return "ok";
     case Verb::error: return "error";
     case Verb::deliver: return "deliver";

@@ -77,6 +77,22 @@ struct ShardView {
   bool accepting = true;
 };
 
+enum class BackupState : std::uint8_t { none, running, done, failed };
+struct BackupView {
+  BackupState state = BackupState::none;  // of the one that was begun last
+  std::string name;
+  std::string code, error;              // why it failed: docs/protocol.md, BACKUP_STATUS
+  std::uint64_t shard = 0, shards = 0;  // being copied, of so many
+  std::uint64_t copied_bytes = 0, total_bytes = 0;  // the total is an estimate until it is done
+  std::chrono::milliseconds took{0};
+  std::uint64_t removed = 0;  // older ones of its series
+  // The newest backup that is whole; none if last_name is empty.
+  std::string last_name;
+  std::chrono::system_clock::time_point last_at;
+  std::chrono::milliseconds last_took{0};
+  std::uint64_t last_bytes = 0;
+};
+
 struct JobFilter {
   std::optional<std::string> topic;
   std::optional<State> state;
@@ -125,6 +141,11 @@ class Client {
 
   [[nodiscard]] Result<std::vector<ShardView>> status();
   [[nodiscard]] Result<std::vector<SessionView>> sessions();
+
+  // Begins a backup of all shards in the broker's backup folder; it goes on without the client.
+  // keep: afterwards so many of its series stay (the name up to its last -); 0: all.
+  [[nodiscard]] Result<BackupView> backup(const std::string& name, std::uint64_t keep = 0);
+  [[nodiscard]] Result<BackupView> backup_status();
 
  private:
   class Impl;

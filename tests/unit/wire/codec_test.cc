@@ -97,6 +97,25 @@ TEST(Codec, AHelloWithWhatIsHeldAndATopologyComeBack) {
   EXPECT_EQ(back->topics, topology.topics);
 }
 
+TEST(Codec, ABackupViewComesBack) {
+  BackupView sent;
+  sent.state = "failed";
+  sent.name = "nightly-1";
+  sent.code = "disk_full";
+  sent.copied_bytes = 3;
+  sent.total_bytes = 4;
+  sent.last_name = "nightly-0";
+  sent.last_bytes = 5;
+  const std::string frame = encode(sent);
+  const auto got = decode<BackupView>(frame);
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(got->state, "failed");
+  EXPECT_EQ(got->code, "disk_full");
+  EXPECT_EQ(got->copied_bytes, 3U);
+  EXPECT_EQ(got->last_name, "nightly-0");
+  EXPECT_EQ(got->last_bytes, 5U);
+}
+
 TEST(Codec, UnknownKeysAreIgnoredAndNilIsAbsent) {
   // {"credit": 5, "new": [1, {}], "x": nil}
   const std::string frame = std::string("\x83\xa6") + "credit\x05\xa3" + "new\x92\x01\x80\xa1x\xc0";

@@ -31,7 +31,7 @@ const std::map<int, std::string (*)(std::string_view)> bodies{
     {35, again<Progress>},   {64, again<Topology>},   {66, again<TopicCreate>},
     {72, again<JobName>},    {73, again<Jobs>},       {76, again<Wait>},
     {80, again<DeadSelect>}, {129, again<ErrorBody>}, {130, again<Deliver>},
-    {131, again<Revoke>},
+    {131, again<Revoke>},    {90, again<Backup>},     {91, again<Empty>},
 };
 
 nlohmann::json vectors() {
