@@ -244,6 +244,9 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* f, int flags, int* fl
   std::array<unsigned char, 100> header{};
   if (file->real->pMethods->xRead(file->real, header.data(), header.size(), 0) == SQLITE_OK) {
     learn_header(*file, header.data());
+  } else if ((flags & SQLITE_OPEN_URI) != 0) {
+    const auto page_bytes = sqlite3_uri_int64(name, page_bytes_option, 0);
+    file->page_bytes = static_cast<std::size_t>(std::clamp<sqlite3_int64>(page_bytes, 0, 65'536));
   }
   return SQLITE_OK;
 }

@@ -150,9 +150,18 @@ Expected<Database> Database::open(const std::string& path, bool read_only, const
   return db;
 }
 
+std::string uri_of(const std::string& path) {
+  std::string uri = "file:";
+  for (const char ch : path) {
+    const bool special = ch == '%' || ch == '?' || ch == '#';
+    uri += !special ? std::string(1, ch) : ch == '%' ? "%25" : ch == '?' ? "%3f" : "%23";
+  }
+  return uri;
+}
+
 Expected<Database> Database::open_uri(const std::string& uri) {
   Database db;
-  db.path_ = uri;
+  db.path_ = uri.substr(uri.find(':') + 1, uri.find('?') - uri.find(':') - 1);
   const int mode = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
   if (sqlite3_open_v2(uri.c_str(), &db.handle_, mode, nullptr) != SQLITE_OK) {
     return tl::unexpected(db.failure("opening"));

@@ -51,6 +51,8 @@ class Statement {
   bool failed_ = false;
 };
 
+[[nodiscard]] std::string uri_of(const std::string& path);
+
 class Database {
  public:
   Database() = default;
@@ -62,7 +64,8 @@ class Database {
 
   [[nodiscard]] static Expected<Database> open(const std::string& path, bool read_only,
                                                const char* vfs);
-  // Read-only, by SQLite's own form of a path with options: file:PATH?immutable=1
+  // Read-only, by SQLite's own form of a path with options: uri_of(path) + "?immutable=1". What the
+  // connection attaches may be named so too.
   [[nodiscard]] static Expected<Database> open_uri(const std::string& uri);
   [[nodiscard]] Expected<void> execute(const std::string& sql);
   [[nodiscard]] Expected<std::int64_t> number(const std::string& sql);

@@ -1,7 +1,10 @@
 #include "storage/backup/contents.h"
 
+#include "storage/checked_vfs.h"
+#include "storage/file_check.h"
 #include "storage/files.h"
 #include "storage/migrations.h"
+#include "storage/page_checksum.h"
 #include "storage/sqlite_handle.h"
 #include "storage/sqlite_schema.h"
 
@@ -14,6 +17,16 @@ namespace fs = std::filesystem;
 
 constexpr const char* wrongs_max = "20";  // of one kind, in one file
 
+// A copy that SQLite's own shell made has room for the checksums and none in it; the start of a
+// broker writes them.
+bool copied_by_another(const std::string& path) {
+  std::string page = real_files().head(path, 65'536);
+  const auto* bytes = reinterpret_cast<const unsigned char*>(page.data());
+  const std::size_t page_bytes = page.size() < 100 ? 0 : page_bytes_of(bytes);
+  return page_bytes != 0 && page.size() >= page_bytes && bytes[reserved_at] == checksum_bytes &&
+         stored_checksum(bytes, page_bytes) == 0;
+}
+
 // A file without a log beside it is read as it lies there: SQLite makes no file next to it, which
 // it otherwise would, and could not in a folder that is read-only.
 Expected<Database> open_still(const std::string& path) {
@@ -22,15 +35,9 @@ Expected<Database> open_still(const std::string& path) {
     return tl::unexpected(Failure{FailureKind::io, "there is no file " + path});
   }
   const bool has_log = real_files().size(path + "-wal").value_or(0) > 0;
-  std::string uri = "file:";
-  for (const char ch : path) {
-    if (ch == '%' || ch == '?' || ch == '#') {
-      uri += ch == '%' ? "%25" : ch == '?' ? "%3f" : "%23";
-    } else {
-      uri += ch;
-    }
-  }
-  auto db = Database::open_uri(uri + (has_log ? "?mode=ro" : "?mode=ro&immutable=1"));
+  std::string uri = uri_of(path) + (has_log ? "?mode=ro" : "?mode=ro&immutable=1");
+  if (!copied_by_another(path)) uri += "&vfs=" + checked_vfs(real_files().vfs());
+  auto db = Database::open_uri(uri);
   if (!db) return db;
   if (auto set = db->execute("PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; "
                              "PRAGMA busy_timeout=1000; PRAGMA cell_size_check=ON;");
@@ -83,6 +90,14 @@ Expected<std::string> schema_text(Database& db) {
   return db.text(
       "SELECT coalesce(group_concat(sql, char(10)), '') FROM (SELECT sql FROM sqlite_schema "
       "WHERE sql IS NOT NULL ORDER BY type, name)");
+}
+
+// Whether the log of a broker that is gone still has every commit that was synced. That of one that
+// runs moves as it is read: it was looked at when that broker started.
+Expected<void> check_log(const std::string& path) {
+  if (copied_by_another(path) || real_files().size(path + "-wal").value_or(0) == 0) return {};
+  const auto lock = real_files().lock(path);
+  return lock ? check_file(real_files(), path) : Expected<void>();
 }
 
 // The schema as the migrations make it, up to that version.
@@ -166,6 +181,10 @@ Expected<ShardContents> read_contents(const std::string& path) {
 
 SoundFile check_shard(const std::string& path) {
   SoundFile sound;
+  if (auto log = check_log(path); !log) {
+    sound.wrongs.push_back(log.error().message);
+    return sound;
+  }
   auto db = open_still(path);
   if (!db) {
     sound.wrongs.push_back(db.error().message);

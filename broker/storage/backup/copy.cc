@@ -1,7 +1,9 @@
 #include "storage/backup/copy.h"
 
 #include "storage/backup/disk.h"
+#include "storage/checked_vfs.h"
 #include "storage/sqlite_handle.h"
+#include "storage/sqlite_schema.h"
 
 #include <sqlite3.h>
 
@@ -27,8 +29,14 @@ class Copying {
   Copying& operator=(const Copying&) = delete;
 
   Expected<void> run() {
+    const auto page_bytes = db_.number("PRAGMA page_size");
+    if (!page_bytes) return tl::unexpected(page_bytes.error());
+    std::string uri = uri_of(to_);
+    if (has_checksums(db_)) {
+      uri += std::string("?") + page_bytes_option + "=" + std::to_string(*page_bytes);
+    }
     Statement copy(db_.get(), "VACUUM INTO ?1");
-    copy.bind_text(1, to_);
+    copy.bind_text(1, uri);
     if (copy.run()) return sync_path(to_);
     if (failure_) return tl::unexpected(*failure_);
     return tl::unexpected(db_.failure("copying to " + to_ + " from"));
@@ -62,8 +70,10 @@ class Copying {
   std::optional<Failure> failure_;
 };
 
+// With each page's checksum looked at: a backup must not keep damage for later.
 Expected<Database> open_source(const SqliteOptions& from) {
-  auto db = Database::open(from.path, true, from.files->vfs());
+  auto db =
+      Database::open_uri(uri_of(from.path) + "?mode=ro&vfs=" + checked_vfs(from.files->vfs()));
   if (!db) return db;
   // Not query_only: that would forbid the copy as well. The connection itself is read-only.
   if (auto set = db->execute("PRAGMA busy_timeout=1000; PRAGMA trusted_schema=OFF;"

@@ -2,6 +2,7 @@
 
 #include "storage/backup/disk.h"
 #include "storage/backup/verify.h"
+#include "storage/checked_vfs.h"
 #include "storage/files.h"
 #include "storage/row_key.h"
 #include "storage/sqlite_handle.h"
@@ -82,7 +83,7 @@ std::string step(std::uint64_t gap) {
 Expected<void> stage(const std::string& from, const std::string& to, std::uint64_t gap) {
   if (auto done = copy_file_synced(from, to); !done) return done;
   {
-    auto db = Database::open(to, false, nullptr);
+    auto db = Database::open(to, false, checked_vfs(nullptr).c_str());
     if (!db) return tl::unexpected(db.error());
     // The file is alone until it is in its place: without a log, so that nothing lies beside it.
     const auto mode = db->text("PRAGMA journal_mode=DELETE");
