@@ -98,6 +98,11 @@ void ClientCalls::on_turn(Clock::time_point /*now*/) {
   }
 }
 
+bool ClientCalls::idle() {
+  const std::lock_guard lock(mutex_);
+  return calls_.empty();
+}
+
 void ClientCalls::on_ready(std::size_t shard, const std::vector<std::uint64_t>& /*lost*/) {
   const std::lock_guard lock(mutex_);
   for (Call* call : calls_) {

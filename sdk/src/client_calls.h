@@ -40,6 +40,7 @@ class ClientCalls : Link::Owner {
  private:
   struct Call;
   void on_turn(Clock::time_point now) override;
+  [[nodiscard]] bool idle() override;
   void on_ready(std::size_t shard, const std::vector<std::uint64_t>& lost) override;
   void on_message(std::size_t shard, const wire::Header& header, std::string_view body) override;
   void start(Call& call);

@@ -9,19 +9,43 @@
 namespace millrace {
 
 void Delivery::progress(int percent, std::string_view note) {
-  const std::lock_guard lock(progress_mutex_);
+  const std::lock_guard lock(mutex_);
   progress_ =
       Progress{std::clamp(percent, 0, 100), std::string(note.substr(0, wire::note_bytes_max))};
 }
 
 std::optional<Delivery::Progress> Delivery::take_progress() {
-  const std::lock_guard lock(progress_mutex_);
+  const std::lock_guard lock(mutex_);
   return std::exchange(progress_, std::nullopt);
 }
 
+std::stop_token Delivery::stop() const {
+  const std::lock_guard lock(mutex_);
+  if (!stop_.stop_possible()) {
+    stop_ = std::stop_source();
+    if (reason_ != StopReason::none) stop_.request_stop();
+  }
+  return stop_.get_token();
+}
+
 void Delivery::request_stop(StopReason reason) {
-  StopReason none = StopReason::none;
-  if (reason_.compare_exchange_strong(none, reason)) stop_.request_stop();
+  std::stop_source stop(std::nostopstate);
+  {
+    const std::lock_guard lock(mutex_);
+    if (reason_ != StopReason::none) return;
+    reason_ = reason;
+    stop = stop_;
+  }
+  stop.request_stop();  // outside: its callbacks may ask us
+}
+
+void Delivery::reset() {
+  const std::lock_guard lock(mutex_);
+  stop_ = std::stop_source(std::nostopstate);
+  progress_.reset();
+  reason_ = StopReason::none;
+  running = gone = false;
+  run_until = Clock::time_point::max();
 }
 
 std::string_view to_string(StopReason reason) {

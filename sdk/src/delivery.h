@@ -25,7 +25,8 @@ class Delivery : public JobContext {
 
   // Guarded by the worker's mutex.
   bool running = false;
-  bool gone = false;  // the broker no longer takes its outcome
+  std::size_t slot = 0;  // among the running
+  bool gone = false;     // the broker no longer takes its outcome
   Clock::time_point run_until = Clock::time_point::max();
 
   [[nodiscard]] const JobId& id() const override { return where; }
@@ -38,12 +39,14 @@ class Delivery : public JobContext {
     return enqueued;
   }
   [[nodiscard]] std::chrono::milliseconds run_time_limit() const override { return run_max; }
-  [[nodiscard]] std::stop_token stop() const override { return stop_.get_token(); }
+  [[nodiscard]] std::stop_token stop() const override;
   [[nodiscard]] StopReason stop_reason() const override { return reason_; }
   void progress(int percent, std::string_view note) override;
 
   // The first reason stays.
   void request_stop(StopReason reason);
+  // As new, for another job; nobody else may know of it any more.
+  void reset();
   struct Progress {
     int percent = 0;
     std::string note;
@@ -51,10 +54,12 @@ class Delivery : public JobContext {
   [[nodiscard]] std::optional<Progress> take_progress();
 
  private:
-  std::stop_source stop_;
-  std::atomic<StopReason> reason_{StopReason::none};
-  std::mutex progress_mutex_;
+  mutable std::mutex mutex_;  // guards what follows
+  // Made when it is asked for: most handlers never do.
+  mutable std::stop_source stop_{std::nostopstate};
   std::optional<Progress> progress_;  // not sent yet
+
+  std::atomic<StopReason> reason_{StopReason::none};  // written under the mutex
 };
 
 }  // namespace millrace

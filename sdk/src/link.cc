@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zmq.h>
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <random>
 
@@ -15,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto turn_max = 100ms;
+constexpr auto turn_max = 100ms, idle_turn_max = 1'000ms;
 constexpr auto backoff_min = 50ms, backoff_max = 2'000ms;
 constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
 
@@ -23,6 +24,47 @@ std::string default_name() {
   char host[128] = "host";
   ::gethostname(host, sizeof host - 1);
   return std::string(host) + ":" + std::to_string(::getpid());
+}
+
+// What came: at most the two parts that a message has.
+struct Part {
+  Part() { zmq_msg_init(&message); }
+  ~Part() { zmq_msg_close(&message); }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+  [[nodiscard]] std::string_view view() {
+    return {static_cast<const char*>(zmq_msg_data(&message)), zmq_msg_size(&message)};
+  }
+  zmq_msg_t message{};
+};
+
+// A large body goes to ZeroMQ without a copy. The flag orders our writes before its thread's end of
+// them, where a sanitizer can see it.
+constexpr std::size_t copied_bytes_max = 1'024;
+struct Outgoing {
+  std::string body;
+  std::atomic<bool> handed{false};
+};
+void let_go(void* /*data*/, void* hint) {
+  auto* const outgoing = static_cast<Outgoing*>(hint);
+  (void)outgoing->handed.load(std::memory_order_acquire);
+  delete outgoing;
+}
+
+void send_body(void* socket, std::string&& body) {
+  if (body.size() <= copied_bytes_max) {
+    zmq_send(socket, body.data(), body.size(), ZMQ_DONTWAIT);
+    return;
+  }
+  auto outgoing = std::make_unique<Outgoing>();
+  outgoing->body = std::move(body);
+  zmq_msg_t message;
+  if (zmq_msg_init_data(&message, outgoing->body.data(), outgoing->body.size(), let_go,
+                        outgoing.get()) != 0) {
+    return;  // no memory: as a message that was lost
+  }
+  outgoing.release()->handed.store(true, std::memory_order_release);
+  if (zmq_msg_send(&message, socket, ZMQ_DONTWAIT) < 0) zmq_msg_close(&message);
 }
 
 }  // namespace
@@ -80,6 +122,7 @@ void Link::stop() {
 }
 
 void Link::wake() {
+  if (woken_.exchange(true)) return;
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
 }
@@ -88,13 +131,13 @@ bool Link::ready(std::size_t shard) const {
   return shard < shards_.size() && shards_[shard]->ready;
 }
 
-std::uint64_t Link::send(std::size_t index, wire::Verb verb, const std::string& body) {
+std::uint64_t Link::send(std::size_t index, wire::Verb verb, std::string body) {
   Shard& shard = *shards_[index];
   const std::uint64_t correlation = ++correlations_;
   const std::string header = wire::encode_header(verb, correlation);
   if (shard.socket == nullptr) return correlation;
   if (zmq_send(shard.socket, header.data(), header.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0) {
-    zmq_send(shard.socket, body.data(), body.size(), ZMQ_DONTWAIT);
+    send_body(shard.socket, std::move(body));
   }
   return correlation;
 }
@@ -193,28 +236,21 @@ void Link::keep_up(Shard& shard, Clock::time_point now) {
 
 void Link::receive(Shard& shard) {
   for (int budget = 1'024; budget > 0 && shard.socket != nullptr; --budget) {
-    std::string parts[2];
+    Part parts[wire::parts_max], dropped;
     std::size_t count = 0;
-    int more = 1;
-    while (more != 0) {
-      zmq_msg_t part;
-      zmq_msg_init(&part);
-      if (zmq_msg_recv(&part, shard.socket, ZMQ_DONTWAIT) < 0) {
-        zmq_msg_close(&part);
-        return;
-      }
-      if (count < 2)
-        parts[count].assign(static_cast<char*>(zmq_msg_data(&part)), zmq_msg_size(&part));
+    bool more = true;
+    while (more) {
+      Part& part = count < wire::parts_max ? parts[count] : dropped;
+      if (zmq_msg_recv(&part.message, shard.socket, ZMQ_DONTWAIT) < 0) return;
+      more = zmq_msg_more(&part.message) != 0;
       ++count;
-      more = zmq_msg_more(&part);
-      zmq_msg_close(&part);
     }
-    const auto header = wire::decode_header(parts[0]);
-    if (count == 2 && header) take(shard, *header, parts[1]);
+    const auto header = wire::decode_header(parts[0].view());
+    if (count == wire::parts_max && header) take(shard, *header, parts[1].view());
   }
 }
 
-void Link::take(Shard& shard, const wire::Header& header, const std::string& body) {
+void Link::take(Shard& shard, const wire::Header& header, std::string_view body) {
   shard.heard = Clock::now();
   const auto verb = static_cast<wire::Verb>(header.verb);
   if (verb == wire::Verb::error) {
@@ -225,27 +261,59 @@ void Link::take(Shard& shard, const wire::Header& header, const std::string& bod
     }
   }
   if (verb == wire::Verb::closing) return close(shard, backoff_min * 2);
-  if (header.correlation == shard.hello_sent && !shard.ready) {
-    const auto ok = wire::decode<wire::HelloOk>(body);
-    if (!ok) return close(shard, backoff_max);
-    shard.ready = true;
-    shard.backoff = backoff_min;
-    shard.heartbeat = std::chrono::milliseconds(ok->heartbeat_ms);
-    if (shard.index == 0 && !topology_.known()) ask_topology({});
-    return owner_.on_ready(shard.index, ok->lost);
-  }
+  if (header.correlation == shard.hello_sent && !shard.ready) return take_hello(shard, body);
   if (topology_asked_ != 0 && header.correlation == topology_asked_) {
-    topology_asked_ = 0;
-    if (verb != wire::Verb::ok || !topology_.update(body, topology_topics_)) return;
-    while (shards_.size() < topology_.shards().size()) {
-      auto next = std::make_unique<Shard>();
-      next->index = shards_.size();
-      next->endpoints = topology_.shards()[next->index];
-      shards_.push_back(std::move(next));
-    }
-    return owner_.on_topology();
+    return take_topology(verb, body);
   }
   owner_.on_message(shard.index, header, body);
+}
+
+void Link::take_hello(Shard& shard, std::string_view body) {
+  const auto ok = wire::decode<wire::HelloOk>(body);
+  if (!ok) return close(shard, backoff_max);
+  shard.ready = true;
+  shard.backoff = backoff_min;
+  shard.heartbeat = std::chrono::milliseconds(ok->heartbeat_ms);
+  if (shard.index == 0 && !topology_.known()) ask_topology({});
+  owner_.on_ready(shard.index, ok->lost);
+}
+
+void Link::take_topology(wire::Verb verb, std::string_view body) {
+  topology_asked_ = 0;
+  if (verb != wire::Verb::ok || !topology_.update(body, topology_topics_)) return;
+  while (shards_.size() < topology_.shards().size()) {
+    auto next = std::make_unique<Shard>();
+    next->index = shards_.size();
+    next->endpoints = topology_.shards()[next->index];
+    shards_.push_back(std::move(next));
+  }
+  owner_.on_topology();
+}
+
+Clock::duration Link::rest() const {
+  Clock::duration longest = all_ready_ && owner_.idle() ? idle_turn_max : turn_max;
+  const auto now = Clock::now();
+  for (const auto& shard : shards_) {
+    longest = std::min(longest, shard->socket != nullptr
+                                    ? shard->heartbeat / 4
+                                    : std::max(shard->open_at - now, Clock::duration::zero()));
+  }
+  return longest;
+}
+
+void Link::wait_for_events() {
+  std::vector<zmq_pollitem_t> items{{nullptr, wake_fd_, ZMQ_POLLIN, 0}};
+  for (const auto& shard : shards_) {
+    if (shard->socket == nullptr) continue;
+    items.push_back({shard->socket, 0, ZMQ_POLLIN, 0});
+    items.push_back({shard->monitor, 0, ZMQ_POLLIN, 0});
+  }
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(rest()).count();
+  zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(wait));
+  if (items.front().revents == 0) return;
+  std::uint64_t drained = 0;
+  [[maybe_unused]] const auto got = ::read(wake_fd_, &drained, sizeof drained);
+  woken_.exchange(false);  // after the read: who wakes from here on writes again
 }
 
 void Link::run() {
@@ -256,16 +324,7 @@ void Link::run() {
     owner_.on_turn(now);
     all_ready_ = topology_.known() && std::all_of(shards_.begin(), shards_.end(),
                                                   [](const auto& s) { return s->ready; });
-    std::vector<zmq_pollitem_t> items{{nullptr, wake_fd_, ZMQ_POLLIN, 0}};
-    for (const auto& shard : shards_) {
-      if (shard->socket == nullptr) continue;
-      items.push_back({shard->socket, 0, ZMQ_POLLIN, 0});
-      items.push_back({shard->monitor, 0, ZMQ_POLLIN, 0});
-    }
-    const bool unready = !all_ready_;
-    zmq_poll(items.data(), static_cast<int>(items.size()), unready ? 10 : turn_max.count());
-    std::uint64_t drained = 0;
-    [[maybe_unused]] const auto got = ::read(wake_fd_, &drained, sizeof drained);
+    wait_for_events();
     for (std::size_t i = 0; i < shards_.size(); ++i) receive(*shards_[i]);
     for (auto& shard : shards_) {
       if (disconnected(*shard)) close(*shard, backoff_min);

@@ -38,8 +38,11 @@ class Link {
                             std::string_view body) = 0;
     virtual void on_topology() {}
     virtual std::vector<Held> held(std::size_t /*shard*/) { return {}; }
-    // Each turn: after messages, after wake(), and at least each turn_max.
+    // Each turn: after messages, after wake(), and at least each 100 ms, or each second while
+    // idle().
     virtual void on_turn(Clock::time_point now) = 0;
+    // Nothing to do but on a message or a wake().
+    [[nodiscard]] virtual bool idle() = 0;
   };
 
   Link(ConnectionOptions options, wire::Role role, Owner& owner);
@@ -51,7 +54,7 @@ class Link {
   void stop();
   void wake();
 
-  std::uint64_t send(std::size_t index, wire::Verb verb, const std::string& body);
+  std::uint64_t send(std::size_t index, wire::Verb verb, std::string body);
   void ask_topology(const std::vector<std::string>& topics);
   void reconnect(std::size_t shard);
   [[nodiscard]] bool ready(std::size_t shard) const;
@@ -72,7 +75,11 @@ class Link {
   void hello(Shard& shard);
   void keep_up(Shard& shard, Clock::time_point now);
   void receive(Shard& shard);
-  void take(Shard& shard, const wire::Header& header, const std::string& body);
+  void take(Shard& shard, const wire::Header& header, std::string_view body);
+  void take_hello(Shard& shard, std::string_view body);
+  void take_topology(wire::Verb verb, std::string_view body);
+  void wait_for_events();
+  [[nodiscard]] Clock::duration rest() const;  // how long to wait for events at the most
 
   ConnectionOptions options_;
   wire::Role role_;
@@ -87,6 +94,7 @@ class Link {
   void* context_ = nullptr;
   int wake_fd_ = -1;
   std::atomic<bool> stop_{false}, all_ready_{false};
+  std::atomic<bool> woken_{false};  // wake_fd_ is written and not yet read
   std::atomic<Clock::duration> last_turn_{};
   std::thread thread_;
 };

@@ -2,35 +2,26 @@
 // is answered, however often it is sent.
 #include <millrace/producer.h>
 
+#include "job_queue.h"
 #include "link.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
-#include <future>
 #include <map>
 #include <mutex>
-#include <set>
 
 namespace millrace {
 namespace {
 
 constexpr std::size_t batch_bytes_max = 4U << 20;
 
-struct Pending {
-  Job job;
-  Producer::Done done;
-  Clock::time_point deadline;
-  [[nodiscard]] std::size_t bytes() const { return job.payload.size() + job.headers.size() + 64; }
-};
-
 struct Batch {
   std::string topic;
   std::uint16_t partition = 0;
   std::uint64_t number = 0;
-  std::vector<Pending> jobs;
+  PendingList jobs;
   std::uint64_t correlation = 0;
   Clock::time_point sent{};
   Clock::time_point not_before{};  // asked to wait: nothing was stored
@@ -69,8 +60,9 @@ std::string encode_batch(const Batch& batch, const wire::Id& producer) {
   body.producer = producer;
   body.epoch = 1;
   body.batch = batch.number;
+  body.jobs.reserve(batch.jobs.size());
   for (const Pending& p : batch.jobs) {
-    wire::NewJob job;
+    wire::NewJob& job = body.jobs.emplace_back();
     job.payload = p.job.payload;
     job.key = p.job.key;
     job.headers = p.job.headers;
@@ -83,7 +75,6 @@ std::string encode_batch(const Batch& batch, const wire::Id& producer) {
       job.run_at_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(at, 0));
     }
     if (p.job.max_attempts) job.attempts_max = static_cast<std::uint64_t>(*p.job.max_attempts);
-    body.jobs.push_back(job);
   }
   return wire::encode(body);
 }
@@ -93,7 +84,9 @@ std::string encode_batch(const Batch& batch, const wire::Id& producer) {
 class Producer::Impl : Link::Owner {
  public:
   explicit Impl(ProducerOptions options)
-      : options_(std::move(options)), link_(options_.connection, wire::Role::producer, *this) {
+      : options_(std::move(options)),
+        queue_(options_.in_flight_jobs_max, options_.in_flight_bytes_max),
+        link_(options_.connection, wire::Role::producer, *this) {
     link_.start();
   }
   ~Impl() override {
@@ -101,10 +94,8 @@ class Producer::Impl : Link::Owner {
     for (auto& [shard, batches] : open_) {
       for (auto& [number, batch] : batches) end_unknown(batch);
     }
-    for (auto& p : take_queue()) reject_unsent(p);
-    for (auto& [topic, waiting] : waiting_) {
-      for (auto& p : waiting) reject_unsent(p);
-    }
+    for (auto& [topic, waiting] : waiting_) reject_unsent(std::move(waiting));
+    reject_unsent(queue_.take_all());
   }
 
   bool submit(Job&& job, Done&& done, bool wait) {
@@ -112,64 +103,54 @@ class Producer::Impl : Link::Owner {
       done(Enqueued{Outcome::rejected, {}, std::move(*wrong)});
       return true;
     }
-    Pending pending{std::move(job), std::move(done), Clock::now() + options_.deadline};
-    const std::size_t bytes = pending.bytes();
-    std::unique_lock lock(mutex_);
-    const auto room = [&] {
-      return jobs_ == 0 || (jobs_ < options_.in_flight_jobs_max &&
-                            bytes_ + bytes <= options_.in_flight_bytes_max);
-    };
-    if (!room() && !wait) return false;
-    room_.wait(lock, room);
-    ++jobs_;
-    bytes_ += bytes;
-    queue_.push_back(std::move(pending));
-    const bool first = queue_.size() == 1;
-    lock.unlock();
-    if (first) link_.wake();
-    return true;
+    const auto put =
+        queue_.put(std::move(job), std::move(done), Clock::now() + options_.deadline, wait);
+    if (put == JobQueue::Put::first) link_.wake();
+    return put != JobQueue::Put::no_room;
   }
 
-  bool flush(std::chrono::milliseconds timeout) {
-    std::unique_lock lock(mutex_);
-    return room_.wait_for(lock, timeout, [this] { return jobs_ == 0; });
-  }
+  bool flush(std::chrono::milliseconds timeout) { return queue_.wait_empty(timeout); }
   [[nodiscard]] bool connected() const { return link_.all_ready(); }
 
  private:
-  std::deque<Pending> take_queue() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(queue_, {});
+  // The seq of each job is one above that of the job before it.
+  void answer(PendingList&& jobs, Enqueued outcome) {
+    for (Pending& pending : jobs) {
+      pending.done(outcome);
+      ++outcome.id.seq;
+    }
+    queue_.give_back(std::move(jobs));
   }
-
-  void answered(Pending& p, Enqueued&& outcome) {
-    const std::size_t bytes = p.bytes();
-    p.done(outcome);
-    const std::lock_guard lock(mutex_);
-    --jobs_;
-    bytes_ -= bytes;
-    room_.notify_all();
-  }
-  void reject_unsent(Pending& p) {
-    answered(p,
-             {Outcome::rejected,
-              {},
-              {ErrorCode::unavailable,
-               "no broker was reached at " + link_.options().brokers.front() + ": nothing was sent",
-               {}}});
+  void reject_unsent(PendingList&& jobs) {
+    answer(std::move(jobs),
+           {Outcome::rejected,
+            {},
+            {ErrorCode::unavailable,
+             "no broker was reached at " + link_.options().brokers.front() + ": nothing was sent",
+             {}}});
   }
   void end_unknown(Batch& batch) {
-    for (auto& p : batch.jobs) {
-      answered(p, {Outcome::unknown,
-                   {},
-                   {ErrorCode::outcome_unknown,
-                    "the broker did not answer in time: the job may be stored",
-                    {}}});
+    sent_.erase(batch.correlation);
+    answer(std::move(batch.jobs), {Outcome::unknown,
+                                   {},
+                                   {ErrorCode::outcome_unknown,
+                                    "the broker did not answer in time: the job may be stored",
+                                    {}}});
+  }
+
+  // A run of jobs of one topic moves at once.
+  void sort_by_topic(PendingList&& arrived) {
+    while (!arrived.empty()) {
+      const std::string& topic = arrived.front().job.topic;
+      const auto end = std::find_if(std::next(arrived.begin()), arrived.end(),
+                                    [&topic](const Pending& p) { return p.job.topic != topic; });
+      PendingList& waiting = waiting_[topic];
+      waiting.splice(waiting.end(), arrived, arrived.begin(), end);
     }
   }
 
   void on_turn(Clock::time_point now) override {
-    for (auto& p : take_queue()) waiting_[p.job.topic].push_back(std::move(p));
+    sort_by_topic(queue_.take_all());
     for (auto at = waiting_.begin(); at != waiting_.end();) {
       expire_waiting(at->second, now);
       send_waiting(at->first, at->second);
@@ -195,14 +176,20 @@ class Producer::Impl : Link::Owner {
     }
   }
 
-  void expire_waiting(std::deque<Pending>& waiting, Clock::time_point now) {
-    while (!waiting.empty() && waiting.front().deadline <= now) {
-      reject_unsent(waiting.front());
-      waiting.pop_front();
-    }
+  [[nodiscard]] bool idle() override {
+    return waiting_.empty() && std::all_of(open_.begin(), open_.end(),
+                                           [](const auto& entry) { return entry.second.empty(); });
   }
 
-  void send_waiting(const std::string& topic, std::deque<Pending>& waiting) {
+  void expire_waiting(PendingList& waiting, Clock::time_point now) {
+    PendingList late;
+    while (!waiting.empty() && waiting.front().deadline <= now) {
+      late.splice(late.end(), waiting, waiting.begin());
+    }
+    if (!late.empty()) reject_unsent(std::move(late));
+  }
+
+  void send_waiting(const std::string& topic, PendingList& waiting) {
     if (waiting.empty() || !link_.topology().known()) return;
     const auto* owners = link_.topology().topic(topic);
     if (owners == nullptr) return link_.ask_topology({topic});
@@ -226,8 +213,7 @@ class Producer::Impl : Link::Owner {
           break;
         }
         bytes += waiting.front().bytes();
-        batch.jobs.push_back(std::move(waiting.front()));
-        waiting.pop_front();
+        batch.jobs.splice(batch.jobs.end(), waiting, waiting.begin());
       }
       Batch& placed = batches[batch.number] = std::move(batch);
       send(shard, placed);
@@ -240,6 +226,7 @@ class Producer::Impl : Link::Owner {
   void send(std::size_t shard, Batch& batch) {
     if (!link_.ready(shard)) return;
     batch.sent = Clock::now();
+    sent_.erase(batch.correlation);  // an answer to an earlier sending is lost, or comes again
     batch.correlation = link_.send(shard, wire::Verb::enqueue, encode_batch(batch, producer_));
     sent_[batch.correlation] = {shard, batch.number};
   }
@@ -261,10 +248,8 @@ class Producer::Impl : Link::Owner {
     if (static_cast<wire::Verb>(header.verb) == wire::Verb::ok) {
       const auto ok = wire::decode<wire::EnqueueOk>(body);
       if (!ok || ok->count != batch.jobs.size()) return;
-      for (std::size_t i = 0; i < batch.jobs.size(); ++i) {
-        answered(batch.jobs[i],
-                 {Outcome::stored, {batch.topic, batch.partition, ok->first_seq + i}, {}});
-      }
+      answer(std::move(batch.jobs),
+             {Outcome::stored, {batch.topic, batch.partition, ok->first_seq}, {}});
       batches.erase(at);
       return;
     }
@@ -287,30 +272,23 @@ class Producer::Impl : Link::Owner {
     if (code == ErrorCode::not_owner) {
       link_.topology().forget(batch.topic);
       auto& waiting = waiting_[batch.topic];
-      for (auto p = batch.jobs.rbegin(); p != batch.jobs.rend(); ++p) {
-        waiting.push_front(std::move(*p));
-      }
+      waiting.splice(waiting.begin(), batch.jobs);
       open_[shard].erase(at);
       return;
     }
     const bool unknown = code == ErrorCode::duplicate;
-    for (auto& p : batch.jobs) {
-      answered(
-          p, {unknown ? Outcome::unknown : Outcome::rejected,
-              {},
-              {code, std::string(error.message), std::chrono::milliseconds(error.retry_after_ms)}});
-    }
+    answer(std::move(batch.jobs),
+           {unknown ? Outcome::unknown : Outcome::rejected,
+            {},
+            {code, std::string(error.message), std::chrono::milliseconds(error.retry_after_ms)}});
     open_[shard].erase(at);
   }
 
   ProducerOptions options_;
-  std::mutex mutex_;  // guards queue_, jobs_, bytes_
-  std::condition_variable room_;
-  std::deque<Pending> queue_;
-  std::size_t jobs_ = 0, bytes_ = 0;
+  JobQueue queue_;
   // The link's thread only.
   wire::Id producer_ = random_id();
-  std::map<std::string, std::deque<Pending>> waiting_;
+  std::map<std::string, PendingList> waiting_;
   std::map<std::size_t, std::map<std::uint64_t, Batch>> open_;  // by shard and number
   std::map<std::size_t, std::uint64_t> numbers_;
   std::map<std::uint64_t, std::pair<std::size_t, std::uint64_t>> sent_;
@@ -328,20 +306,22 @@ Enqueued Producer::enqueue(Job job) {
 }
 
 std::vector<Enqueued> Producer::enqueue_all(std::vector<Job> jobs) {
-  std::vector<Enqueued> outcomes(jobs.size());
-  std::mutex mutex;
-  std::condition_variable all;
-  std::size_t left = jobs.size();
+  struct {
+    std::vector<Enqueued> outcomes;
+    std::mutex mutex;
+    std::condition_variable all;
+    std::size_t left;
+  } wait{std::vector<Enqueued>(jobs.size()), {}, {}, jobs.size()};
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    enqueue_async(std::move(jobs[i]), [&, i](const Enqueued& outcome) {
-      const std::lock_guard lock(mutex);
-      outcomes[i] = outcome;
-      if (--left == 0) all.notify_all();
+    enqueue_async(std::move(jobs[i]), [&wait, i](const Enqueued& outcome) {
+      const std::lock_guard lock(wait.mutex);
+      wait.outcomes[i] = outcome;
+      if (--wait.left == 0) wait.all.notify_all();
     });
   }
-  std::unique_lock lock(mutex);
-  all.wait(lock, [&left] { return left == 0; });
-  return outcomes;
+  std::unique_lock lock(wait.mutex);
+  wait.all.wait(lock, [&wait] { return wait.left == 0; });
+  return std::move(wait.outcomes);
 }
 
 void Producer::enqueue_async(Job job, Done done) {

@@ -52,8 +52,10 @@ class Worker::Impl {
 
  private:
   void work() {
-    while (auto delivery = session_.next()) {
-      session_.finished(delivery, run(*delivery));
+    WorkerSession::Ref delivery = session_.next();
+    while (delivery != nullptr) {
+      HandlerResult result = run(*delivery);
+      delivery = session_.next(std::move(delivery), std::move(result));
     }
   }
 

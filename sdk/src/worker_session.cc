@@ -4,6 +4,8 @@
 #include "wire/codec.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 namespace millrace {
 namespace {
@@ -11,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t settling_max = 4;  // SETTLE messages unanswered at a shard
+constexpr std::size_t spare_max = 1'024, spare_payload_bytes_max = 4'096;
 constexpr auto progress_interval = 100ms;
 constexpr auto answer_patience = 5s;  // for an outcome's answer, then a new connection
 constexpr auto finish_patience = 10s;
@@ -62,38 +65,62 @@ void WorkerSession::start(std::vector<std::string> topics) {
 
 WorkerSession::Ref WorkerSession::next() {
   std::unique_lock lock(mutex_);
-  ready_changed_.wait(lock, [this] { return closed_ || !ready_.empty(); });
+  return take_ready(lock);
+}
+
+WorkerSession::Ref WorkerSession::next(Ref ended, HandlerResult result) {
+  result = bounded(std::move(result));
+  std::unique_lock lock(mutex_);
+  running_[ended->slot] = running_.back();
+  running_[ended->slot]->slot = ended->slot;
+  running_.pop_back();
+  ended->running = false;
+  counts_.running = running_.size();
+  if (running_.empty()) idle_.notify_all();
+  const bool tell = end(shards_[ended->shard], std::move(ended), std::move(result));
+  if (tell && ready_.empty()) {
+    lock.unlock();
+    link_.wake();
+    lock.lock();
+    return take_ready(lock);
+  }
+  Ref delivery = take_ready(lock);
+  lock.unlock();
+  if (tell) link_.wake();
+  return delivery;
+}
+
+WorkerSession::Ref WorkerSession::take_ready(std::unique_lock<std::mutex>& lock) {
+  if (ready_.empty() && !closed_) {
+    ++waiting_;
+    ready_changed_.wait(lock, [this] { return closed_ || !ready_.empty(); });
+    --waiting_;
+  }
   if (ready_.empty()) return nullptr;
   Ref delivery = std::move(ready_.front());
   ready_.pop_front();
   delivery->running = true;
+  delivery->slot = running_.size();
   if (delivery->run_max.count() > 0) delivery->run_until = Clock::now() + delivery->run_max;
-  running_.insert(delivery);
+  running_.push_back(delivery);
   counts_.running = running_.size();
   return delivery;
 }
 
-void WorkerSession::finished(const Ref& delivery, HandlerResult result) {
-  const std::lock_guard lock(mutex_);
-  running_.erase(delivery);
-  counts_.running = running_.size();
-  end(shards_[delivery->shard], delivery, bounded(std::move(result)));
-  if (running_.empty()) idle_.notify_all();
-  link_.wake();
-}
-
-void WorkerSession::end(Shard& shard, const Ref& delivery, HandlerResult result) {
+bool WorkerSession::end(Shard& shard, Ref&& delivery, HandlerResult result) {
   if (delivery->gone) {
     ++shard.credit_back;
-    return;
+    return true;
   }
-  shard.finished.push_back({delivery, std::move(result)});
+  shard.finished.push_back({std::move(delivery), std::move(result)});
+  // Those before it have told, or wait for an answer that ends in a turn.
+  return shard.finished.size() == 1;
 }
 
 void WorkerSession::drain() {
   const std::lock_guard lock(mutex_);
   draining_ = true;
-  for (const Ref& delivery : ready_) end(shards_[delivery->shard], delivery, release());
+  for (Ref& delivery : ready_) end(shards_[delivery->shard], std::move(delivery), release());
   ready_.clear();
   link_.wake();
 }
@@ -202,7 +229,7 @@ void WorkerSession::give_up(Shard& shard, std::uint64_t token, StopReason reason
   delivery->gone = true;
   delivery->request_stop(reason);
   ++counts_.lost;
-  if (delivery->running && running_.contains(delivery)) return;  // its end gives the credit back
+  if (delivery->running) return;  // its end gives the credit back
   std::erase(ready_, delivery);
   std::erase_if(shard.finished, [&](const Outcome& o) { return o.delivery == delivery; });
   ++shard.credit_back;
@@ -228,15 +255,31 @@ void WorkerSession::on_message(std::size_t index, const wire::Header& header,
   settled_.notify_all();
 }
 
+WorkerSession::Ref WorkerSession::fresh() {
+  if (spare_.empty()) return std::make_shared<Delivery>();
+  Ref delivery = std::move(spare_.back());
+  spare_.pop_back();
+  return delivery;
+}
+
+void WorkerSession::recycle(Ref&& settled) {
+  if (spare_.size() >= spare_max || settled.use_count() != 1 ||
+      settled->body.capacity() > spare_payload_bytes_max) {
+    return;
+  }
+  settled->reset();
+  spare_.push_back(std::move(settled));
+}
+
 void WorkerSession::take(std::size_t index, std::string_view body) {
   const auto deliver = wire::decode<wire::Deliver>(body);
   if (!deliver) return;
-  const std::lock_guard lock(mutex_);
-  Shard& shard = shards_[index];
+  taken_.clear();
   for (const wire::DeliveredJob& job : deliver->jobs) {
-    auto delivery = std::make_shared<Delivery>();
-    delivery->where = {std::string(deliver->topic), static_cast<std::uint16_t>(deliver->partition),
-                       job.seq};
+    Ref& delivery = taken_.emplace_back(fresh());
+    delivery->where.topic = deliver->topic;
+    delivery->where.partition = static_cast<std::uint16_t>(deliver->partition);
+    delivery->where.seq = job.seq;
     delivery->token = job.token;
     delivery->shard = index;
     delivery->body = job.payload;
@@ -247,15 +290,22 @@ void WorkerSession::take(std::size_t index, std::string_view body) {
     delivery->run_max = std::chrono::milliseconds(job.run_ms_max);
     delivery->enqueued = std::chrono::system_clock::time_point(
         std::chrono::milliseconds(static_cast<std::int64_t>(job.enqueued_ms)));
-    shard.held[job.token] = delivery;
-    ++counts_.delivered;
+  }
+  std::unique_lock lock(mutex_);
+  Shard& shard = shards_[index];
+  counts_.delivered += taken_.size();
+  const std::size_t wanted = draining_ ? 0 : std::min(waiting_, taken_.size());
+  for (Ref& delivery : taken_) {
+    shard.held[delivery->token] = delivery;
     if (draining_) {
-      end(shard, delivery, release());
+      end(shard, std::move(delivery), release());
     } else {
       ready_.push_back(std::move(delivery));
-      ready_changed_.notify_one();
     }
   }
+  lock.unlock();
+  taken_.clear();
+  for (std::size_t i = 0; i < wanted; ++i) ready_changed_.notify_one();
 }
 
 void WorkerSession::revoke(std::size_t index, std::string_view body) {
@@ -287,14 +337,23 @@ void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header
     return;
   }
   const std::set<std::uint64_t> stale(ok->stale.begin(), ok->stale.end());
-  for (const Outcome& outcome : settling.outcomes) {
-    shard.held.erase(outcome.delivery->token);
-    if (stale.contains(outcome.delivery->token)) {
+  for (Outcome& outcome : settling.outcomes) {
+    const std::uint64_t token = outcome.delivery->token;
+    shard.held.erase(token);
+    if (stale.contains(token)) {
       ++counts_.lost;
     } else {
       count(outcome.result.kind);
     }
+    recycle(std::move(outcome.delivery));
   }
+}
+
+bool WorkerSession::idle() {
+  const std::lock_guard lock(mutex_);
+  return !draining_ && std::all_of(shards_.begin(), shards_.end(), [](const auto& entry) {
+    return entry.second.held.empty() && entry.second.finished.empty();
+  });
 }
 
 void WorkerSession::on_turn(Clock::time_point now) {
@@ -314,26 +373,30 @@ void WorkerSession::on_turn(Clock::time_point now) {
   }
 }
 
+// The first of them that fit in a message; with large results they are few.
+std::vector<WorkerSession::Outcome> WorkerSession::take_some(std::vector<Outcome>& finished) {
+  std::size_t bytes = 0;
+  const auto end = std::find_if(finished.begin(), finished.end(), [&](const Outcome& outcome) {
+    bytes += outcome.result.text.size();
+    return bytes > wire::frame_bytes_max / 2 && &outcome != &finished.front();
+  });
+  const auto count = std::min<std::size_t>(wire::batch_max, std::size_t(end - finished.begin()));
+  if (count == finished.size()) return std::exchange(finished, {});
+  const auto last = finished.begin() + std::ptrdiff_t(count);
+  std::vector<Outcome> some(std::move_iterator(finished.begin()), std::move_iterator(last));
+  finished.erase(finished.begin(), last);
+  return some;
+}
+
 void WorkerSession::send_outcomes(std::size_t index, Shard& shard, Clock::time_point now) {
   for (const auto& [correlation, settling] : shard.settling) {
     if (now - settling.sent > answer_patience) return link_.reconnect(index);
   }
   while (!shard.finished.empty() && shard.settling.size() < settling_max &&
          now >= shard.settle_after) {
-    Settling settling{{}, now, 0};
+    Settling settling{take_some(shard.finished), now, 0};
     wire::Settle body;
-    while (!shard.finished.empty() && settling.outcomes.size() < wire::batch_max) {
-      settling.outcomes.push_back(std::move(shard.finished.front()));
-      shard.finished.pop_front();
-    }
-    std::size_t bytes = 0;
-    for (const Outcome& outcome : settling.outcomes) bytes += outcome.result.text.size();
-    // Large results: fewer in a message, so that it stays within a frame.
-    while (bytes > wire::frame_bytes_max / 2 && settling.outcomes.size() > 1) {
-      bytes -= settling.outcomes.back().result.text.size();
-      shard.finished.push_front(std::move(settling.outcomes.back()));
-      settling.outcomes.pop_back();
-    }
+    body.outcomes.reserve(settling.outcomes.size());
     for (const Outcome& outcome : settling.outcomes) {
       body.outcomes.push_back(wire_outcome(outcome.delivery->token, outcome.result));
     }

@@ -4,7 +4,7 @@
 // are always the quota, so the broker never has more out than this worker wants. An outcome gives
 // its credit back in the message that carries it. A reconnect sets the credit to 0, and what is
 // still held is not granted again.
-// Threads: next() and finished() on handler threads; the Owner's members on the link's thread; the
+// Threads: next() on handler threads; the Owner's members on the link's thread; the
 // rest on the thread that stops the worker.
 #pragma once
 
@@ -16,7 +16,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <unordered_map>
+#include <vector>
 
 namespace millrace {
 
@@ -32,7 +33,8 @@ class WorkerSession : Link::Owner {
   void start(std::vector<std::string> topics);
   // Waits for a delivery; null once the queue is closed.
   [[nodiscard]] Ref next();
-  void finished(const Ref& delivery, HandlerResult result);
+  // The same, for a handler that has ended a delivery.
+  [[nodiscard]] Ref next(Ref ended, HandlerResult result);
 
   // No new deliveries; what has not started goes back.
   void drain();
@@ -59,11 +61,11 @@ class WorkerSession : Link::Owner {
   };
   struct Shard {
     bool subscribed = false, drained = false;
-    std::map<std::uint64_t, Ref> held;  // by token: taken, and no answer to their outcome yet
-    std::deque<Outcome> finished;       // to be sent
-    std::map<std::uint64_t, Settling> settling;  // by correlation
-    std::uint64_t credit_back = 0;               // of deliveries whose outcome nobody wants
-    Clock::time_point settle_after{};            // a refused SETTLE is said again a little later
+    std::unordered_map<std::uint64_t, Ref> held;  // by token: taken, their outcome not answered
+    std::vector<Outcome> finished;                // to be sent
+    std::map<std::uint64_t, Settling> settling;   // by correlation
+    std::uint64_t credit_back = 0;                // of deliveries whose outcome nobody wants
+    Clock::time_point settle_after{};             // a refused SETTLE is said again a little later
     std::uint64_t goodbye = 0;
   };
 
@@ -72,17 +74,23 @@ class WorkerSession : Link::Owner {
   void on_topology() override;
   std::vector<Held> held(std::size_t index) override;
   void on_turn(Clock::time_point now) override;
+  [[nodiscard]] bool idle() override;
 
   void subscribe(std::size_t index);
   void take(std::size_t index, std::string_view body);
+  [[nodiscard]] Ref fresh();
+  void recycle(Ref&& settled);
+  [[nodiscard]] Ref take_ready(std::unique_lock<std::mutex>& lock);
   void revoke(std::size_t index, std::string_view body);
   void give_up(Shard& shard, std::uint64_t token, StopReason reason);
   void settled(Shard& shard, Settling& settling, const wire::Header& header, std::string_view body);
+  [[nodiscard]] static std::vector<Outcome> take_some(std::vector<Outcome>& finished);
   void send_outcomes(std::size_t index, Shard& shard, Clock::time_point now);
   void send_progress(std::size_t index, Shard& shard);
   void watch_run_times(Clock::time_point now);
   void say_goodbye(std::size_t index, Shard& shard);
-  void end(Shard& shard, const Ref& delivery, HandlerResult result);
+  // True: the link's thread has to be told.
+  bool end(Shard& shard, Ref&& delivery, HandlerResult result);
   [[nodiscard]] std::uint64_t quota() const;
   void count(HandlerResult::Kind kind);
 
@@ -92,12 +100,15 @@ class WorkerSession : Link::Owner {
   std::condition_variable ready_changed_, idle_, settled_;
   std::deque<Ref> ready_;
   std::map<std::size_t, Shard> shards_;
-  std::set<Ref> running_;
+  std::vector<Ref> running_;
+  std::size_t waiting_ = 0;  // handler threads
   bool draining_ = false, closed_ = false, finishing_ = false;
   Worker::Counts counts_;
   // The link's thread only.
   Clock::time_point progress_at_{};
-  Link link_;  // last: its thread ends first
+  std::vector<Ref> taken_;  // empty between messages, with room
+  std::vector<Ref> spare_;  // settled, for deliveries to come
+  Link link_;               // last: its thread ends first
 };
 
 }  // namespace millrace

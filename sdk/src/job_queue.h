@@ -1,0 +1,50 @@
+// Jobs on their way from callers to the link's thread, and the bounds of what is unanswered. A job
+// moves between lists without being copied, and the node of an answered one serves the next: so a
+// job costs no allocation here, and its payload is freed by a caller, not across threads.
+// Threads: any.
+#pragma once
+
+#include "link.h"
+
+#include <millrace/producer.h>
+
+#include <condition_variable>
+#include <list>
+#include <mutex>
+
+namespace millrace {
+
+struct Pending {
+  Job job;
+  Producer::Done done;
+  Clock::time_point deadline;
+  [[nodiscard]] std::size_t bytes() const { return job.payload.size() + job.headers.size() + 64; }
+};
+using PendingList = std::list<Pending>;
+
+class JobQueue {
+ public:
+  JobQueue(std::size_t jobs_max, std::size_t bytes_max)
+      : jobs_max_(jobs_max), bytes_max_(bytes_max) {}
+
+  enum class Put : std::uint8_t {
+    no_room,  // only if it should not wait
+    behind,   // others wait to be taken
+    first,
+  };
+  [[nodiscard]] Put put(Job&& job, Producer::Done&& done, Clock::time_point deadline, bool wait);
+  [[nodiscard]] PendingList take_all();
+  // They are answered: there is room for others.
+  void give_back(PendingList&& answered);
+  // Until all that was put is given back.
+  [[nodiscard]] bool wait_empty(std::chrono::milliseconds timeout);
+
+ private:
+  const std::size_t jobs_max_, bytes_max_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable given_back_;
+  PendingList queue_, spare_;
+  std::size_t jobs_ = 0, bytes_ = 0, waiting_ = 0;
+};
+
+}  // namespace millrace
