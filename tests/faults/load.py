@@ -2,7 +2,7 @@
 """A producer or a worker under load, one process each. Each event of its history is a line on
 standard output, written whole before the next step, so that kill -9 tears none.
 
-load.py producer|worker NAME ENDPOINT SEED
+load.py producer|worker NAME ENDPOINT SEED [SLOWER]    SLOWER: so many times the pauses of a producer
 """
 import json
 import os
@@ -100,8 +100,9 @@ class Peer:
 class Producer:
     """Numbered batches, one open at a time; a resend carries the number of the first try."""
 
-    def __init__(self, name, peer, rng):
-        self.name, self.peer, self.rng, self.made, self.batch = name, peer, rng, 0, 1
+    def __init__(self, name, peer, rng, slower):
+        self.name, self.peer, self.rng, self.slower = name, peer, rng, slower
+        self.made, self.batch = 0, 1
 
     def make_batch(self):
         rng, jobs, tags = self.rng, [], []
@@ -163,7 +164,8 @@ class Producer:
         well = self.peer.connect() is not None
         while well and not self.peer.stopping:
             well = self.send_batch()
-            self.peer.receive(self.rng.choice(PAUSES_MS))  # nothing comes: the pace of a producer
+            # Nothing comes: the pace of a producer.
+            self.peer.receive(self.rng.choice(PAUSES_MS) * self.slower)
 
 
 class Worker:
@@ -260,13 +262,17 @@ class Worker:
 
 
 def main():
-    if len(sys.argv) != 5 or sys.argv[1] not in ("producer", "worker"):
+    if len(sys.argv) not in (5, 6) or sys.argv[1] not in ("producer", "worker"):
         print(__doc__, file=sys.stderr)
         return 64
-    role, name, endpoint, seed = sys.argv[1:]
+    role, name, endpoint, seed = sys.argv[1:5]
+    slower = int(sys.argv[5]) if len(sys.argv) == 6 else 1
     rng = random.Random(f"{name}:{seed}")
     peer = Peer(role, endpoint)
-    (Producer(name, peer, rng) if role == "producer" else Worker(name, peer, rng, 8)).run()
+    if role == "producer":
+        Producer(name, peer, rng, slower).run()
+    else:
+        Worker(name, peer, rng, 8).run()
     return 0
 
 

@@ -170,11 +170,11 @@ class Stand:
     def calm_network(self):
         self.proxy.process.send_signal(signal.SIGUSR1)
 
-    def start(self, role, endpoint=None):
+    def start(self, role, endpoint=None, slower=1):
         self.started += 1
         name = f"{role[0]}{self.started}"
         command = [sys.executable, f"{HERE}/load.py", role, name, endpoint or self.endpoint,
-                   str(self.seed)]
+                   str(self.seed), str(slower)]
         self.record("start", of=role, name=name)
         self.children[name] = Child(self, name, command, self.take_event)
         return name

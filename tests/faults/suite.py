@@ -56,12 +56,12 @@ def keep_files(stand, folder):
         shutil.copy(path, folder)
 
 
-def run(stand, options, cycles, scenario, enqueued_min):
+def run(stand, options, cycles, scenario, enqueued_min, what="cycles"):
     """One stand, one scenario of so many cycles, one verdict."""
     print(f"seed {options.seed}", flush=True)
     found = []
     try:
-        scenario(stand, Progress(cycles, "cycles"))
+        scenario(stand, Progress(cycles, what))
         stand.settle_down()
         found = judge.violations(stand.path, enqueued_min)
     except Stuck as why:
