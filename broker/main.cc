@@ -2,6 +2,7 @@
 // and a store of its own; the main thread waits for signals.
 #include "admin/pages.h"
 #include "config.h"
+#include "full_disk.h"
 #include "log.h"
 #include "offline.h"
 #include "reload.h"
@@ -229,6 +230,7 @@ int serve(const std::string& path, const millrace::Config& config) {
     spdlog::critical("{}", wrong);
     return exit_config;
   }
+  if (!millrace::wait_for_space(config, signals)) return 0;
   const auto backups = backup_desk(config, watchers);  // outlives the shards
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {

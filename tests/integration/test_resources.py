@@ -137,6 +137,29 @@ def test_a_disk_that_fills_behind_the_broker_loses_nothing_that_was_acknowledged
     assert first["count"] == 5 and producer.topic()["available"] >= acknowledged
 
 
+def test_a_start_on_a_full_disk_waits_for_space(small_disk):
+    first = Client(small_disk.endpoint, "producer").enqueue(5)
+    small_disk.kill()
+    with open(f"{small_disk.disk}/filler", "wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(b"\0" * 65_536)
+        except OSError:
+            pass
+    small_disk.process = subprocess.Popen([f"{BIN}/millraced", "--config", small_disk.config],
+                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                          text=True)
+    said = []
+    for line in small_disk.process.stdout:
+        said.append(line)
+        if "waits for space" in line:
+            os.unlink(f"{small_disk.disk}/filler")
+        if "is ready" in line:
+            break
+    assert "waits for space" in said[0] and "is ready" in said[-1]
+    assert first["count"] == 5 and Client(small_disk.endpoint).topic()["available"] == 5
+
+
 def test_a_client_that_never_reads_does_not_disturb_others(broker):
     Client(broker.endpoint, "producer").enqueue(200, payload=b"x" * 2_000)
     deaf = Client(broker.endpoint)
