@@ -165,6 +165,8 @@ Expected<void> check_file(Files& files, const std::string& path) {
   const std::string full = VfsFile::full_path(vfs, path);
   auto wal = check_wal(vfs, full);
   if (!wal) return tl::unexpected(wal.error());
+  // It was being made when the power went: SQLite undoes that first.
+  if (files.size(path + "-journal").value_or(0) > 0) return {};
   const auto size = files.size(path);
   if (size.value_or(0) == 0) {
     // SQLite would take it for a new one, and throw its log away.

@@ -98,11 +98,17 @@ class RealFiles : public Files {
     return bytes;
   }
 
-  void sync_folder_of(const std::string& path) override {
-    const int fd = ::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    ::fsync(fd);
-    ::close(fd);
+  Expected<void> sync_folder_of(const std::string& path) override {
+    const std::string folder = folder_of(path);
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // EINVAL: a file system that has nothing to sync in a folder.
+    const bool well = fd >= 0 && (::fsync(fd) == 0 || errno == EINVAL);
+    const int error = errno;
+    if (fd >= 0) ::close(fd);
+    if (well) return {};
+    return tl::unexpected(Failure{FailureKind::io, "syncing the folder " + folder + ": " +
+                                                       std::strerror(error) +
+                                                       "; check the disk, then start again"});
   }
 
   Expected<void> write_again(const std::string& path) override {

@@ -27,7 +27,7 @@ class Files {
   [[nodiscard]] virtual std::string head(const std::string& path, std::size_t bytes) = 0;
   [[nodiscard]] virtual std::optional<std::uint64_t> size(const std::string& path) = 0;
   // A file that was made is still there after a power loss.
-  virtual void sync_folder_of(const std::string& path) = 0;
+  [[nodiscard]] virtual Expected<void> sync_folder_of(const std::string& path) = 0;
   // Writes a file's bytes over themselves and syncs them; nothing where there is no such file.
   [[nodiscard]] virtual Expected<void> write_again(const std::string& path) = 0;
   [[nodiscard]] virtual std::uint64_t free_bytes(const std::string& path) = 0;

@@ -188,13 +188,18 @@ Expected<void> Database::execute(const std::string& sql) {
 Expected<std::int64_t> Database::number(const std::string& sql) {
   Statement statement(handle_, sql);
   if (!statement.row()) return tl::unexpected(failure("reading"));
-  return statement.number(0);
+  const std::int64_t number = statement.number(0);
+  // Its end may write, as that of a change of the journal mode does.
+  if (!statement.run()) return tl::unexpected(failure("reading"));
+  return number;
 }
 
 Expected<std::string> Database::text(const std::string& sql) {
   Statement statement(handle_, sql);
   if (!statement.row()) return tl::unexpected(failure("reading"));
-  return std::string(statement.bytes(0));
+  std::string text(statement.bytes(0));
+  if (!statement.run()) return tl::unexpected(failure("reading"));
+  return text;
 }
 
 }  // namespace millrace::storage

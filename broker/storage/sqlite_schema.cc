@@ -112,17 +112,24 @@ Expected<Database> open_writer(const SqliteOptions& options) {
   }
   auto db = Database::open(path, false, checked_vfs(options.files->vfs()).c_str());
   if (!db) return db;
+  // Before anything lies beside it: a log without its file would look like damage.
+  if (auto synced = options.files->sync_folder_of(path); !synced) {
+    return tl::unexpected(synced.error());
+  }
   if (sqlite3_db_readonly(db->get(), "main") == 1) {
     return tl::unexpected(
         say(FailureKind::read_only, path + " cannot be written: check its owner and mode"));
   }
   if (auto done = reserve_bytes(*db); !done) return tl::unexpected(done.error());
   if (auto done = set_up(*db, options.wal_bytes_max); !done) return tl::unexpected(done.error());
+  // Before the log has anything: a journal that made the file and came back would undo it.
+  if (auto synced = options.files->sync_folder_of(path); !synced) {
+    return tl::unexpected(synced.error());
+  }
   if (auto done = migrate(*db, path, options.migrations); !done) {
     return tl::unexpected(done.error());
   }
   if (auto done = check_schema(*db, path); !done) return tl::unexpected(done.error());
-  options.files->sync_folder_of(path);
   return db;
 }
 

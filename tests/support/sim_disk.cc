@@ -15,6 +15,16 @@ tl::unexpected<storage::Failure> power_is_off() {
   return tl::unexpected(storage::Failure{storage::FailureKind::io, "the simulated disk fails"});
 }
 
+bool meets(SimDisk::Operation operation, DiskFault fault) {
+  switch (fault) {
+    case DiskFault::io_error: return operation != SimDisk::Operation::entry;
+    case DiskFault::no_space:
+    case DiskFault::short_write: return operation == SimDisk::Operation::write;
+    case DiskFault::lost_sync: return operation == SimDisk::Operation::sync;
+  }
+  return false;
+}
+
 void bring(std::string& to, const SimFile::Change& change) {
   if (change.truncates) {
     to.resize(change.at);
@@ -46,14 +56,14 @@ void SimDisk::fail_in(std::uint64_t operations, DiskFault fault) {
   fault_done_ = false;
 }
 
-std::optional<DiskFault> SimDisk::next_operation() {
+std::optional<DiskFault> SimDisk::next_operation(Operation operation) {
   if (off_) return DiskFault::io_error;
   ++operations_;
   if (cut_at_ != 0 && operations_ >= cut_at_) {
     off_ = true;
     return DiskFault::short_write;  // the last one may have begun
   }
-  if (fail_at_ == 0 || operations_ < fail_at_) return std::nullopt;
+  if (fail_at_ == 0 || operations_ < fail_at_ || !meets(operation, fault_)) return std::nullopt;
   fail_at_ = 0;
   fault_done_ = true;
   return fault_;
@@ -68,7 +78,7 @@ std::shared_ptr<SimFile> SimDisk::open(const std::string& path, bool create) {
 
 int SimDisk::write(SimFile& file, std::string_view bytes, std::uint64_t at) {
   const bool was_off = off_;
-  const auto fault = next_operation();
+  const auto fault = next_operation(Operation::write);
   SimFile::Change change{at, std::string(bytes), false};
   if (fault) {
     if (*fault == DiskFault::no_space) return SQLITE_FULL;
@@ -86,7 +96,7 @@ int SimDisk::write(SimFile& file, std::string_view bytes, std::uint64_t at) {
 }
 
 int SimDisk::truncate(SimFile& file, std::uint64_t size) {
-  if (next_operation()) return SQLITE_IOERR_TRUNCATE;
+  if (next_operation(Operation::entry)) return SQLITE_IOERR_TRUNCATE;
   file.seen.resize(size);
   file.pending.push_back({size, {}, true});
   return SQLITE_OK;
@@ -94,7 +104,7 @@ int SimDisk::truncate(SimFile& file, std::uint64_t size) {
 
 int SimDisk::sync(SimFile& file, bool with_entry) {
   const bool was_off = off_;
-  if (const auto fault = next_operation()) {
+  if (const auto fault = next_operation(Operation::sync)) {
     if (!was_off && *fault == DiskFault::lost_sync) {
       // As Linux does it: the pages are marked clean, whatever reached the disk.
       for (const auto& change : file.pending) {
@@ -111,7 +121,7 @@ int SimDisk::sync(SimFile& file, bool with_entry) {
 }
 
 int SimDisk::remove(const std::string& path, bool sync_folder) {
-  if (next_operation()) return SQLITE_IOERR_DELETE;
+  if (next_operation(Operation::entry)) return SQLITE_IOERR_DELETE;
   const auto found = files_.find(path);
   if (found == files_.end()) return SQLITE_IOERR_DELETE_NOENT;
   if (!sync_folder && found->second->entry_durable) {
@@ -136,6 +146,9 @@ void SimDisk::apply_torn(std::string& to, const SimFile::Change& change) {
     if (chance(60)) bring(to, {change.at + from, change.bytes.substr(from, count), false});
     from = next;
   }
+  // The new size of the file may be there and its bytes not.
+  const std::uint64_t end = change.at + change.bytes.size();
+  if (end > to.size() && chance(20)) to.resize(end);
 }
 
 // What becomes of the changes that were not synced: all, none, the first of them, or any of them.
@@ -224,10 +237,11 @@ std::optional<std::uint64_t> SimDisk::size(const std::string& path) {
   return found->second->seen.size();
 }
 
-void SimDisk::sync_folder_of(const std::string& /*path*/) {
-  if (next_operation()) return;
+storage::Expected<void> SimDisk::sync_folder_of(const std::string& /*path*/) {
+  if (next_operation(Operation::sync)) return power_is_off();
   for (auto& [path, file] : files_) file->entry_durable = true;
   deleted_.clear();
+  return {};
 }
 
 storage::Expected<void> SimDisk::write_again(const std::string& path) {

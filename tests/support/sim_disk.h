@@ -3,12 +3,12 @@
 // operations, fail one of them, or be full.
 //
 // How a test uses it: open the store with {.files = &disk}; work; cut the power (or end the
-// process); destroy the store; power_on(); open again. While the power is off every operation
-// fails, and nothing that the dying process does reaches the disk.
+// process); destroy the store; power_loss() or process_crash(); open again. While the power is off
+// every operation fails, and nothing that the dying process does reaches the disk.
 // Model: a write that was not synced survives by sectors of 512 bytes, each alone; a tear inside a
-// sector leaves new bytes and old ones (no byte outside the written range changes). A file that was
-// made or deleted is so for certain once its folder was synced, which SQLite's own sync of a log
-// or journal includes.
+// sector leaves new bytes and old ones (no byte outside the written range changes); a file may have
+// grown without its bytes, which read as zeros. A file that was made or deleted is so for certain
+// once its folder was synced, which SQLite's own sync of a log or journal includes.
 // Threads: a disk and all that is opened on it belong to one thread; disks do not share anything.
 #pragma once
 
@@ -25,6 +25,7 @@
 
 namespace millrace::testing {
 
+// A fault waits for the first operation that it can strike.
 enum class DiskFault : std::uint8_t {
   io_error,     // a write or a sync is refused, nothing happens
   no_space,     // a write is refused for want of space
@@ -53,6 +54,8 @@ struct SimFile {
 
 class SimDisk : public storage::Files {
  public:
+  enum class Operation : std::uint8_t { write, sync, entry };  // entry: truncation, deletion
+
   SimDisk(const std::string& name, std::uint64_t seed);
   ~SimDisk() override;
 
@@ -62,6 +65,7 @@ class SimDisk : public storage::Files {
   void cut_power() { off_ = true; }
   [[nodiscard]] bool off() const { return off_; }
   void fail_in(std::uint64_t operations, DiskFault fault);
+  // The fault of the last fail_in() has struck.
   [[nodiscard]] bool failed() const { return fault_done_; }
   void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
 
@@ -81,7 +85,7 @@ class SimDisk : public storage::Files {
   [[nodiscard]] storage::Expected<std::shared_ptr<void>> lock(const std::string& path) override;
   [[nodiscard]] std::string head(const std::string& path, std::size_t bytes) override;
   [[nodiscard]] std::optional<std::uint64_t> size(const std::string& path) override;
-  void sync_folder_of(const std::string& path) override;
+  [[nodiscard]] storage::Expected<void> sync_folder_of(const std::string& path) override;
   [[nodiscard]] storage::Expected<void> write_again(const std::string& path) override;
   [[nodiscard]] std::uint64_t free_bytes(const std::string& path) override;
 
@@ -94,7 +98,7 @@ class SimDisk : public storage::Files {
   [[nodiscard]] std::uint64_t random() { return random_(); }
 
  private:
-  [[nodiscard]] std::optional<DiskFault> next_operation();  // a fault, if one is due
+  [[nodiscard]] std::optional<DiskFault> next_operation(Operation operation);  // a fault, if due
   void settle(SimFile& file);
   void apply_torn(std::string& to, const SimFile::Change& change);
   [[nodiscard]] bool chance(unsigned percent) { return random_() % 100 < percent; }
