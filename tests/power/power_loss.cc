@@ -1,9 +1,9 @@
 // Power losses under the real store: power_loss --losses N --recovery M [--from S] [--processes P]
 // or --seed S [--trace]. A seed is a world: one file, its commits and checkpoints, and losses_each
 // times the power goes at some operation. What was acknowledged must be there whole, the commit in
-// flight whole or not at all, and the file sound; recoveries_each of the losses strike again while
-// the file is being recovered. Failing writes and syncs are mixed in: after one the store must
-// answer nothing more.
+// flight whole or not at all, the counts those of the rows, and the file sound; recoveries_each of
+// the losses strike again while the file is being recovered, and some while it is being made.
+// Failing writes and syncs are mixed in: after one the store must answer nothing more.
 #include "storage/sqlite_store.h"
 
 #include "power_model.h"
@@ -40,16 +40,21 @@ class World {
   }
 
   Violation run() {
-    Violation wrong = open_and_compare(false);
-    for (std::uint64_t i = 0; wrong.empty() && i < losses_each; ++i) {
+    Violation wrong = open_and_compare(random_() % 2 == 0);
+    for (std::uint64_t lost = 0; wrong.empty() && lost < losses_each;) {
       wrong = work();
       if (!wrong.empty()) return wrong;
       // Killed, or ended in order, as far as the disk lets it.
       if (random_() % 2 == 0) disk_.cut_power();
       store_.reset();
-      lose();
-      wrong = open_and_compare(i % (losses_each / recoveries_each) == 0);
-      if (!wrong.empty()) wrong += " (loss " + std::to_string(i + 1) + ")";
+      const bool strikes = lost % (losses_each / recoveries_each) == 0;
+      if (!lose()) {
+        wrong = open_and_compare(false);
+        continue;
+      }
+      ++lost;
+      wrong = open_and_compare(strikes);
+      if (!wrong.empty()) wrong += " (loss " + std::to_string(lost) + ")";
     }
     return wrong;
   }
@@ -68,20 +73,45 @@ class World {
     }
     store_ = std::move(*opened);
     const auto recovered = store_->recover();
-    if (!recovered) said_ = recovered.error().message;
-    return recovered.has_value();
+    if (!recovered) {
+      said_ = recovered.error().message;
+      return false;
+    }
+    if (store_->epoch() <= epoch_) stale_epoch_ = true;
+    epoch_ = store_->epoch();
+    return true;
   }
 
-  // The power goes again and again while it recovers, then it may.
-  Violation open_and_compare(bool strike) {
-    for (std::uint64_t i = strike ? 1 + random_() % 3 : 0; i > 0; --i) {
-      disk_.cut_power_in(1 + random_() % 12);
+  // The power goes in the middle of a recovery, or a write or a sync of it fails. Tried at ever
+  // earlier operations until it was not faster.
+  Violation strike(bool power) {
+    bool struck = false;
+    for (std::uint64_t within = 1ULL << random_() % 7; !struck; within = within / 2 + 1) {
+      power ? disk_.cut_power_in(1 + random_() % within)
+            : disk_.fail_in(1 + random_() % within, any_fault());
       const bool well = open();
-      trace("  struck in recovery: %s", well ? "it was faster" : "it failed");
+      struck = power ? disk_.off() : disk_.failed();
+      trace("  %s in recovery: %s", power ? "power off" : "fault",
+            well ? "it was faster" : said_.c_str());
+      if (!well && !struck) return "it does not open: " + said_;
+      if (random_() % 2 == 0) disk_.cut_power();
       store_.reset();
-      disk_.power_loss();
+      if (struck && power) {
+        disk_.power_loss();
+      } else {
+        lose();
+      }
+    }
+    return {};
+  }
+
+  Violation open_and_compare(bool struck) {
+    for (std::uint64_t i = 0, strikes = struck ? 1 + random_() % 3 : 0; i < strikes; ++i) {
+      const Violation wrong = strike(i == 0 || random_() % 2 == 0);
+      if (!wrong.empty()) return wrong;
     }
     if (!open()) return "it does not open: " + said_;
+    if (stale_epoch_) return "an epoch came twice";
     Rows found;
     std::string wrong;
     if (!read_rows(path, disk_.vfs(), found, wrong)) return wrong;
@@ -98,30 +128,46 @@ class World {
     return {};
   }
 
+  DiskFault any_fault() {
+    constexpr DiskFault faults[] = {DiskFault::io_error, DiskFault::no_space,
+                                    DiskFault::short_write, DiskFault::lost_sync};
+    return faults[random_() % std::size(faults)];
+  }
+
   // Commits until something stops them.
   Violation work() {
     for (std::uint64_t i = random_() % 6; i > 0; --i) {
       if (!commit()) return "a commit failed on a sound disk";
     }
     const std::uint64_t way = random_() % 10;
+    bool fatal = false;
     if (way < 7) {
       disk_.cut_power_in(1 + random_() % 24);
     } else if (way < 9) {
-      constexpr DiskFault faults[] = {DiskFault::io_error, DiskFault::no_space,
-                                      DiskFault::short_write, DiskFault::lost_sync};
-      disk_.fail_in(1 + random_() % 12, faults[random_() % std::size(faults)]);
+      const DiskFault fault = any_fault();
+      // A disk that is full while the log is written back has lost nothing.
+      fatal = fault != DiskFault::no_space;
+      disk_.fail_in(1 + random_() % 12, fault);
     } else {
       disk_.cut_power();  // between two operations
     }
-    for (int i = 0; i < 30; ++i) {
-      if (!commit() || (random_() % 3 == 0 && !store_->upkeep(10))) break;
+    bool stopped = false;
+    for (int i = 0; i < 30 && !stopped; ++i) {
+      const bool struck = fatal && disk_.failed();
+      stopped = !commit();
+      if (struck && !stopped) return "it answered a commit after a failed write or sync";
+      if (!stopped && random_() % 3 == 0) stopped = !store_->upkeep(10);
     }
-    if (!in_flight_) return {};
-    // It may have been the disk's fault alone: nothing more is answered all the same.
+    return stopped ? try_again() : Violation();
+  }
+
+  // It may have been the disk's fault alone: nothing more is answered all the same.
+  Violation try_again() {
     const PowerModel before = model_;
+    const bool was_in_flight = in_flight_;
     const bool answered = commit();
     model_ = before;
-    in_flight_ = true;
+    in_flight_ = was_in_flight;
     return answered ? "it answered a commit after a failed one" : "";
   }
 
@@ -137,11 +183,13 @@ class World {
     return true;
   }
 
-  void lose() {
+  // False: the process died only, and the system still has every write.
+  bool lose() {
     disk_.cut_power();
     const bool system_lives = random_() % 6 == 0;
     trace("  %s", system_lives ? "the process dies" : "power loss");
     system_lives ? disk_.process_crash() : disk_.power_loss();
+    return !system_lives;
   }
 
   static constexpr std::int64_t wal_bytes_[] = {16 << 10, 64 << 10, 1 << 20};
@@ -152,6 +200,8 @@ class World {
   bool in_flight_ = false;  // model_ holds a commit that was not answered well
   std::unique_ptr<storage::Store> store_;
   std::string said_;
+  std::uint64_t epoch_ = 0;  // the last one that recover() gave
+  bool stale_epoch_ = false;
 };
 
 Violation run_world(std::uint64_t seed) { return World(seed).run(); }

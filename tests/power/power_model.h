@@ -1,19 +1,17 @@
-// What a store has to hold after each commit, kept apart from the store's own code: rows as texts
-// by their place in the file.
+// Commits at random, and what a store has to hold after each, kept apart from the store's own code.
 #pragma once
 
 #include "core/change.h"
 
+#include "power_rows.h"
+
 #include <cstdint>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 
-struct sqlite3;
-
 namespace millrace::testing {
-
-using Rows = std::map<std::string, std::string>;  // "table key" -> the other columns
 
 // Changes as an engine makes them, at random, and the rows that they leave.
 class PowerModel {
@@ -27,26 +25,30 @@ class PowerModel {
   void go_back_to(const PowerModel& before);
 
  private:
-  void first(core::ChangeSet& changes);
+  using Live = std::map<core::JobRef, core::Job>;
+
+  void topic(core::ChangeSet& changes);
   void insert(core::ChangeSet& changes);
   void update(core::ChangeSet& changes);
   void finish(core::ChangeSet& changes);
+  void forget(core::ChangeSet& changes);  // finished rows, by age or to run again
+  void lease(core::ChangeSet& changes);
+  void session(core::ChangeSet& changes);
   void producer(core::ChangeSet& changes);
   void write_counts(core::ChangeSet& changes);
   void put(const core::Job& job);
+  void take_out(const core::Job& job);
+  void end_lease(core::ChangeSet& changes, const core::Job& job);
+  [[nodiscard]] Live::iterator some_live();
+  [[nodiscard]] bool chance(unsigned percent) { return random_() % 100 < percent; }
 
   std::mt19937_64 random_;
   Rows rows_;
-  std::map<core::JobRef, core::Job> live_;
+  Live live_;
+  Live finished_;  // those that have a row, with the state they ended in
+  std::set<core::JobRef> leased_;
   std::map<std::uint16_t, core::PartitionCounts> counts_;
-  std::uint64_t batches_ = 0;
+  std::uint64_t batches_ = 0, tokens_ = 0;
 };
-
-// The rows that the file holds, read by SQL and not by the store. False: it could not be read.
-[[nodiscard]] bool read_rows(const std::string& path, const char* vfs, Rows& rows,
-                             std::string& wrong);
-
-// The first difference, or empty.
-[[nodiscard]] std::string difference(const Rows& wanted, const Rows& found);
 
 }  // namespace millrace::testing
