@@ -2,6 +2,7 @@
 #include "routes.h"
 
 #include "job_json.h"
+#include "paths.h"
 #include "problem.h"
 
 #include <atomic>
@@ -84,34 +85,32 @@ Routes::~Routes() {
 }
 
 void Routes::handle(const ExchangeRef& e) {
-  constexpr std::string_view topics = "/v1/topics/", jobs = "/v1/jobs/", tail = "/jobs";
-  const std::string_view path = e->path;
+  const Path path = read_path(e->path);
   const bool get = e->method == "GET" || e->method == "HEAD";
-  if (path == "/healthz" || path == "/readyz") {
-    if (!get) return e->answer(not_allowed("GET"));
-    if (path == "/readyz" && !producer_.connected()) {
-      return e->answer(problem(503, ErrorCode::unavailable, "no broker is connected"));
-    }
-    return e->answer({200, "application/json", "{\"status\":\"ok\"}", {}});
+  switch (path.to) {
+    case Path::To::health:
+    case Path::To::ready:
+      if (!get) return e->answer(not_allowed("GET"));
+      if (path.to == Path::To::ready && !producer_.connected()) {
+        return e->answer(problem(503, ErrorCode::unavailable, "no broker is connected"));
+      }
+      return e->answer({200, "application/json", "{\"status\":\"ok\"}", {}});
+    case Path::To::topic:
+      if (e->method != "POST") return e->answer(not_allowed("POST"));
+      if (!is_json(e->content_type)) {
+        return e->answer(problem(415, ErrorCode::invalid, "send application/json"));
+      }
+      return enqueue(e, path.topic);
+    case Path::To::job:
+      if (!get && e->method != "DELETE") return e->answer(not_allowed("GET, DELETE"));
+      if (!path.job) return e->answer(problem(path.job.error()));
+      return get ? look(e, *path.job) : cancel(e, *path.job);
+    case Path::To::nowhere:
+      return e->answer(
+          problem(404, ErrorCode::not_found,
+                  "there are /v1/topics/TOPIC/jobs, /v1/jobs/TOPIC/PARTITION/SEQ, /healthz and "
+                  "/readyz"));
   }
-  if (path.starts_with(topics) && path.ends_with(tail) &&
-      path.size() > topics.size() + tail.size()) {
-    if (e->method != "POST") return e->answer(not_allowed("POST"));
-    if (!is_json(e->content_type)) {
-      return e->answer(problem(415, ErrorCode::invalid, "send application/json"));
-    }
-    return enqueue(
-        e, std::string(path.substr(topics.size(), path.size() - topics.size() - tail.size())));
-  }
-  if (path.starts_with(jobs)) {
-    if (!get && e->method != "DELETE") return e->answer(not_allowed("GET, DELETE"));
-    const auto id = JobId::parse(path.substr(jobs.size()));
-    if (!id) return e->answer(problem(id.error()));
-    return get ? look(e, *id) : cancel(e, *id);
-  }
-  e->answer(problem(404, ErrorCode::not_found,
-                    "there are /v1/topics/TOPIC/jobs, /v1/jobs/TOPIC/PARTITION/SEQ, /healthz and "
-                    "/readyz"));
 }
 
 void Routes::enqueue(const ExchangeRef& exchange, const std::string& topic) {
