@@ -13,6 +13,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LINES_MAX = 500
 # Formats without a comment, texts that are not ours to write, and pages that open with a title.
 NO_COMMENT = ("LICENSE", ".json", ".gitignore", ".clang-format", ".1")
+INPUTS = "tests/fuzz/corpus/"  # bytes, of no format
 PUBLIC_ONLY = ("workers/", "producers/", "cli/", "examples/")
 # Headers outside our tree that broker/core may not include either: it is pure.
 IMPURE = {"thread", "mutex", "condition_variable", "future", "fstream", "filesystem", "iostream",
@@ -31,7 +32,7 @@ def files():
             continue
         with open(path, "rb") as file:
             data = file.read()
-        if b"\0" not in data[:8192]:
+        if b"\0" not in data[:8192] and not name.startswith(INPUTS):
             found[name] = data.decode()
     return found
 

@@ -1,0 +1,72 @@
+// Any values in the columns of rows: what a file may hold that somebody else wrote.
+// Input: columns, each a byte for its kind and what it holds.
+#include "storage/row_key.h"
+#include "storage/sqlite_handle.h"
+#include "storage/sqlite_rows.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace millrace::storage;
+constexpr int columns = 12;
+
+// A statement that answers one row of the columns that the input describes.
+void bind(Statement& row, const std::uint8_t* data, std::size_t size) {
+  for (int column = 1; column <= columns; ++column) {
+    if (size == 0) {
+      row.bind_null(column);
+      continue;
+    }
+    const std::uint8_t kind = *data;
+    ++data;
+    --size;
+    if (kind < 0x40) {
+      row.bind_null(column);
+    } else if (kind < 0xa0) {
+      std::uint64_t number = 0;
+      for (int i = 0; i < 8 && size > 0; ++i, ++data, --size) number = number << 8U | *data;
+      row.bind(column, static_cast<std::int64_t>(number));
+    } else {
+      const std::size_t length = std::min<std::size_t>(kind - 0xa0U, size);
+      const std::string_view bytes(reinterpret_cast<const char*>(data), length);
+      kind % 2 == 0 ? row.bind_text(column, bytes) : row.bind_bytes(column, bytes);
+      data += length;
+      size -= length;
+    }
+  }
+}
+
+void answers(std::string_view bytes) {
+  const auto read = unpack_answers(bytes);
+  const std::string packed = pack_answers(read);
+  if (packed != bytes.substr(0, packed.size())) std::abort();
+}
+
+void key(std::int64_t id) {
+  const RowKey unpacked = RowKey::unpack(id);
+  if (id >= 0 && unpacked.pack() != id) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static auto database = Database::open(":memory:", false, nullptr);
+  if (!database) std::abort();
+  static Statement row(database->get(), "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12");
+  bind(row, data, size);
+  if (row.row()) {
+    (void)read_job(row, {1, 2}, true);
+    (void)read_topic(row);
+    (void)row.id(0);
+    key(row.number(0));
+    answers(row.bytes(7));
+  }
+  row.reset();
+  answers({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
