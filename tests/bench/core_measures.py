@@ -1,11 +1,14 @@
 """The raw limits, the limit pipeline, and Millrace on the same work. Each function measures once,
 in a lab of its own, and adds to the results; a round calls each of them."""
+import os
+
 from lab import Failed, quantile
 from results import Group, Line
 
 BATCH = 128          # jobs in a message
 WINDOW = 32          # messages of a producer that are not answered
 PACE = 1_000         # jobs a second where latency is measured
+SLICES = 8           # of what waits for the disk, in turns with what it is compared with
 GATE_MS = 30         # how slow the disk is made to see whether an answer waits for it
 SQLITE_BATCHES = (1, 16, 128, 1024)
 
@@ -37,10 +40,11 @@ class LimitPipeline:
     def __init__(self, lab, jobs):
         self.lab, self.jobs, self.tally = lab, jobs, lab.tally()
         self.producers = lab.endpoint()
-        workers = lab.endpoint()
+        workers, folder = lab.endpoint(), lab.path("limit")
+        os.mkdir(folder)
         self.samples = [lab.path("samples") for _ in range(2)]
         self.store = lab.start("bench_limit", "store", counted=True, producers=self.producers,
-                               workers=workers, folder=lab.folder, tally=self.tally.path,
+                               workers=workers, folder=folder, tally=self.tally.path,
                                jobs=jobs, count=2)
         self.workers = [lab.start("bench_limit", "work", workers=workers, tally=self.tally.path,
                                   jobs=jobs, samples=path) for path in self.samples]
@@ -53,9 +57,6 @@ class LimitPipeline:
         for process in (self.store, *self.workers):
             process.result()
         return said, cpu
-
-    def times(self):
-        return self.lab.samples(self.samples)
 
 
 def limit_e2e(lab, results, size):
@@ -114,22 +115,26 @@ def enqueue(lab, results, size):
 
 
 def one_at_a_time(lab, results, size):
-    bare = lab.run("bench_disk", "append", folder=lab.folder, count=size.ones)
-    results.add("one_fdatasync_median", bare["median_us"])
-    results.add("one_fdatasync_p99", bare["p99_us"])
+    """In slices, for a disk may be quick in one second and slow in the next."""
+    count = max(50, size.ones // SLICES)
+    times = {"one_fdatasync": [], "enqueue_one": [], "limit_one": []}
     with lab.broker() as broker:
-        before = lab.syncs.calls
-        said = lab.run("bench_load", "one", endpoint=broker.endpoint, jobs=size.ones,
-                       payload=size.payload)
-        lab.check_syncs("enqueue_one", before, size.ones, 1)
+        for _ in range(SLICES):
+            for paths in times.values():
+                paths.append(lab.path("samples"))
+            lab.run("bench_disk", "append", folder=lab.folder, count=count,
+                    samples=times["one_fdatasync"][-1])
+            before = lab.syncs.calls
+            lab.run("bench_load", "one", endpoint=broker.endpoint, jobs=count,
+                    payload=size.payload, samples=times["enqueue_one"][-1])
+            lab.check_syncs("enqueue_one", before, count, 1)
+            LimitPipeline(lab, count).produce("one", payload=size.payload,
+                                              samples=times["limit_one"][-1])
         see_that_it_waits(lab, broker)
-    results.add("enqueue_one_median", said["median_us"])
-    results.add("enqueue_one_p99", said["p99_us"])
-    pipeline, path = LimitPipeline(lab, size.ones), lab.path("samples")
-    pipeline.produce("one", payload=size.payload, samples=path)
-    times = lab.samples([path])
-    results.add("limit_one_median", quantile(times, 0.5))
-    results.add("limit_one_p99", quantile(times, 0.99))
+    for name, paths in times.items():
+        every = lab.samples(paths)
+        results.add(f"{name}_median", quantile(every, 0.5))
+        results.add(f"{name}_p99", quantile(every, 0.99))
 
 
 def see_that_it_waits(lab, broker):
@@ -143,40 +148,48 @@ def see_that_it_waits(lab, broker):
         raise Failed(f"a job was answered after {soonest} us, and the disk takes {GATE_MS} ms")
 
 
-def limit_latency(lab, results, size):
-    jobs = size.seconds * PACE
-    pipeline = LimitPipeline(lab, jobs)
-    pipeline.produce(payload=size.payload, batch=1, window=64, pace=PACE)
-    times = pipeline.times()
-    results.add("limit_start_latency_median", quantile(times, 0.5))
-    results.add("limit_start_latency_p99", quantile(times, 0.99))
+def start_latency(lab, results, size):
+    """A second of each in turns, for the same reason."""
+    paths = {"limit_start_latency": [], "start_latency": []}
+    for _ in range(size.seconds):
+        pipeline = LimitPipeline(lab, PACE)
+        pipeline.produce(payload=size.payload, batch=1, window=64, pace=PACE)
+        paths["limit_start_latency"] += pipeline.samples
+        paths["start_latency"] += a_second_at_pace(lab, size)
+    for name, files in paths.items():
+        times = lab.samples(files)
+        results.add(f"{name}_median", quantile(times, 0.5))
+        results.add(f"{name}_p99", quantile(times, 0.99))
 
 
-def millrace_latency(lab, results, size):
-    jobs = size.seconds * PACE
+def a_second_at_pace(lab, size):
+    """The files in which the two workers have written how old the jobs were."""
     paths = [lab.path("samples") for _ in range(2)]
     with lab.broker() as broker:
         tally = lab.tally()
         workers = [lab.start("bench_load", "work", ready=True, endpoint=broker.endpoint,
-                             tally=tally.path, jobs=jobs, samples=path) for path in paths]
-        lab.run("bench_load", "produce", endpoint=broker.endpoint, tally=tally.path, jobs=jobs,
+                             tally=tally.path, jobs=PACE, samples=path) for path in paths]
+        lab.run("bench_load", "produce", endpoint=broker.endpoint, tally=tally.path, jobs=PACE,
                 payload=size.payload, batch=1, window=64, pace=PACE)
         for worker in workers:
             worker.result()
-    times = lab.samples(paths)
-    results.add("start_latency_median", quantile(times, 0.5))
-    results.add("start_latency_p99", quantile(times, 0.99))
+    return paths
 
 
 def group_commit(lab, results, size):
-    for producers, jobs in ((1, size.ones), (64, size.ones * 10)):
-        with lab.broker() as broker:
-            before = lab.syncs.calls
-            said = lab.run("bench_load", "one", endpoint=broker.endpoint, jobs=jobs,
-                           payload=size.payload, producers=producers)
-            lab.check_syncs("group commit", before, jobs, producers)
-        results.add(f"enqueue_one_{producers}_producer{'s' if producers > 1 else ''}",
-                    said["per_s"])
+    """Two brokers in turns, in slices for the same reason."""
+    jobs = {1: max(50, size.ones // SLICES), 64: max(1_000, 10 * size.ones // SLICES)}
+    took = dict.fromkeys(jobs, 0)
+    with lab.broker() as one, lab.broker() as other:
+        for _ in range(SLICES):
+            for producers, broker in ((1, one), (64, other)):
+                before = lab.syncs.calls
+                said = lab.run("bench_load", "one", endpoint=broker.endpoint,
+                               jobs=jobs[producers], payload=size.payload, producers=producers)
+                lab.check_syncs("group commit", before, jobs[producers], producers)
+                took[producers] += jobs[producers] / said["per_s"]
+    results.add("enqueue_one_1_producer", SLICES * jobs[1] / took[1])
+    results.add("enqueue_one_64_producers", SLICES * jobs[64] / took[64])
 
 
 LIMIT_LINES = [
@@ -229,6 +242,6 @@ GROUPS = {
     "e2e_sdk": Group([sdk_e2e], [Line("e2e_sdk", "jobs/s", "limit_e2e")]),
     "enqueue": Group([enqueue], ENQUEUE_LINES),
     "enqueue_one": Group([one_at_a_time], ONE_LINES),
-    "start_latency": Group([limit_latency, millrace_latency], LATENCY_LINES),
+    "start_latency": Group([start_latency], LATENCY_LINES),
     "group_commit": Group([group_commit], GROUP_COMMIT_LINES),
 }

@@ -1,5 +1,5 @@
 // What the disk does, and what SQLite does on it:
-//   bench_disk append folder=F count=N           a file that grows by 4 KiB, each on disk
+//   bench_disk append folder=F count=N [samples=F]   a file that grows by 4 KiB, each on disk
 //   bench_disk overwrite folder=F count=N        the same in a file of 16 MiB that is there already
 //   bench_disk sqlite folder=F rows=N payload=B batch=N
 // Prints one JSON object.
@@ -49,11 +49,12 @@ class Raw {
   int fd_;
 };
 
-void measure_syncs(const std::string& folder, std::size_t count, bool grows) {
-  Raw file(folder);
+void measure_syncs(const millrace::bench::Options& options, bool grows) {
+  const std::size_t count = options.number("count", 2'000);
+  Raw file(options.text("folder", "."));
   for (std::size_t at = 0; !grows && at < pages_of_file; ++at) file.put(at);
   file.sync();
-  millrace::bench::Samples samples({});
+  millrace::bench::Samples samples(options.text("samples"));
   const std::uint64_t begun = now_ns();
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t before = now_ns();
@@ -62,6 +63,7 @@ void measure_syncs(const std::string& folder, std::size_t count, bool grows) {
     samples.add_ns(now_ns() - before);
   }
   const double took = static_cast<double>(now_ns() - begun) / 1e9;
+  samples.write();
   std::printf("{\"per_s\": %.1f, \"median_us\": %u, \"p99_us\": %u}\n",
               static_cast<double>(count) / took, samples.quantile(0.5), samples.quantile(0.99));
 }
@@ -69,11 +71,11 @@ void measure_syncs(const std::string& folder, std::size_t count, bool grows) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  const millrace::bench::Options options(count, arguments,
-                                         {"folder", "count", "rows", "payload", "batch"});
+  const millrace::bench::Options options(
+      count, arguments, {"folder", "count", "rows", "payload", "batch", "samples"});
   const std::string folder = options.text("folder", ".");
   if (options.mode() == "append" || options.mode() == "overwrite") {
-    measure_syncs(folder, options.number("count", 2'000), options.mode() == "append");
+    measure_syncs(options, options.mode() == "append");
   } else if (options.mode() == "sqlite") {
     const auto rates = millrace::bench::measure_sqlite(folder, options.number("rows", 100'000),
                                                        options.number("batch", 128),
