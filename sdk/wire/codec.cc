@@ -4,6 +4,7 @@
 #include "wire/reader.h"
 
 #include <algorithm>
+#include <cstring>
 #include <msgpack.hpp>
 #include <optional>
 #include <type_traits>
@@ -155,7 +156,7 @@ class Decoder {
     }
     reader_.close();
     std::uint32_t bit = 1;
-    auto complete = [&](std::string_view name, auto&, const Rule& rule) {
+    auto complete = [&](const auto& name, auto&, const Rule& rule) {
       if (rule.required && (seen & bit) == 0) fail(name, "is missing");
       bit <<= 1U;
     };
@@ -181,12 +182,18 @@ class Decoder {
     return fail(name, "is over its maximum of " + std::to_string(rule.max), ErrorCode::too_large);
   }
 
+  // The length of a name is known where it is compiled, so no call is made to compare.
+  template <std::size_t n>
+  static bool same(std::string_view key, const char (&name)[n]) {
+    return key.size() == n - 1 && std::memcmp(key.data(), name, n - 1) == 0;
+  }
+
   template <typename M>
   bool member(M& message, std::string_view key, std::uint32_t& seen) {
     std::uint32_t bit = 1;
     bool known = false;
-    auto match = [&](std::string_view name, auto& target, const Rule& rule) {
-      if (!known && key == name) {
+    auto match = [&](const auto& name, auto& target, const Rule& rule) {
+      if (!known && same(key, name)) {
         known = true;
         if (!reader_.take_nil()) {
           seen |= bit;

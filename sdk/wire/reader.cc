@@ -10,10 +10,10 @@
 namespace millrace::wire {
 namespace {
 
-constexpr std::uint8_t fixmap = 0x80, fixarray = 0x90, fixstr = 0xa0, nil = 0xc0, false_tag = 0xc2,
-                       true_tag = 0xc3, bin8 = 0xc4, ext8 = 0xc7, float32 = 0xca, float64 = 0xcb,
-                       uint8_tag = 0xcc, int8_tag = 0xd0, fixext1 = 0xd4, str8 = 0xd9,
-                       array16 = 0xdc, map16 = 0xde, negative_fixint = 0xe0;
+constexpr std::uint8_t fixmap = 0x80, fixarray = 0x90, false_tag = 0xc2, true_tag = 0xc3,
+                       bin8 = 0xc4, ext8 = 0xc7, float32 = 0xca, float64 = 0xcb, uint8_tag = 0xcc,
+                       int8_tag = 0xd0, fixext1 = 0xd4, str8 = 0xd9, array16 = 0xdc, map16 = 0xde,
+                       negative_fixint = 0xe0;
 
 }  // namespace
 
@@ -93,7 +93,7 @@ bool Reader::array(std::size_t& items) {
   return open(count, 1, items);
 }
 
-bool Reader::bytes(std::string_view& value) {
+bool Reader::any_bytes(std::string_view& value) {
   std::uint8_t tag = 0;
   std::uint64_t length = 0;
   if (!byte(tag)) return false;
@@ -109,7 +109,7 @@ bool Reader::bytes(std::string_view& value) {
   return take(length, value);
 }
 
-bool Reader::number(std::uint64_t& value) {
+bool Reader::any_number(std::uint64_t& value) {
   std::uint8_t tag = 0;
   if (!byte(tag)) return false;
   if (tag < fixmap) {
@@ -153,12 +153,6 @@ bool Reader::real(double& value) {
   }
   if (!number(bits)) return false;
   value = static_cast<double>(bits);
-  return true;
-}
-
-bool Reader::take_nil() {
-  if (rest_.empty() || static_cast<std::uint8_t>(rest_.front()) != nil) return false;
-  rest_.remove_prefix(1);
   return true;
 }
 
