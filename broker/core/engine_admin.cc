@@ -154,16 +154,17 @@ void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
     job.state = transit(State::dead, Trigger::requeue);
     job.attempt = job.deaths = 0;
     ++partition.counts.live;
-    // Behind the cursor no page will find it: it stays here, or comes back by a due time of now.
+    // Behind the cursor no page will find it, and before it a page that was asked for already may
+    // pass over it: it stays here, or comes back by a due time of now.
     Lane& lane = partition.lanes[job.priority];
     const bool behind = job.ref.seq <= lane.cursor_seq || !lane.backlog;
     const bool here = behind && window_has_room(job.payload.size());
-    job.due_ms = behind && !here ? now.wall_ms : 0;
+    job.due_ms = here ? 0 : now.wall_ms;
     out.changes.inserts.push_back(job);
     if (here) {
       lane.cursor_seq = std::max(lane.cursor_seq, job.ref.seq);
       ready_back(state, partition, std::move(job), now.mono_ms);
-    } else if (job.due_ms != 0) {
+    } else {
       partition.note_due_row(job);
       due_changed(partition);
     }

@@ -195,9 +195,11 @@ void Engine::Impl::put_back_changed(Lease&& lease, Now now, Effects& out) {
   touch(partition);
   partition.row_state_changed(job.state, State::available);
   job.state = State::available;
+  const bool had_due = Partition::has_due(job);
   job.due_ms = 0;
   const bool beyond = partition.beyond_cursor(job);
-  if (!beyond && !lease.payload_kept) return spill(partition, job, now, out);
+  // A page that was asked for already passes over a row that has its due time still.
+  if (beyond ? had_due : !lease.payload_kept) return spill(partition, job, now, out);
   out.changes.updates.push_back(
       {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
   if (beyond) {
