@@ -18,6 +18,7 @@ struct PartitionRow {
 struct SessionRow {
   SessionId id{};
   std::string name;
+  std::uint64_t epoch = 0;  // in which it subscribed, and so knew the answer to its HELLO
 };
 
 // The answer to one batch of a producer: its jobs are first_seq … first_seq + count - 1 there.

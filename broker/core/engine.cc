@@ -40,6 +40,7 @@ Engine::Impl::Impl(EngineOptions options, Recovered recovered, Now now)
     Session& session = sessions_[row.id];
     session.id = row.id;
     session.name = std::move(row.name);
+    session.epoch = session.epoch_before = row.epoch;
     session.heard_mono_ms = now.mono_ms;
     ++absent_;
   }

@@ -1,6 +1,7 @@
 // A worker that comes back says which deliveries it still holds. Each claim is kept, refused, or
 // adopted: the engine may have forgotten a short lease in a restart (a delivery costs no write of
-// its own), and then the worker's word, from a session that storage knew, is what remains of it.
+// its own), and then the worker's word is what remains of it, if the session was there in the epoch
+// before and nothing has been delivered in this one.
 #include "core/check.h"
 #include "core/engine_impl.h"
 #include "core/transitions.h"
@@ -13,7 +14,7 @@ constexpr unsigned epoch_shift = 40;
 }  // namespace
 
 void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held,
-                         Session& session, bool may_claim, Now now, Effects& out) {
+                         Session& session, bool believed, Now now, Effects& out) {
   if (const Lease* lease = leases_.find(held.token)) {
     if (lease->session != &session) open->lost.push_back(held.token);
     return;
@@ -21,9 +22,11 @@ void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob
   const TopicState* state = find_topic(held.topic);
   Partition* partition =
       state == nullptr ? nullptr : find_partition({state->topic.id, held.partition});
-  // A token of this epoch without a lease was ended here; one of an unknown session has no proof.
-  const bool before_restart = (held.token >> epoch_shift) < options_.epoch;
-  if (!may_claim || !before_restart || partition == nullptr || parked_.size() >= parked_max) {
+  // A token of this epoch without a lease was ended here. One of the epoch before is believed if no
+  // newer delivery of that job can have been: a token that was overtaken must not become the
+  // current one again. One from further back was adopted meanwhile, or has a lease's row.
+  const bool before_restart = (held.token >> epoch_shift) + 1 == options_.epoch;
+  if (!believed || !before_restart || partition == nullptr || parked_.size() >= parked_max) {
     open->lost.push_back(held.token);
     return;
   }

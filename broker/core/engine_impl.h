@@ -23,7 +23,9 @@ struct PendingOpen;
 struct Session {
   SessionId id{};
   std::string name;
-  bool present = false;  // false: known from before a restart, not back yet
+  bool present = false;     // false: known from before a restart, not back yet
+  std::uint64_t epoch = 0;  // in which it subscribed, after the answer to its HELLO; 0: not yet
+  std::uint64_t epoch_before = 0;  // the same, as it was at this start; 0: it was not known
   std::int64_t heard_mono_ms = 0;
   std::uint64_t credit = 0;
   std::set<TopicId> topics;
@@ -128,7 +130,7 @@ class Engine::Impl {
 
   // Claims of a worker that comes back: engine_claims.cc
   void claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held, Session& session,
-             bool may_claim, Now now, Effects& out);
+             bool believed, Now now, Effects& out);
   void claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, Now now, Effects& out);
   Lease& adopt(Job&& job, Token token, Session& session, Now now);
 

@@ -39,9 +39,6 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
         refuse(Refusal::overloaded, "this shard has as many sessions as it may hold", 1'000));
   }
   Session& session = known_before ? known->second : sessions_[c.session];
-  // Once deliveries have begun, a job that was taken back may have been given to another since:
-  // then a token from before the restart must not come to life again.
-  const bool may_claim = known_before && holding(now);
   if (known_before && !session.present) --absent_;
   session.id = c.session;
   session.present = true;
@@ -49,9 +46,13 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
   std::erase(out.changes.sessions_dropped, session.id);
   session.heard_mono_ms = now.mono_ms;
   unsubscribe(session);
-  if (!known_before || session.name != c.name) {
+  // It took part in the epoch before, and nothing has been delivered in this one.
+  const bool believed = session.epoch_before + 1 == options_.epoch && deliveries_ == 0;
+  // Until it subscribes it may not know what it has lost.
+  if (!known_before || session.name != c.name || session.epoch != 0) {
     session.name = std::move(c.name);
-    out.changes.sessions_put.push_back({session.id, session.name});
+    session.epoch = 0;
+    out.changes.sessions_put.push_back({session.id, session.name, session.epoch});
   }
   Event event{.kind = EventKind::session_opened};
   event.session = session.id;
@@ -68,7 +69,7 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
   // One claim stands for the opening itself, so that it cannot finish before all are made.
   open->claims = 1;
   ++claims_open_;
-  for (const HeldJob& held : c.held) claim(open, held, session, may_claim, now, out);
+  for (const HeldJob& held : c.held) claim(open, held, session, believed, now, out);
   finish_open(*open, out);
 }
 
@@ -155,6 +156,10 @@ void Engine::Impl::on(Subscribe&& c, Now now, Effects& out) {
     for (const auto& partition : state->partitions) {
       if (partition != nullptr && partition->wants_load(now.wall_ms)) want_loads(*partition);
     }
+  }
+  if (session->epoch != options_.epoch) {
+    session->epoch = options_.epoch;
+    out.changes.sessions_put.push_back({session->id, session->name, session->epoch});
   }
   session->credit += c.credit;
   credit_free_ += c.credit;

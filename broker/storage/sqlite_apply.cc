@@ -56,7 +56,9 @@ bool SqliteStore::apply_people(const core::ChangeSet& changes) {
     if (!sql_.put_topic.run()) return false;
   }
   for (const auto& session : changes.sessions_put) {
-    if (!sql_.put_session.bind_id(1, session.id).bind_text(2, session.name).run()) return false;
+    auto& put = sql_.put_session;
+    put.bind_id(1, session.id).bind_text(2, session.name);
+    if (!put.bind(3, static_cast<std::int64_t>(session.epoch)).run()) return false;
   }
   for (const auto& id : changes.sessions_dropped) {
     if (!sql_.drop_session.bind_id(1, id).run()) return false;

@@ -35,8 +35,8 @@ Expected<void> SqliteStore::prepare() {
   sql_.rollback = {db, "ROLLBACK"};
   sql_.put_topic = {db, "INSERT OR REPLACE INTO topics (" + std::string(topic_columns) +
                             ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"};
-  sql_.put_session = {db,
-                      "INSERT OR REPLACE INTO sessions (id, name) VALUES (?1, coalesce(?2,''))"};
+  sql_.put_session = {
+      db, "INSERT OR REPLACE INTO sessions (id, name, epoch) VALUES (?1, coalesce(?2,''), ?3)"};
   sql_.drop_session = {db, "DELETE FROM sessions WHERE id=?1"};
   sql_.put_producer = {
       db, "INSERT OR REPLACE INTO producers (id, epoch, seen_ms, answers) VALUES (?1,?2,?3,?4)"};
@@ -127,8 +127,9 @@ Expected<core::Recovered> SqliteStore::recover() {
                                     {count(3), count(4), count(5), count(6), count(7), count(8),
                                      count(9), count(10), count(11), count(12)}});
   });
-  each("SELECT id, name FROM sessions", [&](const Statement& row) {
-    recovered.sessions.push_back({row.id(0), std::string(row.bytes(1))});
+  each("SELECT id, name, epoch FROM sessions", [&](const Statement& row) {
+    recovered.sessions.push_back(
+        {row.id(0), std::string(row.bytes(1)), static_cast<std::uint64_t>(row.number(2))});
   });
   each("SELECT id, epoch, seen_ms, answers FROM producers ORDER BY seen_ms DESC LIMIT " +
            std::to_string(core::producers_max),

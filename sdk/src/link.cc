@@ -261,6 +261,8 @@ void Link::take(Shard& shard, const wire::Header& header, std::string_view body)
     }
   }
   if (verb == wire::Verb::closing) return close(shard, backoff_min * 2);
+  // Made before the broker read our HELLO, which did not name it: the broker has it back.
+  if (verb == wire::Verb::deliver && !shard.ready) return;
   if (header.correlation == shard.hello_sent && !shard.ready) return take_hello(shard, body);
   if (topology_asked_ != 0 && header.correlation == topology_asked_) {
     return take_topology(verb, body);

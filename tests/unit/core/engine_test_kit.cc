@@ -18,7 +18,7 @@ bool in_order(const Job& a, const Job& b) {
 
 void MemoryStore::apply(const ChangeSet& c) {
   for (const auto& topic : c.topics) topics[topic.id] = topic;
-  for (const auto& session : c.sessions_put) sessions[session.id] = session.name;
+  for (const auto& session : c.sessions_put) sessions[session.id] = session;
   for (const auto& id : c.sessions_dropped) sessions.erase(id);
   for (const auto& row : c.producers_put) producers[row.id] = row;
   for (const auto& id : c.producers_dropped) producers.erase(id);
@@ -127,7 +127,7 @@ Recovered MemoryStore::recover() const {
   Recovered r;
   for (const auto& [id, topic] : topics) r.topics.push_back(topic);
   for (const auto& [where, counts] : partitions) r.partitions.push_back({where, counts});
-  for (const auto& [id, name] : sessions) r.sessions.push_back({id, name});
+  for (const auto& [id, session] : sessions) r.sessions.push_back(session);
   for (const auto& [id, row] : producers) r.producers.push_back(row);
   for (const auto& [ref, lease] : leases) r.leases.push_back({lease, jobs.at(ref)});
   return r;

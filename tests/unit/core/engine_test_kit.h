@@ -28,7 +28,7 @@ class MemoryStore {
 
   std::map<TopicId, Topic> topics;
   std::map<PartitionRef, PartitionCounts> partitions;
-  std::map<SessionId, std::string> sessions;
+  std::map<SessionId, SessionRow> sessions;
   std::map<ProducerId, ProducerRow> producers;
   std::map<JobRef, Job> jobs;
   std::map<JobRef, FinishedRow> finished;
