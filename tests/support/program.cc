@@ -158,11 +158,16 @@ std::uint64_t run_seeds(const SeedRuns& runs,
       ::close(process.from);
       if (!process.idle || status != 0) {
         ++violations;
+        ++done;
         report(runs, process.seed,
                WIFSIGNALED(status) ? "ended by signal " + std::to_string(WTERMSIG(status))
                                    : "ended with status " + std::to_string(status));
       }
+      // The rest of its share goes on without that seed.
+      const std::uint64_t next = process.seed - runs.first + runs.processes;
+      const bool goes_on = status != 0 && !process.idle && next < runs.count;
       processes.erase(processes.begin() + static_cast<std::ptrdiff_t>(i));
+      if (goes_on) processes.push_back(start(runs, next, run));
     }
     if (done * progress_lines / std::max<std::uint64_t>(1, runs.count) > shown) {
       shown = done * progress_lines / runs.count;
