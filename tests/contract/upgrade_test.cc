@@ -88,8 +88,9 @@ TEST(Upgrade, PowerThatGoesAtAnyOperationLeavesTheOldSchemaOrTheNew) {
     const std::int64_t schema = schema_of(disk);
     ++(schema == 1 ? olds : news);
     EXPECT_TRUE(schema == 1 || schema == newest) << "operation " << at << ": " << schema;
-    store = open_at(disk, all_ones);
-    ASSERT_NE(store, nullptr) << "operation " << at;
+    std::optional<Failure> refused;
+    store = open_at(disk, all_ones, &refused);
+    ASSERT_NE(store, nullptr) << "operation " << at << ": " << refused->message;
     EXPECT_EQ(jobs_in(*store), jobs) << "operation " << at;
     const auto reader = store->reader();
     ASSERT_TRUE(reader);

@@ -15,6 +15,7 @@ struct Handle {
   std::shared_ptr<SimFile> file;
   SimDisk* disk = nullptr;
   std::string path;
+  bool read_only = false;
   bool syncs_entry = false;  // a log or a journal: SQLite syncs its folder with it
   unsigned shared_locks = 0, exclusive_locks = 0;  // of the shared memory, a bit each
   bool maps = false;
@@ -54,6 +55,7 @@ int do_read(sqlite3_file* file, void* to, int count, sqlite3_int64 at) {
 
 int do_write(sqlite3_file* file, const void* from, int count, sqlite3_int64 at) {
   Handle& h = of(file);
+  if (h.read_only) return SQLITE_READONLY;
   return h.disk->write(*h.file, {static_cast<const char*>(from), static_cast<std::size_t>(count)},
                        static_cast<std::uint64_t>(at));
 }
@@ -174,6 +176,7 @@ int vfs_open(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* file, int fl
   if (disk.off()) return SQLITE_CANTOPEN;
   auto handle = std::make_unique<Handle>();
   handle->disk = &disk;
+  handle->read_only = (flags & SQLITE_OPEN_READONLY) != 0;
   handle->syncs_entry = (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) != 0;
   if (name == nullptr) {
     handle->file = std::make_shared<SimFile>();
