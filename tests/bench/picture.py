@@ -72,7 +72,8 @@ def svg(lines, machine):
             top += ROW
         top += ROW // 2
     where = f'{machine["cores"]} cores of {machine["cpu"]}, Linux {machine["kernel"]}'
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" '
+    return (f'<!-- Made by tests/bench/run with its option svg. -->\n'
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" '
             f'font-family="sans-serif" font-size="12">\n'
             f'<rect width="100%" height="100%" fill="white"/>\n'
             f'<text x="8" y="20" font-size="14">Medians of the rounds, with the lowest and the '
