@@ -48,31 +48,37 @@ Statement::Statement(sqlite3* db, std::string_view sql) {
 }
 Statement::~Statement() { sqlite3_finalize(handle_); }
 Statement::Statement(Statement&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)), failed_(other.failed_) {}
+    : handle_(std::exchange(other.handle_, nullptr)),
+      failed_(other.failed_),
+      misbound_(other.misbound_) {}
 Statement& Statement::operator=(Statement&& other) noexcept {
   std::swap(handle_, other.handle_);
   std::swap(failed_, other.failed_);
+  std::swap(misbound_, other.misbound_);
   return *this;
 }
 
+void Statement::note(int code) { misbound_ |= code != SQLITE_OK; }
+
 Statement& Statement::bind(int at, std::int64_t value) {
-  sqlite3_bind_int64(handle_, at, value);
+  note(sqlite3_bind_int64(handle_, at, value));
   return *this;
 }
 Statement& Statement::bind_null(int at) {
-  sqlite3_bind_null(handle_, at);
+  note(sqlite3_bind_null(handle_, at));
   return *this;
 }
 Statement& Statement::bind_text(int at, std::string_view value) {
   if (value.empty()) return bind_null(at);
-  sqlite3_bind_text(handle_, at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+  note(sqlite3_bind_text(handle_, at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC));
   return *this;
 }
 Statement& Statement::bind_bytes(int at, std::string_view value) {
   if (value.empty()) {
-    sqlite3_bind_zeroblob(handle_, at, 0);
+    note(sqlite3_bind_zeroblob(handle_, at, 0));
   } else {
-    sqlite3_bind_blob(handle_, at, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+    note(sqlite3_bind_blob(handle_, at, value.data(), static_cast<int>(value.size()),
+                           SQLITE_STATIC));
   }
   return *this;
 }
@@ -84,7 +90,8 @@ Statement& Statement::bind_id(int at, const core::Id16& id) {
 }
 
 bool Statement::row() {
-  if (handle_ == nullptr) {
+  // A value that could not be bound would leave that of the row before in its place.
+  if (handle_ == nullptr || misbound_) {
     failed_ = true;
     return false;
   }
@@ -106,7 +113,7 @@ bool Statement::run() {
 
 void Statement::reset() {
   sqlite3_reset(handle_);
-  failed_ = false;
+  failed_ = misbound_ = false;
 }
 
 std::int64_t Statement::number(int column) const { return sqlite3_column_int64(handle_, column); }

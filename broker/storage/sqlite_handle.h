@@ -47,8 +47,11 @@ class Statement {
   [[nodiscard]] core::Id16 id(int column) const;
 
  private:
+  void note(int code);  // of a binding
+
   sqlite3_stmt* handle_ = nullptr;
   bool failed_ = false;
+  bool misbound_ = false;  // a value was refused since the last reset
 };
 
 [[nodiscard]] std::string uri_of(const std::string& path);

@@ -106,5 +106,14 @@ TEST(FailedWrite, TheStoreStartsAgainAfterADiskThatStayedFull) {
   }
 }
 
+// The first operation of a first start: without it a power loss could take the whole file.
+TEST(FailedWrite, AFolderThatCannotBeSyncedStopsTheStart) {
+  SimDisk disk("folder", 1);
+  disk.fail_in(1, DiskFault::io_error);
+  EXPECT_FALSE(open_sqlite({.path = path, .files = &disk}));
+  EXPECT_TRUE(disk.failed());
+  EXPECT_EQ(disk.operations(), 1U);
+}
+
 }  // namespace
 }  // namespace millrace::storage
