@@ -132,9 +132,15 @@ class Stand:
             if token < self.newest.get(job, token):
                 return  # it came late: somebody else has it by now
             self.newest[job] = token
-            self.held.setdefault(event["by"], {})[job] = token
+            self.held.setdefault(event["by"], {})[job] = (token, event["attempt"])
         elif kind == "settle":
             self.held.get(event["by"], {}).pop(event["job"], None)
+
+    def fresh(self, name):
+        """What a worker holds in a first attempt, by its tokens: if that worker goes, others get it. (A
+        job that has met deaths before may be quarantined instead.)"""
+        held = self.held.get(name, {})
+        return {job: token for job, (token, attempt) in held.items() if attempt == 1}
 
     def take_log(self, line):
         self.log.write(line + "\n")
