@@ -119,6 +119,11 @@ void read_broker(File& file, const toml::table& t, Config& c) {
   file.boolean(t, "allow_new_topics", c.allow_new_topics);
   file.number(t, "lease_ms", 100, ms_max, c.lease_ms);
   file.number(t, "heartbeat_ms", 10, ms_max, c.heartbeat_ms);
+  if (c.lease_ms < 2 * c.heartbeat_ms) {
+    file.wrong(t.source(),
+               "lease_ms (" + std::to_string(c.lease_ms) + ") is at least twice heartbeat_ms (" +
+                   std::to_string(c.heartbeat_ms) + "): else a worker that is well loses its jobs");
+  }
   file.number(t, "grace_ms_max", 0, 60'000, c.grace_ms_max);
   file.number(t, "disk_free_bytes_min", 0, std::numeric_limits<std::int64_t>::max(),
               c.disk_free_bytes_min);
