@@ -83,18 +83,7 @@ bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
     }
     ++rows_;
   }
-  sort_keys(changes.inserts);
-  for (const KeyAt& key : keys_) {
-    const core::Job& job = changes.inserts[key.at];
-    auto& put = sql_.insert_job;
-    put.bind(1, key.id).bind(2, static_cast<std::int64_t>(job.state));
-    put.bind(3, job.attempt).bind(4, job.attempts_max).bind(5, job.deaths);
-    put.bind(6, job.enqueued_ms);
-    job.due_ms == 0 ? put.bind_null(7) : put.bind(7, job.due_ms);
-    put.bind_text(8, job.key).bind_bytes_or_null(9, job.headers).bind_text(10, job.error);
-    put.bind_bytes(11, job.payload);
-    if (!run_rows(put, 1, "a job was inserted twice")) return false;
-  }
+  if (!insert_jobs(changes.inserts)) return false;
   for (const auto& update : changes.updates) {
     auto& put = sql_.update_job;
     put.bind(1, id_of(update.ref, update.priority))
@@ -111,6 +100,23 @@ bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
     if (finish.keep && !keep_finished(key.id, finish)) return false;
   }
   return delete_jobs();
+}
+
+// Several rows a statement: to begin and end one costs as much as a row.
+bool SqliteStore::insert_jobs(const std::vector<core::Job>& jobs) {
+  sort_keys(jobs);
+  for (std::size_t first = 0; first < keys_.size();) {
+    const bool many = keys_.size() - first >= rows_a_statement;
+    Statement& put = many ? sql_.insert_jobs : sql_.insert_job;
+    const std::size_t rows = many ? rows_a_statement : 1;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const KeyAt& key = keys_[first + i];
+      bind_new_job(put, static_cast<int>(i) * job_columns_count, key.id, jobs[key.at]);
+    }
+    if (!run_rows(put, static_cast<int>(rows), "a job was inserted twice")) return false;
+    first += rows;
+  }
+  return true;
 }
 
 // In the order of the keys, so that neighbours share pages.

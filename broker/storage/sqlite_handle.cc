@@ -143,10 +143,14 @@ Database& Database::operator=(Database&& other) noexcept {
   return *this;
 }
 
-Expected<Database> Database::open(const std::string& path, bool read_only, const char* vfs) {
-  // Counting its memory would cost a lock an allocation. No effect once a connection is open.
+void set_up_sqlite() {
+  // Counting its memory would cost a lock an allocation.
   static const int counting_off = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   (void)counting_off;
+}
+
+Expected<Database> Database::open(const std::string& path, bool read_only, const char* vfs) {
+  set_up_sqlite();
   Database db;
   db.path_ = path;
   const int mode = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;

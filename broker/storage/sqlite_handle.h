@@ -14,6 +14,9 @@ struct sqlite3_stmt;
 
 namespace millrace::storage {
 
+// Once a process, before anything else is asked of SQLite; no effect later.
+void set_up_sqlite();
+
 class Statement {
  public:
   Statement() = default;

@@ -38,6 +38,24 @@ core::Job read_job(const Statement& row, core::PartitionRef where, bool with_pay
   return job;
 }
 
+void bind_new_job(Statement& put, int after, std::int64_t id, const core::Job& job) {
+  put.bind(after + 1, id).bind(after + 2, static_cast<std::int64_t>(job.state));
+  put.bind(after + 3, job.attempt).bind(after + 4, job.attempts_max).bind(after + 5, job.deaths);
+  put.bind(after + 6, job.enqueued_ms);
+  job.due_ms == 0 ? put.bind_null(after + 7) : put.bind(after + 7, job.due_ms);
+  put.bind_text(after + 8, job.key).bind_bytes_or_null(after + 9, job.headers);
+  put.bind_text(after + 10, job.error).bind_bytes(after + 11, job.payload);
+}
+
+// Any failure undoes the whole commit, so a statement needs no journal of its own.
+std::string insert_jobs_sql(std::size_t rows) {
+  std::string sql =
+      "INSERT OR ROLLBACK INTO jobs (" + std::string(job_columns) + ", payload) VALUES ";
+  for (std::size_t i = 0; i < rows; ++i)
+    sql += i == 0 ? "(?,?,?,?,?,?,?,?,?,?,?)" : ",(?,?,?,?,?,?,?,?,?,?,?)";
+  return sql;
+}
+
 std::string pack_answers(const std::vector<core::BatchAnswer>& answers) {
   std::string out;
   out.reserve(answers.size() * answer_bytes);

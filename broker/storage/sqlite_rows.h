@@ -12,7 +12,12 @@ namespace millrace::storage {
 // The columns of jobs in the order that read_job takes them; payload last, or left out.
 inline constexpr std::string_view job_columns =
     "id, state, attempt, attempts_max, deaths, enqueued_ms, due_ms, key, headers, error";
-inline constexpr int job_column_payload = 10;
+inline constexpr int job_column_payload = 10, job_columns_count = 11;
+
+// Binds a new row of jobs, its columns and the payload, from parameter after + 1 on.
+void bind_new_job(Statement& put, int after, std::int64_t id, const core::Job& job);
+// So many rows as VALUES of one statement.
+[[nodiscard]] std::string insert_jobs_sql(std::size_t rows);
 
 // where and priority are known from the id by the caller's slot.
 [[nodiscard]] core::Job read_job(const Statement& row, core::PartitionRef where, bool with_payload);

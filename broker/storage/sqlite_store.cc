@@ -15,6 +15,7 @@ constexpr std::int64_t wal_header_bytes = 32, frame_header_bytes = 24;
 }  // namespace
 
 Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options) {
+  set_up_sqlite();
   auto lock = options.files->lock(options.path);
   if (!lock) return tl::unexpected(lock.error());
   auto db = open_writer(options);
@@ -42,8 +43,8 @@ Expected<void> SqliteStore::prepare() {
       db, "INSERT OR REPLACE INTO producers (id, epoch, seen_ms, answers) VALUES (?1,?2,?3,?4)"};
   sql_.drop_producer = {db, "DELETE FROM producers WHERE id=?1"};
   sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
-  sql_.insert_job = {
-      db, "INSERT INTO jobs (" + jobs + ", payload) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"};
+  sql_.insert_job = {db, insert_jobs_sql(1)};
+  sql_.insert_jobs = {db, insert_jobs_sql(rows_a_statement)};
   sql_.update_job = {
       db, "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6 WHERE id=?1"};
   sql_.keep_job = {db,
@@ -77,8 +78,8 @@ Expected<void> SqliteStore::prepare() {
   sql_.expired = {db,
                   "SELECT id FROM finished WHERE topic_id=?1 AND state=?2 AND finished_ms<?3 "
                   "ORDER BY finished_ms, id LIMIT ?4"};
-  if (!sql_.begin.valid() || !sql_.due.valid() || !sql_.keep_job.valid() || !sql_.expired.valid() ||
-      !sql_.put_partition.valid()) {
+  if (!sql_.begin.valid() || !sql_.insert_jobs.valid() || !sql_.due.valid() ||
+      !sql_.keep_job.valid() || !sql_.expired.valid() || !sql_.put_partition.valid()) {
     return tl::unexpected(db_.failure("preparing"));
   }
   auto page_bytes = db_.number("PRAGMA page_size");

@@ -28,10 +28,12 @@ class SqliteStore : public Store {
   [[nodiscard]] StoreFacts facts() const override;
 
  private:
+  static constexpr std::size_t rows_a_statement = 16;
   struct Statements {
     Statement begin, commit, rollback;
     Statement put_topic, put_session, drop_session, put_producer, drop_producer, drop_finished;
-    Statement insert_job, update_job, keep_job, delete_jobs, put_lease, drop_lease, put_partition;
+    Statement insert_job, insert_jobs, update_job, keep_job, delete_jobs, put_lease, drop_lease,
+        put_partition;
     Statement ready, due, next_due, one_job, is_finished, dead_ids, one_dead, expired;
   };
 
@@ -40,6 +42,7 @@ class SqliteStore : public Store {
   [[nodiscard]] bool apply_people(const core::ChangeSet& changes);  // topics, sessions, producers
   [[nodiscard]] bool apply_jobs(const core::ChangeSet& changes);
   [[nodiscard]] bool keep_finished(std::int64_t id, const core::JobFinish& finish);
+  [[nodiscard]] bool insert_jobs(const std::vector<core::Job>& jobs);
   [[nodiscard]] bool delete_jobs();  // those of keys_
   template <typename Rows>
   void sort_keys(const Rows& rows);  // into keys_
