@@ -73,14 +73,16 @@ Expected<void> migrate(Database& db, const std::string& path,
                                       ", this version knows up to " + std::to_string(newest) +
                                       ": run the newer millraced, or restore an older backup"));
   }
+  if (*version == newest) return {};
+  // All steps in one transaction: whatever happens, the file has the old schema or the newest.
+  std::string script = "BEGIN IMMEDIATE;\n";
   for (std::int64_t at = *version; at < newest; ++at) {
-    const std::string script = "BEGIN IMMEDIATE;\n" +
-                               std::string(scripts[static_cast<std::size_t>(at)]) +
-                               "\nPRAGMA application_id=" + std::to_string(application_id) +
-                               "; PRAGMA user_version=" + std::to_string(at + 1) + "; COMMIT;";
-    if (auto done = db.execute(script); !done) return done;
+    script += scripts[static_cast<std::size_t>(at)];
+    script += '\n';
   }
-  return {};
+  script += "PRAGMA application_id=" + std::to_string(application_id) +
+            "; PRAGMA user_version=" + std::to_string(newest) + "; COMMIT;";
+  return db.execute(script);
 }
 
 Expected<void> check_schema(Database& db, const std::string& path) {
@@ -112,17 +114,14 @@ Expected<Database> open_writer(const SqliteOptions& options) {
   }
   auto db = Database::open(path, false, checked_vfs(options.files->vfs()).c_str());
   if (!db) return db;
-  // Before anything lies beside it: a log without its file would look like damage.
-  if (auto synced = options.files->sync_folder_of(path); !synced) {
-    return tl::unexpected(synced.error());
-  }
   if (sqlite3_db_readonly(db->get(), "main") == 1) {
     return tl::unexpected(
         say(FailureKind::read_only, path + " cannot be written: check its owner and mode"));
   }
   if (auto done = reserve_bytes(*db); !done) return tl::unexpected(done.error());
   if (auto done = set_up(*db, options.wal_bytes_max); !done) return tl::unexpected(done.error());
-  // Before the log has anything: a journal that made the file and came back would undo it.
+  // Before the log has anything: it would look like damage beside no file, and a journal that made
+  // the file and came back would undo it.
   if (auto synced = options.files->sync_folder_of(path); !synced) {
     return tl::unexpected(synced.error());
   }

@@ -106,13 +106,18 @@ TEST(FailedWrite, TheStoreStartsAgainAfterADiskThatStayedFull) {
   }
 }
 
-// The first operation of a first start: without it a power loss could take the whole file.
+// Without it a power loss could take the whole file.
 TEST(FailedWrite, AFolderThatCannotBeSyncedStopsTheStart) {
-  SimDisk disk("folder", 1);
-  disk.fail_in(1, DiskFault::io_error);
-  EXPECT_FALSE(open_sqlite({.path = path, .files = &disk}));
-  EXPECT_TRUE(disk.failed());
-  EXPECT_EQ(disk.operations(), 1U);
+  struct NoFolder : SimDisk {
+    using SimDisk::SimDisk;
+    Expected<void> sync_folder_of(const std::string& /*path*/) override {
+      return tl::unexpected(Failure{FailureKind::io, "the folder cannot be synced"});
+    }
+  };
+  NoFolder disk("folder", 1);
+  const auto store = open_sqlite({.path = path, .files = &disk});
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().message, "the folder cannot be synced");
 }
 
 }  // namespace

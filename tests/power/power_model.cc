@@ -230,8 +230,9 @@ void PowerModel::session(core::ChangeSet& changes) {
   for (const auto& dropped : changes.sessions_dropped) {
     if (dropped == id) return;
   }
-  changes.sessions_put.push_back({id, "w" + std::to_string(random_() % 9)});
-  rows_[place("sessions", id)] = (Line() << changes.sessions_put.back().name).text();
+  changes.sessions_put.push_back({id, "w" + std::to_string(random_() % 9), random_() % 9});
+  const core::SessionRow& row = changes.sessions_put.back();
+  rows_[place("sessions", id)] = (Line() << row.name << row.epoch).text();
 }
 
 void PowerModel::producer(core::ChangeSet& changes) {

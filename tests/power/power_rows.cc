@@ -19,7 +19,7 @@ constexpr Table tables[] = {
      "ifnull(started_ms,0), finished_ms, ifnull(key,''), ifnull(headers,''), ifnull(error,''), "
      "ifnull(worker,''), ifnull(result,''), payload FROM finished"},
     {"leases", "SELECT id, session, token, started_ms FROM leases"},
-    {"sessions", "SELECT hex(id), name FROM sessions"},
+    {"sessions", "SELECT hex(id), name, epoch FROM sessions"},
     {"partitions",
      "SELECT slot, topic_id, partition, next_seq, live, scheduled, retryable, dead, enqueued, "
      "completed, cancelled, retried, died FROM partitions"},
