@@ -19,6 +19,7 @@ Engine::Impl::Impl(EngineOptions options, Recovered recovered, Now now)
     : options_(options),
       random_(options_.seed),
       producers_(std::move(recovered.producers)),
+      first_seq_(recovered.first_seq),
       upkeep_mono_ms_(now.mono_ms),
       tick_mono_ms_(now.mono_ms) {
   for (auto& topic : recovered.topics) {

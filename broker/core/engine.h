@@ -38,6 +38,9 @@ struct Recovered {
   std::vector<SessionRow> sessions;
   std::vector<ProducerRow> producers;
   std::vector<RecoveredLease> leases;
+  // Where a partition begins that is not among them. More than 1 after a backup was restored: the
+  // partition may have given out numbers in the time that was lost.
+  std::uint64_t first_seq = 1;
 };
 
 struct TopicStats {

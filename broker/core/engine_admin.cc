@@ -46,7 +46,9 @@ Partition* Engine::Impl::find_partition(PartitionRef where) const {
 // Partitions are made when they are first used.
 Partition& Engine::Impl::partition_at(PartitionRef where) const {
   auto& slot = topics_[where.topic - 1]->partitions[where.partition];
-  if (slot == nullptr) slot = std::make_unique<Partition>(where, PartitionCounts{});
+  if (slot == nullptr) {
+    slot = std::make_unique<Partition>(where, PartitionCounts{.next_seq = first_seq_});
+  }
   return *slot;
 }
 

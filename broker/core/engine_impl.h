@@ -187,6 +187,7 @@ class Engine::Impl {
   std::int64_t grace_until_mono_ms_ = 0;
 
   ProducerTable producers_;
+  std::uint64_t first_seq_ = 1;        // of a partition that is used for the first time
   std::vector<Partition*> touched_;    // counts to write
   std::set<PartitionRef> candidates_;  // partitions that may want loads
   PartitionRef next_candidate_;

@@ -109,6 +109,10 @@ Expected<core::Recovered> SqliteStore::recover() {
   epoch_ = static_cast<std::uint64_t>(*epoch);
 
   core::Recovered recovered;
+  const auto first_seq =
+      db_.number("SELECT coalesce((SELECT value FROM meta WHERE key='first_seq'), 1)");
+  if (!first_seq) return tl::unexpected(first_seq.error());
+  recovered.first_seq = static_cast<std::uint64_t>(*first_seq);
   bool failed = false;
   const auto each = [&](const std::string& sql, auto&& take) {
     Statement rows(db_.get(), sql);

@@ -68,15 +68,18 @@ Expected<Locks> take_locks(const std::string& folder, std::size_t shards) {
   return locks;
 }
 
+// first_seq is for the partitions that were first used after the backup.
 std::string step(std::uint64_t gap) {
+  const std::string seqs = std::to_string(gap);
   return "BEGIN IMMEDIATE;"
          "UPDATE meta SET value = value + " +
          std::to_string(epoch_gap) +
          " WHERE key = 'epoch';"
-         "UPDATE partitions SET next_seq = next_seq + " +
-         std::to_string(gap) +
+         "INSERT INTO meta VALUES ('first_seq', 1 + " +
+         seqs + ") ON CONFLICT (key) DO UPDATE SET value = value + " + seqs +
          ";"
-         "DELETE FROM leases; DELETE FROM sessions; COMMIT;";
+         "UPDATE partitions SET next_seq = next_seq + " +
+         seqs + ";DELETE FROM leases; DELETE FROM sessions; COMMIT;";
 }
 
 // A copy of one shard's file, moved on.
