@@ -139,6 +139,19 @@ TEST_F(Backup, ADamagedPageOfTheSourceEndsTheBackup) {
   EXPECT_EQ(entries(), 1U);
 }
 
+TEST_F(Backup, AManifestThatSaysSomethingElseIsSeen) {
+  ASSERT_TRUE(make("b"));
+  const std::string path = backup("b") + "/" + manifest_file;
+  std::ifstream in(path);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  text.replace(text.find("\"test\""), 6, "\"tost\"");
+  std::ofstream(path) << text;
+  const Verdict verdict = verify(backup("b"));
+  EXPECT_FALSE(verdict.sound());
+  EXPECT_EQ(restore(backup("b"), folder_ + "/new", false, 0).end, RestoreEnd::damaged);
+  EXPECT_FALSE(fs::exists(folder_ + "/new"));
+}
+
 TEST_F(Backup, CountersThatDoNotFitTheirRowsAreSeen) {
   auto changes = jobs_of(3);
   changes.partitions.at(0).counts.live = 4;
