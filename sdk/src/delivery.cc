@@ -44,7 +44,7 @@ void Delivery::reset() {
   stop_ = std::stop_source(std::nostopstate);
   progress_.reset();
   reason_ = StopReason::none;
-  running = gone = false;
+  running = gone = settling = false;
   run_until = Clock::time_point::max();
 }
 

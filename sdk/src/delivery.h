@@ -25,8 +25,9 @@ class Delivery : public JobContext {
 
   // Guarded by the worker's mutex.
   bool running = false;
-  std::size_t slot = 0;  // among the running
-  bool gone = false;     // the broker no longer takes its outcome
+  std::size_t slot = 0;   // among the running
+  bool gone = false;      // the broker no longer takes its outcome
+  bool settling = false;  // its outcome was sent, not answered: that message grants its credit
   Clock::time_point run_until = Clock::time_point::max();
 
   [[nodiscard]] const JobId& id() const override { return where; }

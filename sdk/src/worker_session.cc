@@ -190,11 +190,9 @@ void WorkerSession::on_ready(std::size_t index, const std::vector<std::uint64_t>
   Shard& shard = shards_[index];
   shard.subscribed = shard.drained = false;
   // What was not answered is said again; what was recorded then comes back as stale.
-  for (auto& [correlation, settling] : shard.settling) {
-    std::move(settling.outcomes.begin(), settling.outcomes.end(),
-              std::back_inserter(shard.finished));
-  }
+  for (auto& [correlation, settling] : shard.settling) say_again(shard, settling);
   shard.settling.clear();
+  std::erase_if(shard.finished, [](const Outcome& o) { return o.delivery->gone; });
   for (const auto token : lost) give_up(shard, token, StopReason::lease_lost);
   shard.credit_back = 0;  // the grant below counts all that is not held
   if (link_.topology().known()) subscribe(index);
@@ -204,6 +202,13 @@ void WorkerSession::on_topology() {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < link_.topology().shards().size(); ++i) {
     if (link_.ready(i) && !shards_[i].subscribed) subscribe(i);
+  }
+}
+
+void WorkerSession::say_again(Shard& shard, Settling& settling) {
+  for (Outcome& outcome : settling.outcomes) {
+    outcome.delivery->settling = false;
+    shard.finished.push_back(std::move(outcome));
   }
 }
 
@@ -229,7 +234,8 @@ void WorkerSession::give_up(Shard& shard, std::uint64_t token, StopReason reason
   delivery->gone = true;
   delivery->request_stop(reason);
   ++counts_.lost;
-  if (delivery->running) return;  // its end gives the credit back
+  // Its end, or the message with its outcome, gives the credit back.
+  if (delivery->running || delivery->settling) return;
   std::erase(ready_, delivery);
   std::erase_if(shard.finished, [&](const Outcome& o) { return o.delivery == delivery; });
   ++shard.credit_back;
@@ -330,8 +336,7 @@ void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header
   const auto ok = wire::decode<wire::SettleOk>(body);
   if (static_cast<wire::Verb>(header.verb) != wire::Verb::ok || !ok) {
     // Refused as a whole: nothing was recorded, and its credit was not granted. Say it again.
-    std::move(settling.outcomes.begin(), settling.outcomes.end(),
-              std::back_inserter(shard.finished));
+    say_again(shard, settling);
     shard.credit_back += settling.credit_back;
     shard.settle_after = Clock::now() + progress_interval;
     return;
@@ -341,7 +346,7 @@ void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header
     const std::uint64_t token = outcome.delivery->token;
     shard.held.erase(token);
     if (stale.contains(token)) {
-      ++counts_.lost;
+      if (!outcome.delivery->gone) ++counts_.lost;
     } else {
       count(outcome.result.kind);
     }
@@ -398,6 +403,7 @@ void WorkerSession::send_outcomes(std::size_t index, Shard& shard, Clock::time_p
     wire::Settle body;
     body.outcomes.reserve(settling.outcomes.size());
     for (const Outcome& outcome : settling.outcomes) {
+      outcome.delivery->settling = true;
       body.outcomes.push_back(wire_outcome(outcome.delivery->token, outcome.result));
     }
     if (!draining_) {

@@ -76,6 +76,7 @@ class WorkerSession : Link::Owner {
   void on_turn(Clock::time_point now) override;
   [[nodiscard]] bool idle() override;
 
+  static void say_again(Shard& shard, Settling& settling);
   void subscribe(std::size_t index);
   void take(std::size_t index, std::string_view body);
   [[nodiscard]] Ref fresh();

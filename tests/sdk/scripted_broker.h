@@ -1,0 +1,82 @@
+// A broker whose every message the test chooses, for what a real one does too seldom: a socket, one
+// peer, the project's own codec. Threads: one.
+#pragma once
+
+#include "wire/codec.h"
+
+#include <gtest/gtest.h>
+#include <zmq.h>
+#include <stdexcept>
+#include <string>
+
+namespace millrace::testing {
+
+class ScriptedBroker {
+ public:
+  ScriptedBroker() {
+    const int patience_ms = 60'000, none = 0;
+    zmq_setsockopt(router_, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms);
+    zmq_setsockopt(router_, ZMQ_LINGER, &none, sizeof none);
+    zmq_bind(router_, "tcp://127.0.0.1:*");
+    char name[64] = {};
+    std::size_t size = sizeof name;
+    zmq_getsockopt(router_, ZMQ_LAST_ENDPOINT, name, &size);
+    endpoint = name;
+  }
+  ~ScriptedBroker() {
+    zmq_close(router_);
+    zmq_ctx_term(context_);
+  }
+  ScriptedBroker(const ScriptedBroker&) = delete;
+  ScriptedBroker& operator=(const ScriptedBroker&) = delete;
+
+  // The peer's next message but heartbeats must be of this verb; returns its body.
+  std::string expect(wire::Verb verb) {
+    std::string body;
+    do {
+      peer_ = part();
+      header_ = wire::decode_header(part()).value();
+      body = part();
+    } while (header_.verb == static_cast<std::uint64_t>(wire::Verb::heartbeat));
+    EXPECT_EQ(wire::verb_name(header_.verb), wire::verb_name(static_cast<std::uint64_t>(verb)));
+    return body;
+  }
+  // To the message that was expected last.
+  template <typename Body>
+  void answer(const Body& body) {
+    send(wire::Verb::ok, header_.correlation, body);
+  }
+  void refuse(std::string_view code) {
+    send(wire::Verb::error, header_.correlation, wire::ErrorBody{.code = code, .message = "no"});
+  }
+  template <typename Body>
+  void tell(wire::Verb verb, const Body& body) {
+    send(verb, 0, body);
+  }
+
+  std::string endpoint;
+
+ private:
+  std::string part() {
+    zmq_msg_t message;
+    zmq_msg_init(&message);
+    if (zmq_msg_recv(&message, router_, 0) < 0) throw std::runtime_error("no message came");
+    std::string bytes(static_cast<const char*>(zmq_msg_data(&message)), zmq_msg_size(&message));
+    zmq_msg_close(&message);
+    return bytes;
+  }
+  template <typename Body>
+  void send(wire::Verb verb, std::uint64_t correlation, const Body& body) {
+    const std::string header = wire::encode_header(verb, correlation), bytes = wire::encode(body);
+    zmq_send(router_, peer_.data(), peer_.size(), ZMQ_SNDMORE);
+    zmq_send(router_, header.data(), header.size(), ZMQ_SNDMORE);
+    zmq_send(router_, bytes.data(), bytes.size(), 0);
+  }
+
+  void* context_ = zmq_ctx_new();
+  void* router_ = zmq_socket(context_, ZMQ_ROUTER);
+  std::string peer_;
+  wire::Header header_;
+};
+
+}  // namespace millrace::testing
