@@ -124,6 +124,23 @@ TEST_F(Damage, ALogThatIsGoneIsMissed) {
   expect_damaged();
 }
 
+TEST_F(Damage, AFileThatIsCutBesideALogIsAnErrorWhenItIsRead) {
+  make(false);
+  const std::string left = folder_ + "/left";
+  fs::create_directory(left);
+  {
+    auto store = open_sqlite({.path = path_});
+    ASSERT_TRUE(store);
+    ASSERT_TRUE((*store)->recover());
+    for (const char* name : {"/s.db", "/s.db-wal", "/s.db-synced"}) {
+      fs::copy(folder_ + name, left + name);
+    }
+  }
+  path_ = left + "/s.db";
+  fs::resize_file(path_, fs::file_size(path_) - 4'096);
+  EXPECT_EQ(jobs(), std::nullopt);
+}
+
 TEST_F(Damage, AnEmptiedFileIsNotTakenForANewOne) {
   make(false);
   fs::resize_file(path_, 0);
