@@ -126,6 +126,8 @@ mode_t mode_of(int flags, va_list more) {
 
 }  // namespace
 
+// The system's headers name the parameters with leading underscores, which are theirs alone.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
 int open(const char* path, int flags, ...) {
@@ -190,3 +192,4 @@ int unlink(const char* path) noexcept {
 }
 
 }  // extern "C"
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
