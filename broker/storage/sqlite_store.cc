@@ -56,12 +56,8 @@ Expected<void> SqliteStore::prepare() {
   sql_.put_lease = {
       db, "INSERT OR REPLACE INTO leases (id, session, token, started_ms) VALUES (?1,?2,?3,?4)"};
   sql_.drop_lease = {db, "DELETE FROM leases WHERE id=?1"};
-  // An update in place, so that the index on topic and partition is left alone.
   sql_.put_partition = {
-      db,
-      "INSERT INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) "
-      "ON CONFLICT (slot) DO UPDATE SET next_seq=?4, live=?5, scheduled=?6, retryable=?7, "
-      "dead=?8, enqueued=?9, completed=?10, cancelled=?11, retried=?12, died=?13"};
+      db, "INSERT OR REPLACE INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"};
   sql_.ready = {db, "SELECT " + jobs +
                         ", payload FROM jobs WHERE id>?1 AND id<=?2 AND due_ms IS NULL "
                         "ORDER BY id LIMIT ?3"};

@@ -169,6 +169,12 @@ TEST_P(StoreContract, ADeadJobIsRequeuedInOneCommit) {
   ChangeSet dies;
   dies.finishes.push_back({.ref = {1, 0, 1}, .state = State::dead, .keep = true});
   commit(std::move(dies));
+  for (const std::vector<core::JobRef>& refs : {std::vector<core::JobRef>(), {{1, 0, 1}}}) {
+    const auto dead =
+        load<core::DeadLoaded>(core::LoadDead{1, 1, refs, 8});  // the oldest, or named
+    ASSERT_EQ(dead.jobs.size(), 1U);
+    EXPECT_EQ(dead.jobs[0].payload, job(1).payload);
+  }
   ChangeSet back;
   back.finished_dropped.push_back({1, 0, 1});
   back.inserts.push_back(job(1));

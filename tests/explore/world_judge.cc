@@ -38,6 +38,9 @@ void World::judge() const {
            "what is dead has used its attempts", ref.seq);
     demand(!engine_->running(ref), "an ended job does not run", ref.seq);
   }
+  std::uint64_t credit = 0;
+  for (const SessionStats& s : engine_->sessions(now_)) credit += s.credit;
+  demand(engine_->credit_free() == credit, "free credit is that of the sessions", credit);
   for (const Job& job : jobs_) judge_job(job);
 }
 

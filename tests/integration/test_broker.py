@@ -1,12 +1,13 @@
 """The broker as a stranger meets it: real processes, the protocol, kill -9."""
 import os
 import subprocess
+import time
 
 import msgpack
 import pytest
 
-from millrace_wire import (BIN, CANCEL, ENQUEUE, ERROR, REQUEUE, SETTLE, SUBSCRIBE, TOPOLOGY, Broker,
-                           Client)
+from millrace_wire import (BIN, CANCEL, ENQUEUE, ERROR, REQUEUE, SETTLE, STATUS, SUBSCRIBE, TOPOLOGY,
+                           Broker, Client)
 
 
 def worker(broker, credit, endpoint=None):
@@ -74,12 +75,34 @@ def test_a_live_worker_keeps_its_job_over_a_restart_of_the_broker(broker):
     assert w.topic()["completed"] == 1
 
 
+def test_what_arrives_at_once_is_read_at_once(broker):
+    client = Client(broker.endpoint)
+    asked = {client.send(STATUS) for _ in range(400)}
+    given_up = time.monotonic() + 30  # a broker that reads one a tick takes longer
+    while asked and time.monotonic() < given_up:
+        asked.discard(client.receive()[0][2])
+    assert not asked
+
+
 def test_a_liar_settles_nothing(broker):
     Client(broker.endpoint, "producer").enqueue()
     honest, liar = worker(broker, 1), worker(broker, 0)
     job = honest.deliveries(1)[0]
     assert liar.settle(job) == [job["token"]]
     assert honest.settle(job) == []
+
+
+def test_a_job_for_a_peer_that_is_gone_waits_for_another(broker):
+    gone, producer = worker(broker, 1_000), Client(broker.endpoint, "producer")
+    gone.socket.close(0)
+    # What is sent before the broker's socket has seen the end is lost until the lease is over.
+    for _ in range(500):
+        producer.enqueue()
+        if producer.topic()["available"] > 0:
+            break
+    waiting = producer.topic()["available"]
+    assert waiting > 0
+    assert len(worker(broker, 1_000).deliveries(waiting)) == waiting
 
 
 def test_a_discarded_job_is_dead_until_it_is_requeued(broker):
@@ -124,6 +147,7 @@ def test_a_message_before_hello_is_answered_no_session(broker):
     client.socket = client.context.socket(5)
     client.socket.connect(broker.endpoint)
     assert client.refused(SETTLE, outcomes=[]) == "no_session"
+    assert client.refused(STATUS) == "no_session"
 
 
 def test_a_second_broker_on_the_same_files_is_refused(broker):

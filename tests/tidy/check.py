@@ -144,6 +144,17 @@ def decided_packages(tree):
             yield f"tools/packages.txt: {package} has no row in docs/decisions.md"
 
 
+def planted_bugs(tree):
+    """tests/mutants: each text to replace stands once in its file, and the page says the list."""
+    sys.path.insert(0, os.path.join(ROOT, "tests", "mutants"))
+    sys.dont_write_bytecode = True
+    import table  # pylint: disable=import-outside-toplevel
+    mutants = table.read_mutants()
+    yield from table.mistakes(mutants)
+    if tree.get(table.PAGE) != table.table_text(mutants):
+        yield f"{table.PAGE}: not what {table.LIST} says; tests/mutants/run --table writes it"
+
+
 RULES = [
     (short_files, f"no file over {LINES_MAX} lines"),
     (opening_comments, "a file opens with a comment of what it owns"),
@@ -153,6 +164,7 @@ RULES = [
     (no_naps, "no sleep in tests"),
     (formatted, "clang-format has nothing to say"),
     (decided_packages, "a row in docs/decisions.md for each package"),
+    (planted_bugs, "planted bugs apply, and their page is of today"),
 ]
 
 

@@ -104,6 +104,27 @@ TEST(Engine, ASilentWorkerLosesItsJobsAndItsTokens) {
   EXPECT_EQ(shard.last<Refused>().why, Refusal::no_session);
 }
 
+TEST(Engine, AWallClockThatJumpsEndsNoLease) {
+  Shard shard;
+  shard.enqueue(1);
+  const auto worker = shard.worker(1, 1);
+  const auto job = shard.take_deliveries().at(0);
+  shard.now.wall_ms += 3'600'000;
+  shard.now.mono_ms += lease_tick_ms;
+  EXPECT_TRUE(shard.idle().revokes.empty());
+  EXPECT_TRUE(shard.settle(worker, job.token).empty());
+}
+
+TEST(Engine, ABrokerThatWasStoppedEndsNoLease) {
+  Shard shard;
+  shard.enqueue(1);
+  const auto worker = shard.worker(1, 1);
+  const auto job = shard.take_deliveries().at(0);
+  shard.pass(lease_ms_default * 2);  // one tick after so long: nobody could be heard meanwhile
+  shard.idle();
+  EXPECT_TRUE(shard.settle(worker, job.token).empty());
+}
+
 TEST(Engine, AReleasedJobKeepsItsPlaceAndItsAttempts) {
   Shard shard;
   const auto refs = shard.enqueue(2);

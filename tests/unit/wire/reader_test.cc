@@ -37,6 +37,10 @@ TEST(Reader, EveryCutOfAMessageIsRefused) {
     EXPECT_FALSE(decode<Enqueue>(frame.substr(0, size))) << size;
   }
   EXPECT_FALSE(decode<Enqueue>(frame + '\0'));
+  const std::string text_last = encode(Closing{"the broker stops"});
+  for (std::size_t size = 0; size < text_last.size(); ++size) {
+    EXPECT_FALSE(decode<Closing>(text_last.substr(0, size))) << size;
+  }
 }
 
 TEST(Reader, TooManyElementsInAllAreRefused) {
