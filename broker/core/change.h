@@ -43,6 +43,7 @@ struct JobUpdate {
   std::uint32_t attempt = 0, deaths = 0;
   std::int64_t due_ms = 0;
   Bytes error;
+  Token ended_token = 0;
 };
 
 // A live job that ends. Its row is deleted; with keep, a row of finished jobs takes its place.

@@ -42,8 +42,13 @@ void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob
     adopt(std::move(lease.job), held.token, session, now);
     return;
   }
-  if (auto ready = partition->take(held.seq)) {
-    ReadyJob taken = ready_taken(topic_at(ref.topic), std::move(*ready));
+  if (const Job* waiting = partition->ready_job(held.seq)) {
+    // Its outcome is in the store, though the answer was lost: it must not be counted again.
+    if (waiting->ended_token >= held.token) {
+      open->lost.push_back(held.token);
+      return;
+    }
+    ReadyJob taken = ready_taken(topic_at(ref.topic), *partition->take(held.seq));
     adopt(std::move(taken.job), held.token, session, now);
     return;
   }
@@ -67,7 +72,8 @@ void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, 
   if (valid && run != nullptr && run->token == parked.token && run->session == session) {
     return finish_open(open, out);
   }
-  if (!valid || !job || (run != nullptr && run->token >= parked.token)) {
+  const bool ended = job && job->ended_token >= parked.token;
+  if (!valid || !job || ended || (run != nullptr && run->token >= parked.token)) {
     open.lost.push_back(parked.token);
   } else if (run != nullptr) {
     out.revokes.push_back({run->session->id, {run->token}, RevokeReason::lease_lost});

@@ -72,6 +72,7 @@ void Engine::Impl::settle_one(JobOutcome&& outcome, Lease& held, Now now, Effect
 // Takes a lease out of the table; what becomes of its job is the caller's next line.
 Lease Engine::Impl::end_run(Lease& held, Effects& out) {
   Lease lease = leases_.take(held, held.session->leases);
+  lease.job.ended_token = lease.token;
   if (lease.written) out.changes.leases_dropped.push_back(lease.job.ref);
   if (lease.payload_kept) held_bytes_ -= lease.job.payload.size();
   partition_at(lease.job.ref.where()).leave_running(lease.job);
@@ -141,8 +142,8 @@ void Engine::Impl::retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Eff
   partition.note_due_row(job);
   due_changed(partition);
   touch(partition);
-  out.changes.updates.push_back(
-      {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
+  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
+                                 job.due_ms, job.error, job.ended_token});
 }
 
 void Engine::Impl::crash(Lease&& lease, Bytes error, Now now, Effects& out) {
@@ -200,8 +201,8 @@ void Engine::Impl::put_back_changed(Lease&& lease, Now now, Effects& out) {
   const bool beyond = partition.beyond_cursor(job);
   // A page that was asked for already passes over a row that has its due time still.
   if (beyond ? had_due : !lease.payload_kept) return spill(partition, job, now, out);
-  out.changes.updates.push_back(
-      {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
+  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
+                                 job.due_ms, job.error, job.ended_token});
   if (beyond) {
     partition.lanes[job.priority].backlog = true;
     return;
@@ -218,8 +219,8 @@ void Engine::Impl::spill(Partition& partition, Job& job, Now now, Effects& out) 
   partition.note_due_row(job);
   due_changed(partition);
   touch(partition);
-  out.changes.updates.push_back(
-      {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
+  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
+                                 job.due_ms, job.error, job.ended_token});
 }
 
 void Engine::Impl::on(Progress&& c, Now now, Effects& out) {

@@ -67,6 +67,8 @@ struct Job {
   std::int64_t due_ms = 0;  // 0: at once
   Bytes payload, key, headers;
   Bytes error;  // of the last attempt
+  // Of the last run that was ended here: whoever claims it, or an older one, comes too late.
+  Token ended_token = 0;
 };
 
 struct TopicSettings {

@@ -106,9 +106,12 @@ std::optional<ReadyJob> Partition::take(std::uint64_t seq) {
 
 bool Partition::in_lanes(const Job& job) const { return due_in_lanes_.contains(job.ref.seq); }
 
-bool Partition::holds_ready(std::uint64_t seq) const {
-  return std::any_of(lanes.begin(), lanes.end(),
-                     [seq](const Lane& lane) { return find(lane, seq) != lane.jobs.size(); });
+const Job* Partition::ready_job(std::uint64_t seq) const {
+  for (const Lane& lane : lanes) {
+    const std::size_t at = find(lane, seq);
+    if (at != lane.jobs.size()) return &lane.jobs[at].job;
+  }
+  return nullptr;
 }
 
 void Partition::enter_running(const Job& job) {

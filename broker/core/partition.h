@@ -58,8 +58,9 @@ class Partition {
   void push_front(Job&& job, std::int64_t since_mono_ms);
   [[nodiscard]] std::optional<ReadyJob> take_best();
   [[nodiscard]] std::optional<ReadyJob> take(std::uint64_t seq);
-  [[nodiscard]] bool in_lanes(const Job& job) const;  // rows with a due time only
-  [[nodiscard]] bool holds_ready(std::uint64_t seq) const;
+  [[nodiscard]] bool in_lanes(const Job& job) const;            // rows with a due time only
+  [[nodiscard]] const Job* ready_job(std::uint64_t seq) const;  // null: it is not here
+  [[nodiscard]] bool holds_ready(std::uint64_t seq) const { return ready_job(seq) != nullptr; }
   void enter_running(const Job& job);
   void leave_running(const Job& job);
 

@@ -90,7 +90,8 @@ bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
         .bind(2, static_cast<std::int64_t>(update.state));
     put.bind(3, update.attempt).bind(4, update.deaths);
     update.due_ms == 0 ? put.bind_null(5) : put.bind(5, update.due_ms);
-    if (!run_rows(put.bind_text(6, update.error), 1, "a job that is not there was updated")) {
+    put.bind_text(6, update.error).bind(7, static_cast<std::int64_t>(update.ended_token));
+    if (!run_rows(put, 1, "a job that is not there was updated")) {
       return false;
     }
   }
@@ -111,7 +112,7 @@ bool SqliteStore::insert_jobs(const std::vector<core::Job>& jobs) {
     const std::size_t rows = many ? rows_a_statement : 1;
     for (std::size_t i = 0; i < rows; ++i) {
       const KeyAt& key = keys_[first + i];
-      bind_new_job(put, static_cast<int>(i) * job_columns_count, key.id, jobs[key.at]);
+      bind_new_job(put, static_cast<int>(i) * new_job_columns_count, key.id, jobs[key.at]);
     }
     if (!run_rows(put, static_cast<int>(rows), "a job was inserted twice")) return false;
     first += rows;

@@ -17,8 +17,8 @@ constexpr std::chrono::seconds question_time_max{1};
 constexpr int progress_steps = 10'000;  // of SQLite's machine between looks at the clock
 
 constexpr std::string_view finished_columns =
-    "id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, headers, error, payload, "
-    "reason, started_ms, finished_ms, worker, result, length(payload)";
+    "id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, headers, error, NULL, "
+    "payload, reason, started_ms, finished_ms, worker, result, length(payload)";
 
 class SqliteReader : public Reader {
  public:
@@ -144,14 +144,14 @@ class SqliteReader : public Reader {
       row.job = read_job(rows, where, with_payload);
       row.state = row.job.state;
       if (live) {
-        row.payload_bytes = static_cast<std::uint64_t>(rows.number(11));
+        row.payload_bytes = static_cast<std::uint64_t>(rows.number(12));
       } else {
-        row.reason = static_cast<core::DeadReason>(rows.number(11));
-        row.started_ms = rows.number(12);
-        row.finished_ms = rows.number(13);
-        row.worker = rows.bytes(14);
-        row.result = core::Bytes(rows.bytes(15));
-        row.payload_bytes = static_cast<std::uint64_t>(rows.number(16));
+        row.reason = static_cast<core::DeadReason>(rows.number(12));
+        row.started_ms = rows.number(13);
+        row.finished_ms = rows.number(14);
+        row.worker = rows.bytes(15);
+        row.result = core::Bytes(rows.bytes(16));
+        row.payload_bytes = static_cast<std::uint64_t>(rows.number(17));
       }
       out.push_back(std::move(row));
     }

@@ -34,6 +34,7 @@ core::Job read_job(const Statement& row, core::PartitionRef where, bool with_pay
   job.key = row.bytes(7);
   job.headers = row.bytes(8);
   job.error = row.bytes(9);
+  job.ended_token = static_cast<core::Token>(row.number(10));
   if (with_payload) job.payload = core::Bytes(row.bytes(job_column_payload));
   return job;
 }
@@ -50,7 +51,7 @@ void bind_new_job(Statement& put, int after, std::int64_t id, const core::Job& j
 // Any failure undoes the whole commit, so a statement needs no journal of its own.
 std::string insert_jobs_sql(std::size_t rows) {
   std::string sql =
-      "INSERT OR ROLLBACK INTO jobs (" + std::string(job_columns) + ", payload) VALUES ";
+      "INSERT OR ROLLBACK INTO jobs (" + std::string(new_job_columns) + ", payload) VALUES ";
   for (std::size_t i = 0; i < rows; ++i)
     sql += i == 0 ? "(?,?,?,?,?,?,?,?,?,?,?)" : ",(?,?,?,?,?,?,?,?,?,?,?)";
   return sql;

@@ -46,7 +46,9 @@ Expected<void> SqliteStore::prepare() {
   sql_.insert_job = {db, insert_jobs_sql(1)};
   sql_.insert_jobs = {db, insert_jobs_sql(rows_a_statement)};
   sql_.update_job = {
-      db, "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6 WHERE id=?1"};
+      db,
+      "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6, ended_token=?7 "
+      "WHERE id=?1"};
   sql_.keep_job = {db,
                    "INSERT INTO finished (id, topic_id, state, reason, attempt, attempts_max, "
                    "deaths, enqueued_ms, started_ms, finished_ms, key, headers, error, worker, "
@@ -74,7 +76,7 @@ Expected<void> SqliteStore::prepare() {
       "SELECT id FROM finished WHERE topic_id=?1 AND state=7 ORDER BY finished_ms, id LIMIT ?2"};
   sql_.one_dead = {db,
                    "SELECT id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, "
-                   "headers, error, payload FROM finished WHERE id=?1 AND state=7"};
+                   "headers, error, NULL, payload FROM finished WHERE id=?1 AND state=7"};
   sql_.expired = {db,
                   "SELECT id FROM finished WHERE topic_id=?1 AND state=?2 AND finished_ms<?3 "
                   "ORDER BY finished_ms, id LIMIT ?4"};
@@ -144,12 +146,13 @@ Expected<core::Recovered> SqliteStore::recover() {
        });
   each(
       "SELECT j.id, j.state, j.attempt, j.attempts_max, j.deaths, j.enqueued_ms, j.due_ms, j.key, "
-      "j.headers, j.error, l.session, l.token, l.started_ms FROM leases l JOIN jobs j ON j.id=l.id",
+      "j.headers, j.error, j.ended_token, l.session, l.token, l.started_ms FROM leases l JOIN jobs "
+      "j ON j.id=l.id",
       [&](const Statement& row) {
         const Slot slot = RowKey::unpack(row.number(0)).slot;
         core::Job job = read_job(row, partitions_.at(slot), false);
-        core::LeaseRow lease{job.ref, job.priority, row.id(10),
-                             static_cast<core::Token>(row.number(11)), row.number(12)};
+        core::LeaseRow lease{job.ref, job.priority, row.id(11),
+                             static_cast<core::Token>(row.number(12)), row.number(13)};
         recovered.leases.push_back({lease, std::move(job)});
       });
   if (failed) return tl::unexpected(db_.failure("reading"));

@@ -48,6 +48,21 @@ TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeAfterAnotherHasRun) {
   EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
 }
 
+TEST(EngineRestart, AnOutcomeThatWasStoredIsNotCountedAgainThoughItsAnswerWasLost) {
+  for (const auto kind : {OutcomeKind::retry, OutcomeKind::crashed}) {
+    Shard shard;
+    const auto ref = shard.enqueue(1).at(0);
+    const auto worker = shard.worker(1, 1);
+    const auto job = shard.take_deliveries().at(0);
+    ASSERT_TRUE(shard.settle(worker, job.token, kind).empty());
+    shard.crash();
+    shard.worker(1, 1, {held(job)});
+    EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{job.token});
+    EXPECT_EQ(shard.settle(worker, job.token, kind), std::vector<Token>{job.token});
+    EXPECT_EQ(shard.store.jobs.at(ref).attempt, 1U);
+  }
+}
+
 // Storage answers late here: the worker has been told otherwise meanwhile.
 TEST(EngineRestart, AClaimThatIsAnsweredAfterALaterHelloIsVoid) {
   Shard shard;

@@ -37,6 +37,7 @@ void MemoryStore::apply(const ChangeSet& c) {
     job.deaths = u.deaths;
     job.due_ms = u.due_ms;
     job.error = u.error;
+    job.ended_token = u.ended_token;
   }
   for (const auto& f : c.finishes) {
     must(jobs.contains(f.ref), "finished a job that is not there");
