@@ -26,7 +26,7 @@ const std::array<KindFields, 21>& kinds() {
       {EventKind::unknown, "unknown", {"tag"}, nullptr},
       // wall_ms may be left out
       {EventKind::deliver, "deliver", {"job", "tag", "token", "attempt", "by"}, nullptr},
-      {EventKind::issued, "issued", {"job", "tag", "token", "attempt", "by"}, nullptr},
+      {EventKind::issued, "issued", {"job", "tag", "token", "attempt"}, nullptr},
       {EventKind::bounced, "bounced", {"job", "token"}, nullptr},
       {EventKind::settle, "settle", {"job", "token", "outcome", "by"}, "outcome"},
       // by may be left out

@@ -115,9 +115,10 @@ void check_cancel(const HistoryIndex& index, const JobStory& story, Violations& 
     if (given.at > at) cancel("given as " + token_text(given.event->token) + " after its cancel");
   }
   for (const Seen& settled : story.settled) {
-    const bool sent_after = std::any_of(
-        story.settle.begin(), story.settle.end(),
-        [&](const Seen& s) { return s.event->token == settled.event->token && s.at > at; });
+    const auto sent = std::find_if(story.settle.begin(), story.settle.end(), [&](const Seen& s) {
+      return s.event->token == settled.event->token;
+    });
+    const bool sent_after = sent != story.settle.end() && sent->at > at;
     if (sent_after) cancel("settled after its cancel by " + token_text(settled.event->token));
   }
   if (index.sees_issues) return;

@@ -1,0 +1,250 @@
+#include "machine.h"
+
+#include "rows.h"
+
+#include "storage/sqlite_store.h"
+#include "wire/codec.h"
+
+#include <unistd.h>
+#include <algorithm>
+
+namespace millrace::testing {
+namespace {
+
+constexpr const char* path = "/shard-0.db";
+constexpr std::uint64_t disk_free_bytes_min = 16 << 10;
+constexpr std::uint64_t starts_max = 200;
+constexpr std::int64_t forever_ms = 400LL * 366 * 24 * hour_ms;  // rows are kept over any jump
+
+// Nobody reads rows here while the broker runs.
+class NoRows : public runtime::RowSource {
+ public:
+  bool ask(runtime::RowQuestion) override { return false; }
+  std::vector<runtime::RowAnswer> take_answers() override { return {}; }
+  [[nodiscard]] std::string verdict() const override { return "ok"; }
+};
+
+runtime::ShardOptions shard_options(const Plan& plan) {
+  runtime::ShardOptions options;
+  options.engine.lease_ms = plan.lease_ms;
+  options.engine.grace_ms = plan.grace_ms;
+  options.topology = {{"sim"}};
+  options.heartbeat_ms = plan.lease_ms / 3;
+  options.disk_free_bytes_min = disk_free_bytes_min;
+  core::Topic topic;
+  topic.name = "t";
+  topic.settings.partitions = plan.partitions;
+  topic.settings.attempts_max = plan.attempts_max;
+  topic.settings.backoff_ms_min = plan.backoff_ms;
+  topic.settings.backoff_ms_max = 4 * plan.backoff_ms;
+  topic.settings.history = plan.history;
+  topic.settings.history_ms = topic.settings.dead_ms = forever_ms;
+  options.topics = {topic};
+  return options;
+}
+
+}  // namespace
+
+Machine::Machine(Surroundings& around)
+    : around_(around),
+      disk_("sim-" + std::to_string(::getpid()), around.plan.seed),
+      random_(around.plan.seed * 7 + 3),
+      rows_(std::make_unique<NoRows>()) {}
+Machine::~Machine() = default;
+
+core::Now Machine::now() const {
+  return {around_.recorder.now_ms() - booted_ms_ + 1'000, around_.wall_ms};
+}
+
+void Machine::start() {
+  around_.recorder.add(EventKind::start, "broker");
+  if (start_operations_) disk_.cut_power_in(*start_operations_);
+  start_operations_.reset();
+  dead_ = false;
+  std::string wrong;
+  auto store = storage::open_sqlite({.path = path,
+                                     .wal_bytes_max = around_.plan.wal_bytes_max,
+                                     .wal_bytes_quiet = around_.plan.wal_bytes_max / 4,
+                                     .files = &disk_});
+  if (store) {
+    shard_ =
+        std::make_unique<runtime::Shard>(shard_options(around_.plan), std::move(*store), *this);
+    shard_->attach(*rows_);
+    wrong = shard_->start(now());
+  } else {
+    wrong = store.error().message;
+  }
+  ticked_ms_ = around_.recorder.now_ms();
+  if (wrong.empty() && !disk_.off()) {
+    failed_starts_ = 0;
+    return;
+  }
+  if (++failed_starts_ > starts_max)
+    around_.recorder.violation = "the broker does not start: " + wrong;
+  die(power_goes_, wrong.empty() ? "in its start" : wrong);
+}
+
+void Machine::step() {
+  const std::int64_t now_ms = around_.recorder.now_ms();
+  if (!alive() && now_ms >= starts_ms_) start();
+  if (!alive() || now_ms < paused_until_ms_) return;
+  if (now_ms - ticked_ms_ >= core::lease_tick_ms) {
+    ticked_ms_ = now_ms;
+    const auto ended = std::exchange(deaths_, {});
+    shard_->tick(now(), ended);
+    after_call();
+  }
+  if (alive()) turn();
+}
+
+void Machine::turn() {
+  bool taken = shard_->wants_turn();
+  shard_->begin_turn(now());
+  taken |= shard_->wants_turn();
+  Letter letter;
+  for (int i = 0; i < 32 && around_.network.next_up(letter); ++i) {
+    taken = true;
+    net::Incoming message;
+    message.peer = letter.peer;
+    message.header = letter.header;
+    message.body = letter.body;
+    message.two_parts = true;
+    shard_->take(message);
+  }
+  if (taken) shard_->finish_turn();
+  after_call();
+}
+
+void Machine::after_call() {
+  around_.recorder.digest(disk_.operations());
+  if (disk_.off() || dead_) return die(power_goes_, "in a call");
+  if (shard_->failure().empty()) return;
+  // Fail-stop, as the broker does it: it ends in order.
+  around_.recorder.note("stops:", shard_->failure());
+  if (random_() % 2 == 0) shard_.reset();
+  die(power_goes_, "it stopped");
+}
+
+void Machine::die(bool power, const std::string& why) {
+  around_.recorder.note(power ? "power loss," : "the process dies,", why);
+  disk_.cut_power();  // what a dying process still does reaches nobody
+  dead_ = true;
+  shard_.reset();
+  if (power) {
+    disk_.power_loss();
+    booted_ms_ = around_.recorder.now_ms();
+  } else {
+    disk_.process_crash();
+  }
+  around_.recorder.add(EventKind::crash, "broker");
+  around_.network.broker_gone();
+  deaths_.clear();
+  sends_left_.reset();
+  power_goes_ = false;
+  starts_ms_ = around_.recorder.now_ms() + 5 + static_cast<std::int64_t>(random_() % 600);
+}
+
+void Machine::kill(bool power) {
+  if (alive()) die(power, "killed");
+}
+
+void Machine::crash_after_sends(std::uint64_t count, bool power) {
+  sends_left_ = count;
+  power_goes_ = power;
+}
+
+void Machine::crash_after_operations(std::uint64_t count, bool power) {
+  disk_.cut_power_in(count);
+  power_goes_ = power;
+}
+
+void Machine::crash_in_start(std::uint64_t operations, bool power) {
+  kill(power);
+  start_operations_ = operations;
+  power_goes_ = power;
+}
+
+void Machine::fail_operation(std::uint64_t after, DiskFault fault) {
+  disk_.fail_in(after + 1, fault);
+}
+
+void Machine::fill_disk(bool full) {
+  full_ = full;
+  std::uint64_t used = 0;
+  for (const auto& name : disk_.names()) used += disk_.size(name).value_or(0);
+  disk_.set_capacity(full ? used + random_() % (3 * disk_free_bytes_min) : UINT64_MAX);
+}
+
+void Machine::calm() {
+  sends_left_.reset();
+  start_operations_.reset();
+  power_goes_ = false;
+  if (full_) fill_disk(false);
+  // A cut or a failure that waits for its operation ends with the process.
+  alive() ? kill(false) : disk_.process_crash();
+}
+
+bool Machine::all_ended() const {
+  if (!alive()) return false;
+  for (const auto& topic : shard_->engine().topics(now())) {
+    if (topic.scheduled + topic.available + topic.running + topic.retryable > 0) return false;
+  }
+  return true;
+}
+
+void Machine::note_counts() {
+  for (const auto& topic : shard_->engine().topics(now())) {
+    HistoryEvent event;
+    event.kind = EventKind::counts;
+    event.topic = topic.topic.name;
+    event.counts = {{"scheduled", topic.scheduled}, {"available", topic.available},
+                    {"running", topic.running},     {"retryable", topic.retryable},
+                    {"dead", topic.dead},           {"enqueued", topic.enqueued},
+                    {"completed", topic.completed}, {"cancelled", topic.cancelled}};
+    around_.recorder.add(std::move(event));
+  }
+}
+
+void Machine::finish() {
+  if (alive()) note_counts();
+  shard_.reset();
+  note_rows(path, disk_.vfs(), around_.recorder);
+  around_.recorder.digest(disk_.digest());
+}
+
+void Machine::note_issue(std::string_view body, bool left) {
+  const auto message = wire::decode<wire::Deliver>(body);
+  if (!message) return;
+  for (const auto& job : message->jobs) {
+    HistoryEvent event;
+    event.kind = left ? EventKind::issued : EventKind::bounced;
+    event.job =
+        wire::job_text(message->topic, static_cast<std::uint16_t>(message->partition), job.seq);
+    event.token = job.token;
+    if (left) {
+      event.tag = std::string(job.payload.substr(0, job.payload.find(' ')));
+      event.attempt = static_cast<std::uint32_t>(job.attempt);
+      event.wall_ms = around_.wall_ms;
+    }
+    around_.recorder.add(std::move(event));
+  }
+}
+
+bool Machine::send(const std::string& peer, std::string_view header, std::string_view body) {
+  if (sends_left_ && (*sends_left_)-- == 0) {
+    sends_left_.reset();
+    dead_ = true;
+    disk_.cut_power();
+  }
+  if (dead_) return true;
+  const auto decoded = wire::decode_header(header);
+  const bool delivers = decoded && decoded->verb == static_cast<std::uint64_t>(wire::Verb::deliver);
+  const bool left = around_.network.send_down(peer, header, body);
+  if (delivers) note_issue(body, left);
+  return left;
+}
+
+void Machine::worker_came(const net::Incoming&, const core::SessionId&, std::uint64_t) {}
+void Machine::worker_went(const core::SessionId&) {}
+
+}  // namespace millrace::testing

@@ -1,0 +1,58 @@
+// Somebody who cancels jobs, and a liar: settles what others hold, sends another batch under a used
+// number, claims what it never had, and frames that mean nothing.
+#pragma once
+
+#include "client.h"
+
+#include <map>
+#include <string>
+
+namespace millrace::testing {
+
+class Canceller : public Client {
+ public:
+  Canceller(Surroundings& around, std::size_t index);
+  [[nodiscard]] bool idle() const override { return true; }
+
+ protected:
+  [[nodiscard]] wire::Role role() const override { return wire::Role::client; }
+  void say_hello() override;
+  void welcomed(const wire::HelloOk&) override {}
+  void answered(std::uint64_t correlation, std::string_view body) override;
+  void refused(std::uint64_t correlation, std::string_view) override { asked_.erase(correlation); }
+  void told(wire::Verb, std::string_view) override {}
+  void act() override;
+  void forget() override { asked_.clear(); }
+
+ private:
+  std::map<std::uint64_t, std::string> asked_;  // jobs
+  std::size_t next_ = 0;                        // of those that were acknowledged
+};
+
+class Liar : public Client {
+ public:
+  Liar(Surroundings& around, std::size_t index);
+  [[nodiscard]] bool idle() const override { return true; }
+  void lie_until(std::int64_t ms) { lies_until_ms_ = ms; }
+
+ protected:
+  [[nodiscard]] wire::Role role() const override { return wire::Role::worker; }
+  void say_hello() override;
+  void welcomed(const wire::HelloOk&) override {}
+  void answered(std::uint64_t correlation, std::string_view body) override;
+  void refused(std::uint64_t correlation, std::string_view) override { asked_.erase(correlation); }
+  void told(wire::Verb, std::string_view) override {}
+  void act() override;
+  void forget() override { asked_.clear(); }
+
+ private:
+  void settle_of_others();
+  void used_number();
+  void nonsense();
+
+  std::map<std::uint64_t, Overheard> asked_;  // settles
+  std::int64_t lies_until_ms_ = 0;
+  std::uint64_t made_ = 0;
+};
+
+}  // namespace millrace::testing

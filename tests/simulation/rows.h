@@ -1,0 +1,13 @@
+// What is in the store when a run has ended, read as people would read it.
+#pragma once
+
+#include "recorder.h"
+
+#include <string>
+
+namespace millrace::testing {
+
+// Adds every row, and the integrity check's verdict as the end.
+void note_rows(const std::string& path, const char* vfs, Recorder& to);
+
+}  // namespace millrace::testing
