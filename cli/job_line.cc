@@ -16,7 +16,10 @@ Result<Job> job_of(const Options& options, std::string payload) {
   if (options.run_at.empty()) return job;
   std::tm parts{};
   const char* end = strptime(options.run_at.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  if (end == nullptr || *end != '\0') {
+  // In whole years that the clock's nanoseconds can hold.
+  constexpr int year_min = 1970 - 1900, year_max = 2261 - 1900;
+  const bool holds = parts.tm_year >= year_min && parts.tm_year <= year_max;
+  if (end == nullptr || *end != '\0' || !holds) {
     return tl::unexpected(
         Error{ErrorCode::invalid, "--run-at takes a time in UTC such as 2030-01-31T12:00:00Z", {}});
   }

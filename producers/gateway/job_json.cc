@@ -59,7 +59,10 @@ std::optional<std::string> base64_decoded(std::string_view text) {
 std::optional<std::chrono::system_clock::time_point> time_of(const std::string& text) {
   std::tm parts{};
   const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  if (end == nullptr || *end != '\0') return std::nullopt;
+  // In whole years that the clock's nanoseconds can hold.
+  constexpr int year_min = 1970 - 1900, year_max = 2261 - 1900;
+  const bool holds = parts.tm_year >= year_min && parts.tm_year <= year_max;
+  if (end == nullptr || *end != '\0' || !holds) return std::nullopt;
   return std::chrono::system_clock::from_time_t(timegm(&parts));
 }
 

@@ -106,6 +106,8 @@ def test_delete_cancels(gateway):
     ("POST", "/v1/topics/t/jobs", {"payload": "x" * (5 << 20)}, 413, "bytes"),
     ("POST", "/v1/topics/t/jobs", {"payload": "x", "priority": 12}, 400, "priority"),
     ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "soon"}, 400, "UTC"),
+    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "4060-01-31T12:00:00Z"}, 400, "UTC"),
+    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "0001-01-01T00:00:00Z"}, 400, "UTC"),
     ("POST", "/v1/topics/bad%20name/jobs", {"payload": "x"}, 400, "topic"),
     ("PUT", "/v1/topics/t/jobs", {"payload": "x"}, 405, "POST"),
     ("GET", "/v1/jobs/nonsense", None, 400, "thumbnails/3/1842"),
