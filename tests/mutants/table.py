@@ -6,7 +6,7 @@ import re
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 LIST = "tests/mutants/bugs"
-ROOMS = ("core", "storage", "disk", "broker", "wire", "sdk", "programs")
+ROOMS = ("core", "storage", "disk", "broker", "wire", "sdk", "programs", "simulated")
 PAGE = "docs/mutants.md"
 KEYS = {"name", "breaks", "suite", "test", "edits", "units"}
 

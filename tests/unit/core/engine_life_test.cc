@@ -2,6 +2,7 @@
 #include "engine_test_kit.h"
 
 #include <gtest/gtest.h>
+#include <set>
 
 namespace millrace::core::test {
 namespace {
@@ -74,6 +75,26 @@ TEST(Engine, TheLastAttemptEndsInTheDeadLetterQueueAndARequeueRunsItAgain) {
   ASSERT_EQ(again.size(), 1U);
   EXPECT_EQ(again[0].attempt, 1U);
   EXPECT_TRUE(shard.store.finished.empty());
+}
+
+// After a restart the window is empty: the page that it asks for is read before the requeued row is
+// written.
+TEST(Engine, ARequeuedJobIsNotPassedOverByAPageThatWasAskedForBefore) {
+  Shard shard;
+  NewJob job = job_with("p");
+  job.attempts_max = 1;
+  const auto dead = shard.enqueue(1, job).at(0);
+  const auto worker = shard.worker(1, 1);
+  shard.settle(worker, shard.take_deliveries().at(0).token, OutcomeKind::retry);
+  shard.turn(SessionClose{1, worker});
+  const auto waiting = shard.enqueue(1).at(0);
+  shard.crash();
+  shard.turn(DeadCommand{1, false, "t", {}, 10});
+  ASSERT_EQ(shard.last<DeadCount>().count, 1U);
+  (void)shard.worker(2, 5);
+  std::set<std::uint64_t> begun;
+  for (const Delivered& delivered : shard.take_deliveries()) begun.insert(delivered.seq);
+  EXPECT_EQ(begun, (std::set<std::uint64_t>{dead.seq, waiting.seq}));
 }
 
 TEST(Engine, ThreeDeathsQuarantineAJob) {
