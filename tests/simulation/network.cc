@@ -79,7 +79,14 @@ void Network::broker_gone() {
     link.current = link.known = false;
     lose(up_, peer, half);
   }
-  for (auto& flights : down_) flights.clear();
+  // What it had answered may arrive: else an answer before its commit would never be seen. A
+  // delivery does not: the checker takes a worker's history in the order of its reading.
+  for (auto& flights : down_) {
+    const bool lost = chance(half);
+    std::erase_if(flights, [lost](const auto& flight) {
+      return lost || verb_of(flight.second.header) == Verb::deliver;
+    });
+  }
   for (auto& peer : peers_) peer.clear();
   // What waits at a client goes over its next connection.
   for (auto& [at, letter] : up_) {
