@@ -151,8 +151,10 @@ def test_a_payload_of_two_mebibytes_is_too_large(broker):
 
 
 def test_a_payload_cannot_speak_to_the_terminal(broker):
-    job = millrace(broker, "enqueue", "t", stdin="\x1b[31mred").strip()
-    assert "\x1b" not in millrace(broker, "job", job)
+    # Escape, and the control characters of eight bits, which UTF-8 writes in two.
+    job = millrace(broker, "enqueue", "t", stdin="\x1b[31mred \u009b31mred").strip()
+    shown = millrace(broker, "job", job)
+    assert "\x1b" not in shown and "\u009b" not in shown
 
 
 def test_no_broker_is_69(broker, tmp_path):
