@@ -40,7 +40,9 @@ Expected<void> SqliteStore::prepare() {
       db, "INSERT OR REPLACE INTO sessions (id, name, epoch) VALUES (?1, coalesce(?2,''), ?3)"};
   sql_.drop_session = {db, "DELETE FROM sessions WHERE id=?1"};
   sql_.put_producer = {
-      db, "INSERT OR REPLACE INTO producers (id, epoch, seen_ms, answers) VALUES (?1,?2,?3,?4)"};
+      db,
+      "INSERT INTO producers (id, epoch, seen_ms, answers) VALUES (?1,?2,?3,?4) "
+      "ON CONFLICT (id) DO UPDATE SET epoch=?2, seen_ms=?3, answers=?4"};
   sql_.drop_producer = {db, "DELETE FROM producers WHERE id=?1"};
   sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
   sql_.insert_job = {db, insert_jobs_sql(1)};
@@ -58,8 +60,12 @@ Expected<void> SqliteStore::prepare() {
   sql_.put_lease = {
       db, "INSERT OR REPLACE INTO leases (id, session, token, started_ms) VALUES (?1,?2,?3,?4)"};
   sql_.drop_lease = {db, "DELETE FROM leases WHERE id=?1"};
+  // An update in place, so that the index on topic and partition is left alone.
   sql_.put_partition = {
-      db, "INSERT OR REPLACE INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"};
+      db,
+      "INSERT INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) "
+      "ON CONFLICT (slot) DO UPDATE SET next_seq=?4, live=?5, scheduled=?6, retryable=?7, "
+      "dead=?8, enqueued=?9, completed=?10, cancelled=?11, retried=?12, died=?13"};
   sql_.ready = {db, "SELECT " + jobs +
                         ", payload FROM jobs WHERE id>?1 AND id<=?2 AND due_ms IS NULL "
                         "ORDER BY id LIMIT ?3"};
