@@ -32,7 +32,8 @@ struct ProducerRow {
   ProducerId id{};
   std::uint64_t epoch = 0;
   std::int64_t seen_ms = 0;
-  std::vector<BatchAnswer> answers;  // by batch, rising, at most answers_max
+  std::uint64_t answered = 0;        // batches up to here are over: one that comes is late
+  std::vector<BatchAnswer> answers;  // of later ones, by batch, rising, at most answers_max
 };
 
 // A live job that stays live: what of its row changes. The key of a row is ref and priority.

@@ -37,6 +37,7 @@ struct NewJob {
 struct ProducerStamp {
   ProducerId id{};
   std::uint64_t epoch = 0, batch = 0;
+  std::uint64_t answered = 0;  // it will not send a batch up to here again
 };
 struct Enqueue {
   RequestId request = 0;

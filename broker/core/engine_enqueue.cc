@@ -9,6 +9,9 @@ std::optional<Refused> misfit(const Enqueue& c, Now now) {
   if (c.producer && c.producer->batch == 0) {
     return refuse(Refusal::invalid, "batches are numbered from 1");
   }
+  if (c.producer && c.producer->answered >= c.producer->batch) {
+    return refuse(Refusal::invalid, "answered names batches before this one");
+  }
   for (const NewJob& job : c.jobs) {
     if (job.priority >= priorities) return refuse(Refusal::invalid, "priority is 0 to 9");
     if (job.due_ms > now.wall_ms + delay_ms_max) {
@@ -23,7 +26,7 @@ std::optional<Refused> misfit(const Enqueue& c, Now now) {
 void Engine::Impl::on(Enqueue&& c, Now now, Effects& out) {
   if (auto refused = misfit(c, now)) return reply(out, c.request, std::move(*refused));
   if (c.producer) {
-    const auto known = producers_.judge(c.producer->id, c.producer->epoch, c.producer->batch);
+    const auto known = producers_.judge(*c.producer);
     switch (known.verdict) {
       case ProducerTable::Verdict::fresh: break;
       case ProducerTable::Verdict::known:
@@ -67,7 +70,7 @@ void Engine::Impl::on(Enqueue&& c, Now now, Effects& out) {
   touch(partition);
   if (c.producer) {
     const BatchAnswer answer{c.producer->batch, partition.where, first_seq, count};
-    producers_.remember(c.producer->id, c.producer->epoch, answer, now.wall_ms);
+    producers_.remember(*c.producer, answer, now.wall_ms);
   }
   Event event{.kind = EventKind::enqueued};
   event.ref = {state->topic.id, c.partition, first_seq};

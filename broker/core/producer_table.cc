@@ -11,39 +11,41 @@ ProducerTable::ProducerTable(std::vector<ProducerRow> recovered) {
   }
 }
 
-ProducerTable::Judgement ProducerTable::judge(const ProducerId& id, std::uint64_t epoch,
-                                              std::uint64_t batch) const {
-  const auto found = rows_.find(id);
+ProducerTable::Judgement ProducerTable::judge(const ProducerStamp& stamp) const {
+  const auto found = rows_.find(stamp.id);
   if (found == rows_.end()) return {};
   const ProducerRow& row = found->second;
-  if (epoch < row.epoch) return {Verdict::stale, {}};
-  if (epoch > row.epoch || row.answers.empty()) return {};
+  if (stamp.epoch < row.epoch) return {Verdict::stale, {}};
+  if (stamp.epoch > row.epoch || row.answers.empty()) return {};
   for (const BatchAnswer& answer : row.answers) {
-    if (answer.batch == batch) return {Verdict::known, answer};
+    if (answer.batch == stamp.batch) return {Verdict::known, answer};
   }
   // A number inside the window that has no answer was never stored: batches may arrive out of
   // order after a reconnect. Below the window nothing is known.
-  if (batch + answers_max <= row.answers.back().batch) return {Verdict::too_old, {}};
+  const bool below = stamp.batch + answers_max <= row.answers.back().batch;
+  if (stamp.batch <= row.answered || below) return {Verdict::too_old, {}};
   return {};
 }
 
-void ProducerTable::remember(const ProducerId& id, std::uint64_t epoch, const BatchAnswer& answer,
+void ProducerTable::remember(const ProducerStamp& stamp, const BatchAnswer& answer,
                              std::int64_t now_wall_ms) {
-  if (rows_.find(id) == rows_.end() && rows_.size() >= producers_max) forget_oldest();
-  std::erase(forgotten_, id);
-  ProducerRow& row = rows_[id];
-  if (epoch > row.epoch) row.answers.clear();
-  row.id = id;
-  row.epoch = epoch;
+  if (rows_.find(stamp.id) == rows_.end() && rows_.size() >= producers_max) forget_oldest();
+  std::erase(forgotten_, stamp.id);
+  ProducerRow& row = rows_[stamp.id];
+  if (stamp.epoch > row.epoch) row = {};
+  row.id = stamp.id;
+  row.epoch = stamp.epoch;
   row.seen_ms = now_wall_ms;
+  row.answered = std::max(row.answered, stamp.answered);
   const auto place =
       std::upper_bound(row.answers.begin(), row.answers.end(), answer.batch,
                        [](std::uint64_t batch, const BatchAnswer& a) { return batch < a.batch; });
   row.answers.insert(place, answer);
   const std::uint64_t highest = row.answers.back().batch;
-  std::erase_if(row.answers,
-                [highest](const BatchAnswer& a) { return a.batch + answers_max <= highest; });
-  touched_.insert(id);
+  std::erase_if(row.answers, [highest, answered = row.answered](const BatchAnswer& a) {
+    return a.batch <= answered || a.batch + answers_max <= highest;
+  });
+  touched_.insert(stamp.id);
 }
 
 void ProducerTable::flush(ChangeSet& changes) {

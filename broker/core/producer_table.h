@@ -1,8 +1,10 @@
 // What is remembered of producers, so that a batch sent twice is stored once: for each producer
-// its epoch and the answers to its last answers_max batches.
+// its epoch, up to which batch it has all its answers, and the answers to later ones, of the last
+// answers_max batches.
 #pragma once
 
 #include "core/change.h"
+#include "core/command.h"
 
 #include <map>
 #include <optional>
@@ -26,10 +28,9 @@ class ProducerTable {
 
   explicit ProducerTable(std::vector<ProducerRow> recovered);
 
-  [[nodiscard]] Judgement judge(const ProducerId& id, std::uint64_t epoch,
-                                std::uint64_t batch) const;
-  void remember(const ProducerId& id, std::uint64_t epoch, const BatchAnswer& answer,
-                std::int64_t now_wall_ms);
+  [[nodiscard]] Judgement judge(const ProducerStamp& stamp) const;
+  // The answer to the batch of that stamp, which was judged fresh.
+  void remember(const ProducerStamp& stamp, const BatchAnswer& answer, std::int64_t now_wall_ms);
 
   // The rows that changed since the last call go into the commit.
   void flush(ChangeSet& changes);

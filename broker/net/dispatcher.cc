@@ -55,8 +55,10 @@ void enqueue(const Context& c, Parsed& out) {
   with<wire::Enqueue>(c, out, [&](const wire::Enqueue& body) {
     core::Enqueue command{
         0, std::string(body.topic), static_cast<std::uint16_t>(body.partition), {}, {}};
-    if (body.producer)
-      command.producer = core::ProducerStamp{*body.producer, body.epoch, body.batch};
+    if (body.producer) {
+      command.producer =
+          core::ProducerStamp{*body.producer, body.epoch, body.batch, body.answered};
+    }
     command.jobs.reserve(body.jobs.size());
     for (const wire::NewJob& job : body.jobs) {
       command.jobs.push_back(

@@ -67,7 +67,8 @@ bool SqliteStore::apply_people(const core::ChangeSet& changes) {
     const std::string answers = pack_answers(producer.answers);
     auto& put = sql_.put_producer;
     put.bind_id(1, producer.id).bind(2, static_cast<std::int64_t>(producer.epoch));
-    if (!put.bind(3, producer.seen_ms).bind_bytes(4, answers).run()) return false;
+    put.bind(3, producer.seen_ms).bind(4, static_cast<std::int64_t>(producer.answered));
+    if (!put.bind_bytes(5, answers).run()) return false;
   }
   for (const auto& id : changes.producers_dropped) {
     if (!sql_.drop_producer.bind_id(1, id).run()) return false;

@@ -41,8 +41,8 @@ Expected<void> SqliteStore::prepare() {
   sql_.drop_session = {db, "DELETE FROM sessions WHERE id=?1"};
   sql_.put_producer = {
       db,
-      "INSERT INTO producers (id, epoch, seen_ms, answers) VALUES (?1,?2,?3,?4) "
-      "ON CONFLICT (id) DO UPDATE SET epoch=?2, seen_ms=?3, answers=?4"};
+      "INSERT INTO producers (id, epoch, seen_ms, answered, answers) VALUES (?1,?2,?3,?4,?5) "
+      "ON CONFLICT (id) DO UPDATE SET epoch=?2, seen_ms=?3, answered=?4, answers=?5"};
   sql_.drop_producer = {db, "DELETE FROM producers WHERE id=?1"};
   sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
   sql_.insert_job = {db, insert_jobs_sql(1)};
@@ -144,11 +144,12 @@ Expected<core::Recovered> SqliteStore::recover() {
     recovered.sessions.push_back(
         {row.id(0), std::string(row.bytes(1)), static_cast<std::uint64_t>(row.number(2))});
   });
-  each("SELECT id, epoch, seen_ms, answers FROM producers ORDER BY seen_ms DESC LIMIT " +
+  each("SELECT id, epoch, seen_ms, answered, answers FROM producers ORDER BY seen_ms DESC LIMIT " +
            std::to_string(core::producers_max),
        [&](const Statement& row) {
          recovered.producers.push_back({row.id(0), static_cast<std::uint64_t>(row.number(1)),
-                                        row.number(2), unpack_answers(row.bytes(3))});
+                                        row.number(2), static_cast<std::uint64_t>(row.number(3)),
+                                        unpack_answers(row.bytes(4))});
        });
   each(
       "SELECT j.id, j.state, j.attempt, j.attempts_max, j.deaths, j.enqueued_ms, j.due_ms, j.key, "

@@ -53,13 +53,14 @@ std::optional<Error> misfit(const Job& job) {
   return std::nullopt;
 }
 
-std::string encode_batch(const Batch& batch, const wire::Id& producer) {
+std::string encode_batch(const Batch& batch, const wire::Id& producer, std::uint64_t answered) {
   wire::Enqueue body;
   body.topic = batch.topic;
   body.partition = batch.partition;
   body.producer = producer;
   body.epoch = 1;
   body.batch = batch.number;
+  body.answered = answered;
   body.jobs.reserve(batch.jobs.size());
   for (const Pending& p : batch.jobs) {
     wire::NewJob& job = body.jobs.emplace_back();
@@ -227,7 +228,9 @@ class Producer::Impl : Link::Owner {
     if (!link_.ready(shard)) return;
     batch.sent = Clock::now();
     sent_.erase(batch.correlation);  // an answer to an earlier sending is lost, or comes again
-    batch.correlation = link_.send(shard, wire::Verb::enqueue, encode_batch(batch, producer_));
+    const std::uint64_t answered = open_[shard].begin()->first - 1;
+    batch.correlation =
+        link_.send(shard, wire::Verb::enqueue, encode_batch(batch, producer_, answered));
     sent_[batch.correlation] = {shard, batch.number};
   }
 

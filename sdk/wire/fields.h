@@ -73,6 +73,7 @@ void fields(F& f, Enqueue& m) {
   f("producer", m.producer, Rule{});
   f("epoch", m.epoch, Rule{});
   f("batch", m.batch, Rule{});
+  f("answered", m.answered, Rule{});
   f("jobs", m.jobs, must_up_to(batch_max));
 }
 template <typename F>

@@ -96,6 +96,7 @@ struct Enqueue {
   std::uint64_t partition = 0;
   std::optional<Id> producer;
   std::uint64_t epoch = 0, batch = 0;
+  std::uint64_t answered = 0;  // the batches up to this one have their answers
   std::vector<NewJob> jobs;
 };
 struct EnqueueOk {

@@ -66,7 +66,7 @@ void fill_topics(const Options& options) {
   const double begun = seconds();
   for (std::uint64_t sent = 0, answered = 0; answered < topics;) {
     for (; sent < topics && sent - answered < open_max; ++sent) {
-      broker.enqueue(topic_name(sent), sent % partitions, {{.payload = "old"}});
+      broker.enqueue(topic_name(sent), sent % partitions, {{.payload = "old"}}, sent - answered);
     }
     if (!take_answer(broker, patience_ms)) give_up("the broker did not answer");
     ++answered;
@@ -87,7 +87,7 @@ void spread(const Options& options) {
     while (sent < jobs && sent - answered < open_max && pace.due(sent)) {
       const std::string key = "key-" + std::to_string(sent * step % keys);
       broker.enqueue(topic_name(sent * step % topics), wire::partition_of(key, partitions),
-                     {{.payload = payload.made_now(), .key = key}});
+                     {{.payload = payload.made_now(), .key = key}}, sent - answered);
       ++sent;
     }
     if (take_answer(broker, pace.wait_ms(sent, jobs))) ++answered;

@@ -53,8 +53,9 @@ void LoadClient::receive_ok() {
 }
 
 void LoadClient::enqueue(std::string_view topic, std::uint64_t partition,
-                         std::vector<wire::NewJob> jobs) {
+                         std::vector<wire::NewJob> jobs, std::uint64_t open) {
   wire::Enqueue message{.topic = topic, .partition = partition, .producer = id_, .epoch = 1};
+  message.answered = batch_ - open;
   message.batch = ++batch_;
   message.jobs = std::move(jobs);
   send(wire::Verb::enqueue, wire::encode(message));

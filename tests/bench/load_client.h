@@ -36,7 +36,9 @@ class LoadClient {
   // The answer to what was sent last, when nothing else can come.
   void receive_ok();
   // Sends jobs with these payloads as the next batch of this producer.
-  void enqueue(std::string_view topic, std::uint64_t partition, std::vector<wire::NewJob> jobs);
+  // open: batches sent before and not answered.
+  void enqueue(std::string_view topic, std::uint64_t partition, std::vector<wire::NewJob> jobs,
+               std::uint64_t open);
   [[nodiscard]] Link& link() { return link_; }
 
  private:

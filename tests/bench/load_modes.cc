@@ -72,7 +72,8 @@ void produce(const Options& options, Tally& tally) {
     while (sent < jobs && open.size() < window && pace.due(sent)) {
       const std::uint64_t count = std::min(batch, jobs - sent);
       broker.enqueue(load_topic, ++batches % load_partitions,
-                     std::vector<wire::NewJob>(count, {.payload = payload.made_now()}));
+                     std::vector<wire::NewJob>(count, {.payload = payload.made_now()}),
+                     open.size());
       open.push_back(count);
       sent += count;
     }
@@ -105,7 +106,7 @@ void one_by_one(const Options& options, Tally& tally) {
   const auto send = [&](std::size_t at) {
     if (sent == jobs) return;
     sent_ns[at] = now_ns();
-    each[at]->enqueue(load_topic, sent++ % load_partitions, {{.payload = payload.made_now()}});
+    each[at]->enqueue(load_topic, sent++ % load_partitions, {{.payload = payload.made_now()}}, 0);
   };
   tally.begin();
   for (std::size_t at = 0; at < each.size(); ++at) send(at);

@@ -196,7 +196,7 @@ TEST_P(StoreContract, AllThatAnEngineNeedsSurvivesAndTheEpochRises) {
   const auto epoch = store_->epoch();
   ChangeSet changes = inserts(1, 1);
   changes.sessions_put.push_back({{7}, "worker", 3});
-  changes.producers_put.push_back({{8}, 2, 3, {{4, {1, 0}, 5, 6}}});
+  changes.producers_put.push_back({{8}, 2, 3, 1, {{4, {1, 0}, 5, 6}}});
   changes.leases_put.push_back({{1, 0, 1}, 5, {7}, (1ULL << 63U) + 9, 11});
   changes.partitions.push_back({{1, 0}, {.next_seq = 2, .live = 1, .enqueued = 1}});
   commit(std::move(changes));
@@ -209,6 +209,7 @@ TEST_P(StoreContract, AllThatAnEngineNeedsSurvivesAndTheEpochRises) {
   EXPECT_EQ(recovered_.sessions[0].name, "worker");
   EXPECT_EQ(recovered_.sessions[0].epoch, 3U);
   ASSERT_EQ(recovered_.producers.size(), 1U);
+  EXPECT_EQ(recovered_.producers[0].answered, 1U);
   EXPECT_EQ(recovered_.producers[0].answers.at(0).first_seq, 5U);
   ASSERT_EQ(recovered_.leases.size(), 1U);
   EXPECT_EQ(recovered_.leases[0].lease.token, (1ULL << 63U) + 9);

@@ -285,7 +285,7 @@ void World::enqueue(int job, bool dies) {
   Enqueue batch{of_enqueue + static_cast<RequestId>(job),
                 topic,
                 0,
-                ProducerStamp{producer, 1, static_cast<std::uint64_t>(job) + 1},
+                ProducerStamp{producer, 1, static_cast<std::uint64_t>(job) + 1, 0},
                 {}};
   batch.jobs.emplace_back();
   batch.jobs.back().payload = Bytes("p");

@@ -110,7 +110,8 @@ class Trial:
             self.record("enqueue", tag=tags[-1], by="p", topic="t")
         try:
             kind, answer = producer.ask_any(ENQUEUE, topic="t", partition=0, jobs=jobs, epoch=1,
-                                            producer=producer.session, batch=self.batch)
+                                            producer=producer.session, batch=self.batch,
+                                            answered=self.batch - 1)
         except Gone:
             for tag in tags:
                 self.record("unknown", tag=tag)

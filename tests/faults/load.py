@@ -126,7 +126,8 @@ class Producer:
     def ask(self, partition, jobs):
         """The answer to one try, or None."""
         number = self.peer.send(ENQUEUE, topic=TOPIC, partition=partition, jobs=jobs,
-                                producer=self.peer.session, epoch=1, batch=self.batch)
+                                producer=self.peer.session, epoch=1, batch=self.batch,
+                                answered=self.batch - 1)
         until = now_us() + PATIENCE_MS * 1000
         while now_us() < until:
             got = self.peer.receive(PATIENCE_MS // 4)

@@ -239,6 +239,7 @@ void PowerModel::producer(core::ChangeSet& changes) {
   core::ProducerRow row;
   row.id = id_from(1 + random_() % 3);
   row.epoch = 1;
+  row.answered = random_() % (batches_ + 1);
   row.answers.push_back({++batches_, {1, 0}, batches_, 1});
   std::string answers;
   const auto put_number = [&answers](std::uint64_t value, unsigned width) {
@@ -251,7 +252,7 @@ void PowerModel::producer(core::ChangeSet& changes) {
   put_number(0, 2);
   put_number(batches_, 8);
   put_number(1, 4);
-  rows_[place("producers", row.id)] = (Line() << row.epoch << answers).text();
+  rows_[place("producers", row.id)] = (Line() << row.epoch << row.answered << answers).text();
   changes.producers_put.push_back(std::move(row));
 }
 

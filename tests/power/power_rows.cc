@@ -23,7 +23,7 @@ constexpr Table tables[] = {
     {"partitions",
      "SELECT slot, topic_id, partition, next_seq, live, scheduled, retryable, dead, enqueued, "
      "completed, cancelled, retried, died FROM partitions"},
-    {"producers", "SELECT hex(id), epoch, answers FROM producers"},
+    {"producers", "SELECT hex(id), epoch, answered, answers FROM producers"},
     {"topics", "SELECT id, name, paused FROM topics"},
 };
 

@@ -119,6 +119,7 @@ void Liar::used_number() {
   message.producer = session();
   message.epoch = draw(0, 1);
   message.batch = draw(1, 3);
+  message.answered = draw(0, 2);
   message.jobs.push_back({payload, {}, {}, {}, {}, {}, {}});
   tell(wire::Verb::enqueue, wire::encode(message));
 }

@@ -84,6 +84,7 @@ void Producer::send(Batch& batch) {
   message.producer = id_;
   message.epoch = life_;
   message.batch = batch.number;
+  message.answered = open_batches_.front().number - 1;
   for (const Job& job : batch.jobs) {
     message.jobs.push_back(
         {job.payload, job.key, {}, job.priority, std::nullopt, job.run_at_ms, job.attempts_max});

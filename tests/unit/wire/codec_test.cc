@@ -24,12 +24,14 @@ TEST(Codec, AnEnqueueComesBackAndPointsIntoItsFrame) {
   sent.producer = Id{1, 2, 3};
   sent.epoch = 1;
   sent.batch = 9;
+  sent.answered = 7;
   sent.jobs.push_back({.payload = "p", .key = "k", .priority = 0, .delay_ms = 30});
   const std::string frame = encode(sent);
   const auto got = decode<Enqueue>(frame);
   ASSERT_TRUE(got) << got.error().message;
   EXPECT_EQ(got->topic, "thumbnails");
   EXPECT_EQ(got->producer, sent.producer);
+  EXPECT_EQ(got->answered, 7U);
   ASSERT_EQ(got->jobs.size(), 1U);
   EXPECT_EQ(got->jobs[0].priority, 0U);
   EXPECT_EQ(got->jobs[0].delay_ms, 30U);
