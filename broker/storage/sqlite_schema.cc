@@ -40,8 +40,10 @@ Expected<void> shape_pages(Database& db) {
 }
 
 Expected<void> set_up(Database& db, std::int64_t wal_bytes_kept) {
+  // secure_delete, which some builds of SQLite have on, would write zeros over each job that ends.
   const std::string settings =
       "PRAGMA busy_timeout=0; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+      "PRAGMA secure_delete=OFF;"
       "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;"
       "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=" +
       std::to_string(wal_bytes_kept) + ";";

@@ -21,8 +21,9 @@ class Rows {
   explicit Rows(const std::string& path) {
     check(sqlite3_open(path.c_str(), &db_));
     check(sqlite3_exec(db_,
-                       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
-                       "wal_autocheckpoint=4096; PRAGMA cache_size=-32768;"
+                       "PRAGMA page_size=8192; PRAGMA secure_delete=OFF; PRAGMA journal_mode=WAL; "
+                       "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=2048; "
+                       "PRAGMA cache_size=-32768;"
                        "CREATE TABLE jobs (id INTEGER PRIMARY KEY, payload BLOB NOT NULL)",
                        nullptr, nullptr, nullptr));
     begin_ = prepare("BEGIN IMMEDIATE");

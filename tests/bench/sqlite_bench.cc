@@ -13,9 +13,10 @@ namespace millrace::bench {
 namespace {
 
 constexpr const char* setup =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
-    "PRAGMA cache_size=-32768;"
-    "PRAGMA wal_autocheckpoint=4096;"  // 16 MiB, as the broker does
+    "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+    "PRAGMA temp_store=MEMORY;"
+    "PRAGMA secure_delete=OFF; PRAGMA cache_size=-32768;"
+    "PRAGMA wal_autocheckpoint=2048;"  // 16 MiB, as the broker does
     "CREATE TABLE jobs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, attempt INTEGER NOT NULL,"
     " attempts_max INTEGER NOT NULL, deaths INTEGER NOT NULL, enqueued_ms INTEGER NOT NULL,"
     " due_ms INTEGER, key TEXT, headers BLOB, error TEXT, payload BLOB NOT NULL) STRICT;"
