@@ -31,7 +31,6 @@ class Bytes {
     if (block_ != nullptr && --block_->uses == 0) ::operator delete(block_);
   }
 
-  [[nodiscard]] static Bytes copy_of(std::string_view bytes) { return {bytes}; }
   [[nodiscard]] std::string_view bytes() const {
     return block_ == nullptr ? std::string_view() : std::string_view(data(block_), block_->size);
   }

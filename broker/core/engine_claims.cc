@@ -7,11 +7,6 @@
 #include "core/transitions.h"
 
 namespace millrace::core {
-namespace {
-
-constexpr unsigned epoch_shift = 40;
-
-}  // namespace
 
 void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held,
                          Session& session, bool believed, Now now, Effects& out) {

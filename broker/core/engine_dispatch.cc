@@ -4,11 +4,6 @@
 #include "core/transitions.h"
 
 namespace millrace::core {
-namespace {
-
-constexpr unsigned epoch_shift = 40;
-
-}  // namespace
 
 void Engine::Impl::on(Dispatch&& /*c*/, Now now, Effects& out) {
   if (!holding(now)) give_jobs(now, out);

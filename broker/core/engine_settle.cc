@@ -15,6 +15,11 @@ Bytes tail(Bytes text) {
   return text.bytes().substr(text.size() - error_bytes_max);
 }
 
+void update_row(const Job& job, Effects& out) {
+  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
+                                 job.due_ms, job.error, job.ended_token});
+}
+
 Event end_event(EventKind kind, const Lease& lease, Now now) {
   Event event{.kind = kind};
   event.ref = lease.job.ref;
@@ -142,8 +147,7 @@ void Engine::Impl::retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Eff
   partition.note_due_row(job);
   due_changed(partition);
   touch(partition);
-  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
-                                 job.due_ms, job.error, job.ended_token});
+  update_row(job, out);
 }
 
 void Engine::Impl::crash(Lease&& lease, Bytes error, Now now, Effects& out) {
@@ -201,8 +205,7 @@ void Engine::Impl::put_back_changed(Lease&& lease, Now now, Effects& out) {
   const bool beyond = partition.beyond_cursor(job);
   // A page that was asked for already passes over a row that has its due time still.
   if (beyond ? had_due : !lease.payload_kept) return spill(partition, job, now, out);
-  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
-                                 job.due_ms, job.error, job.ended_token});
+  update_row(job, out);
   if (beyond) {
     partition.lanes[job.priority].backlog = true;
     return;
@@ -219,8 +222,7 @@ void Engine::Impl::spill(Partition& partition, Job& job, Now now, Effects& out) 
   partition.note_due_row(job);
   due_changed(partition);
   touch(partition);
-  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
-                                 job.due_ms, job.error, job.ended_token});
+  update_row(job, out);
 }
 
 void Engine::Impl::on(Progress&& c, Now now, Effects& out) {

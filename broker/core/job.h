@@ -19,6 +19,7 @@ using Id16 = std::array<std::uint8_t, 16>;
 using SessionId = Id16;
 using ProducerId = Id16;
 using Token = std::uint64_t;  // epoch (24 bits) and number of the delivery (40 bits); 0: none
+inline constexpr unsigned epoch_shift = 40;
 
 struct Now {
   std::int64_t mono_ms = 0;

@@ -1,5 +1,6 @@
 #include "runtime/backup_desk.h"
 
+#include "runtime/views.h"
 #include "wire/codec.h"
 
 namespace millrace::runtime {
@@ -14,8 +15,6 @@ std::string_view to_string(BackupState state) {
   }
   return "none";
 }
-
-std::uint64_t unsigned_ms(std::int64_t ms) { return ms < 0 ? 0 : static_cast<std::uint64_t>(ms); }
 
 std::string view_of(const BackupReport& report) {
   wire::BackupView view;

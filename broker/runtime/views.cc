@@ -7,8 +7,6 @@
 namespace millrace::runtime {
 namespace {
 
-std::uint64_t unsigned_ms(std::int64_t ms) { return ms < 0 ? 0 : static_cast<std::uint64_t>(ms); }
-
 bool is_final(core::State state) { return state >= core::State::completed; }
 
 // A view and what its texts point into.

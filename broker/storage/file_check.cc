@@ -17,11 +17,8 @@ constexpr std::uint32_t wal_magic = 0x377f0682;  // or one more: the byte order 
 
 using Bytes = std::vector<unsigned char>;
 
-tl::unexpected<Failure> damaged(const std::string& path, const std::string& what) {
-  return tl::unexpected(
-      Failure{FailureKind::damaged, path + " is damaged (" + what +
-                                        "). Nothing was changed. Keep a copy of it and of " + path +
-                                        "-wal, then put the last backup in its place"});
+tl::unexpected<Failure> refused(const std::string& path, const std::string& what) {
+  return tl::unexpected(damaged(path, what));
 }
 
 tl::unexpected<Failure> unreadable(const std::string& path, int code) {
@@ -107,10 +104,10 @@ Expected<WalFound> check_wal(sqlite3_vfs* vfs, const std::string& path) {
   found.marked = mark.has_value();
   if (!mark || mark->frames == 0) return found;
   if (mark->salts != found.salts) {
-    return damaged(path, "its log " + name + " is missing, or not the one that it was left with");
+    return refused(path, "its log " + name + " is missing, or not the one that it was left with");
   }
   if (found.frames < mark->frames) {
-    return damaged(path, "the commits in its log " + name + " are whole up to frame " +
+    return refused(path, "the commits in its log " + name + " are whole up to frame " +
                              std::to_string(found.frames) + ", and " +
                              std::to_string(mark->frames) + " were synced");
   }
@@ -143,21 +140,27 @@ Expected<void> give_checksums(VfsFile& file, const std::string& path, std::size_
 Expected<void> check_first_page(VfsFile& file, const std::string& path, std::size_t page_bytes) {
   Bytes page(page_bytes);
   const int code = file.read(page.data(), page.size(), 0);
-  if (code == SQLITE_IOERR_SHORT_READ) return damaged(path, "it is cut short");
+  if (code == SQLITE_IOERR_SHORT_READ) return refused(path, "it is cut short");
   if (code != SQLITE_OK) return unreadable(path, code);
   const bool reserved = page[reserved_at] == checksum_bytes;
   if (has_checksum(page)) {
-    if (!reserved) return damaged(path, "its header is not the one that was written");
+    if (!reserved) return refused(path, "its header is not the one that was written");
     return {};
   }
   if (!reserved) return {};  // made by an older version: it has no checksums
   if (stored_checksum(page.data(), page_bytes) != 0) {
-    return damaged(path, "its first page does not have its checksum");
+    return refused(path, "its first page does not have its checksum");
   }
   return give_checksums(file, path, page_bytes);
 }
 
 }  // namespace
+
+Failure damaged(const std::string& path, const std::string& what) {
+  return {FailureKind::damaged, path + " is damaged (" + what +
+                                    "). Nothing was changed. Keep a copy of it and of " + path +
+                                    "-wal, then put the last backup in its place"};
+}
 
 Expected<void> check_file(Files& files, const std::string& path) {
   sqlite3_vfs* vfs = sqlite3_vfs_find(files.vfs());
@@ -170,11 +173,11 @@ Expected<void> check_file(Files& files, const std::string& path) {
   const auto size = files.size(path);
   if (size.value_or(0) == 0) {
     // SQLite would take it for a new one, and throw its log away.
-    if (wal->marked || wal->frames > 0) return damaged(path, "it is empty or gone");
+    if (wal->marked || wal->frames > 0) return refused(path, "it is empty or gone");
     return {};
   }
   const std::string head = files.head(path, header_bytes);
-  if (head.size() < header_bytes) return damaged(path, "it is shorter than a header");
+  if (head.size() < header_bytes) return refused(path, "it is shorter than a header");
   if (std::memcmp(head.data(), "SQLite format 3", 16) != 0) {
     return tl::unexpected(Failure{
         FailureKind::not_ours,
@@ -183,10 +186,10 @@ Expected<void> check_file(Files& files, const std::string& path) {
   }
   const auto* header = reinterpret_cast<const unsigned char*>(head.data());
   const std::size_t page_bytes = page_bytes_of(header);
-  if (page_bytes == 0) return damaged(path, "its header names no size of pages");
+  if (page_bytes == 0) return refused(path, "its header names no size of pages");
   // Pages that are in the log may be missing or torn here: the log has them whole.
   if (wal->frames == 0 && *size < page_bytes * std::uint64_t{big_endian(header + pages_at)}) {
-    return damaged(path, "it is cut short");
+    return refused(path, "it is cut short");
   }
   if (wal->has_first_page) return {};
   VfsFile file;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "storage/files.h"
+#include "storage/store.h"
 
 #include <string>
 
@@ -12,5 +13,8 @@ namespace millrace::storage {
 // Changes nothing, except: a file that another program wrote page by page (a copy made by VACUUM
 // INTO) gets its checksums now, once, which takes as long as the file is large.
 [[nodiscard]] Expected<void> check_file(Files& files, const std::string& path);
+
+// What is said of a damaged file: what was seen, and what to do.
+[[nodiscard]] Failure damaged(const std::string& path, const std::string& what);
 
 }  // namespace millrace::storage

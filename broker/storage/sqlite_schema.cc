@@ -15,12 +15,6 @@ namespace {
 
 Failure say(FailureKind kind, std::string message) { return {kind, std::move(message)}; }
 
-Failure damaged(const std::string& path, const std::string& what) {
-  return say(FailureKind::damaged, path + " is damaged (" + what +
-                                       "). Nothing was changed. Keep a copy of it and of " + path +
-                                       "-wal, then put the last backup in its place");
-}
-
 // Of a new file. Rows of a partition go in between those of others, so a full page is split; a page
 // of 8 KiB takes twice the rows until then, and costs a commit of one job little.
 constexpr int page_bytes = 8'192;

@@ -11,7 +11,7 @@ constexpr std::size_t spare_max = 2'048, spare_payload_bytes_max = 1'024;
 JobQueue::Put JobQueue::put(Job&& job, Producer::Done&& done, Clock::time_point deadline,
                             bool wait) {
   std::unique_lock lock(mutex_);
-  const std::size_t bytes = job.payload.size() + job.headers.size() + 64;
+  const std::size_t bytes = Pending::bytes_of(job);
   const auto room = [&] {
     return jobs_ == 0 || (jobs_ < jobs_max_ && bytes_ + bytes <= bytes_max_);
   };

@@ -18,7 +18,10 @@ struct Pending {
   Job job;
   Producer::Done done;
   Clock::time_point deadline;
-  [[nodiscard]] std::size_t bytes() const { return job.payload.size() + job.headers.size() + 64; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_of(job); }
+  [[nodiscard]] static std::size_t bytes_of(const Job& job) {
+    return job.payload.size() + job.headers.size() + 64;
+  }
 };
 using PendingList = std::list<Pending>;
 

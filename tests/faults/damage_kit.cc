@@ -30,8 +30,8 @@ core::Job job_of(std::uint64_t seq) {
   core::Job job;
   job.ref = {1, 0, seq};
   // Every seventh is larger than a page, and goes on in pages of its own.
-  job.payload = core::Bytes::copy_of(
-      std::string(seq % 7 == 0 ? 9'000 : 200, static_cast<char>('a' + seq % 26)));
+  job.payload =
+      core::Bytes(std::string(seq % 7 == 0 ? 9'000 : 200, static_cast<char>('a' + seq % 26)));
   job.due_ms = seq % 5 == 0 ? 1'000 : 0;
   return job;
 }
