@@ -56,8 +56,7 @@ void enqueue(const Context& c, Parsed& out) {
     core::Enqueue command{
         0, std::string(body.topic), static_cast<std::uint16_t>(body.partition), {}, {}};
     if (body.producer) {
-      command.producer =
-          core::ProducerStamp{*body.producer, body.epoch, body.batch, body.answered};
+      command.producer = core::ProducerStamp{*body.producer, body.epoch, body.batch, body.answered};
     }
     command.jobs.reserve(body.jobs.size());
     for (const wire::NewJob& job : body.jobs) {
