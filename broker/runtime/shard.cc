@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 #include <chrono>
+#include <cstdlib>
 
 namespace millrace::runtime {
 namespace {
@@ -25,6 +26,7 @@ Shard::~Shard() = default;
 
 std::string Shard::start(core::Now now) {
   now_ = started_ = now;
+  look_at_wall_clock();
   auto recovered = store_->recover();
   if (!recovered) return recovered.error().message;
   options_.engine.epoch = store_->epoch();
@@ -72,6 +74,7 @@ void Shard::open_topic(const core::Topic& topic) {
 
 void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
   now_ = now;
+  look_at_wall_clock();
   engine_->step(core::Tick{}, now_, effects_);
   for (const auto& session : ended) {
     engine_->step(core::SessionDied{session, "its process ended"}, now_, effects_);
@@ -82,6 +85,19 @@ void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
   if (!more) return fail(more.error().message);
   if (!*more) refresh_facts();
   tell_hooks_of_tick();
+}
+
+// Leases, heartbeats and every other deadline of the process go by the monotonic clock. What is
+// stored with a time of day cannot.
+void Shard::look_at_wall_clock() {
+  const std::int64_t jump_ms = wall_.look(now_);
+  if (jump_ms == 0) return;
+  const bool back = jump_ms < 0;
+  spdlog::warn(
+      "shard {}: the wall clock was set {} by {}.{:03} s: jobs that wait for a time, scheduled or "
+      "after a failure, start that much {}",
+      facts_.shard, back ? "back" : "forward", std::abs(jump_ms) / 1'000, std::abs(jump_ms) % 1'000,
+      back ? "later" : "sooner");
 }
 
 void Shard::begin_turn(core::Now now) {

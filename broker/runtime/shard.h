@@ -9,6 +9,7 @@
 #include "net/replies.h"
 #include "runtime/answers.h"
 #include "runtime/backup_desk.h"
+#include "runtime/clock.h"
 #include "runtime/hooks.h"
 #include "runtime/row_source.h"
 #include "storage/store.h"
@@ -102,6 +103,7 @@ class Shard {
   void take_back(const core::Delivery& delivery);
   void tell_hooks(const core::Event& event) const;
   void tell_hooks_of_tick() const;
+  void look_at_wall_clock();
   void open_topic(const core::Topic& topic);
   void run_loads(const std::vector<core::Load>& loads);
   // Questions about rows: shard_rows.cc
@@ -134,6 +136,7 @@ class Shard {
   std::map<core::SessionId, std::string> routes_;            // worker sessions
   std::vector<std::pair<net::Asked, std::string>> answers_;  // of questions, sent with the turn
   ShardFacts facts_;
+  WallWatch wall_;
   std::multimap<core::JobRef, Waiter> waiters_;
   std::uint64_t taken_bytes_ = 0;  // of enqueues, since the disk was looked at
   std::string failure_;

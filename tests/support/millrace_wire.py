@@ -29,14 +29,17 @@ class Broker:
                        f"shards = {shards}\n{settings}\n{topics}")
         self.process = None
 
-    def start(self):
+    def start(self, **environment):
         self.process = subprocess.Popen([f"{BIN}/millraced", "--config", self.config],
-                                        stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True)
-        for line in self.process.stdout:
-            if "is ready" in line:
-                return self
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env=dict(os.environ, **environment))
+        if self.says("is ready"):
+            return self
         raise AssertionError(f"millraced ended with {self.process.wait(10)}")
+
+    def says(self, words):
+        """Waits for a line of its log with these words; the line, or None at its end."""
+        return next((line for line in self.process.stdout if words in line), None)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
