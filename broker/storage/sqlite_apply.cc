@@ -104,9 +104,13 @@ bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
   return delete_jobs();
 }
 
-// Several rows a statement: to begin and end one costs as much as a row.
+// Several rows a statement: to begin and end one costs as much as a row. It is a long one, made
+// when it is first of use.
 bool SqliteStore::insert_jobs(const std::vector<core::Job>& jobs) {
   sort_keys(jobs);
+  if (keys_.size() >= rows_a_statement && !sql_.insert_jobs.valid()) {
+    sql_.insert_jobs = {db_.get(), insert_jobs_sql(rows_a_statement)};
+  }
   for (std::size_t first = 0; first < keys_.size();) {
     const bool many = keys_.size() - first >= rows_a_statement;
     Statement& put = many ? sql_.insert_jobs : sql_.insert_job;

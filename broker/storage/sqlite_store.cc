@@ -46,7 +46,6 @@ Expected<void> SqliteStore::prepare() {
   sql_.drop_producer = {db, "DELETE FROM producers WHERE id=?1"};
   sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
   sql_.insert_job = {db, insert_jobs_sql(1)};
-  sql_.insert_jobs = {db, insert_jobs_sql(rows_a_statement)};
   sql_.update_job = {
       db,
       "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6, ended_token=?7 "
@@ -86,7 +85,7 @@ Expected<void> SqliteStore::prepare() {
   sql_.expired = {db,
                   "SELECT id FROM finished WHERE topic_id=?1 AND state=?2 AND finished_ms<?3 "
                   "ORDER BY finished_ms, id LIMIT ?4"};
-  if (!sql_.begin.valid() || !sql_.insert_jobs.valid() || !sql_.due.valid() ||
+  if (!sql_.begin.valid() || !sql_.insert_job.valid() || !sql_.due.valid() ||
       !sql_.keep_job.valid() || !sql_.expired.valid() || !sql_.put_partition.valid()) {
     return tl::unexpected(db_.failure("preparing"));
   }

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 #include <algorithm>
+#include <cstdlib>
 
 namespace millrace::testing {
 namespace {
@@ -43,13 +44,27 @@ runtime::ShardOptions shard_options(const Plan& plan) {
   return options;
 }
 
+// A disk on which a broker has made its file and ended. To make one costs as much as all the rest
+// of a small world, so only one world in new_file_every does.
+constexpr std::uint64_t new_file_every = 8;
+const SimDisk& used_disk() {
+  static SimDisk disk("sim-used-" + std::to_string(::getpid()), 1);
+  if (disk.names().empty()) {
+    auto store = storage::open_sqlite({.path = path, .files = &disk});
+    if (!store) std::abort();
+  }
+  return disk;
+}
+
 }  // namespace
 
 Machine::Machine(Surroundings& around)
     : around_(around),
       disk_("sim-" + std::to_string(::getpid()), around.plan.seed),
       random_(around.plan.seed * 7 + 3),
-      rows_(std::make_unique<NoRows>()) {}
+      rows_(std::make_unique<NoRows>()) {
+  if (around.plan.seed % new_file_every != 0) disk_.copy_files(used_disk());
+}
 Machine::~Machine() = default;
 
 core::Now Machine::now() const {

@@ -1,6 +1,7 @@
 #include "sim_disk.h"
 
 #include "sim_vfs.h"
+#include "storage/sqlite_handle.h"
 
 #include <sqlite3.h>
 #include <algorithm>
@@ -38,6 +39,7 @@ void bring(std::string& to, const SimFile::Change& change) {
 
 struct SimDisk::Vfs {
   explicit Vfs(SimDisk& disk, const char* name) : vfs(sim_vfs(disk, name)) {
+    storage::set_up_sqlite();
     sqlite3_vfs_register(&vfs, 0);
   }
   ~Vfs() { sqlite3_vfs_unregister(&vfs); }
@@ -49,6 +51,15 @@ struct SimDisk::Vfs {
 SimDisk::SimDisk(const std::string& name, std::uint64_t seed)
     : name_(name), random_(seed), registered_(std::make_unique<Vfs>(*this, name_.c_str())) {}
 SimDisk::~SimDisk() = default;
+
+void SimDisk::copy_files(const SimDisk& from) {
+  for (const auto& [path, file] : from.files_) {
+    const auto copy = std::make_shared<SimFile>();
+    copy->seen = copy->durable = file->seen;
+    copy->entry_durable = true;
+    files_[path] = copy;
+  }
+}
 
 void SimDisk::fail_in(std::uint64_t operations, DiskFault fault) {
   fail_at_ = operations_ + operations;

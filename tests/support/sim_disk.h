@@ -59,6 +59,9 @@ class SimDisk : public storage::Files {
   SimDisk(const std::string& name, std::uint64_t seed);
   ~SimDisk() override;
 
+  // Every file of another disk, as it is there and safely on this one. Nothing may be open here.
+  void copy_files(const SimDisk& from);
+
   // Every write, truncation, deletion and sync counts as one operation.
   [[nodiscard]] std::uint64_t operations() const { return operations_; }
   void cut_power_in(std::uint64_t operations) { cut_at_ = operations_ + operations; }
