@@ -12,11 +12,45 @@
 namespace millrace::wire {
 namespace {
 
-struct StringSink {
-  std::string& text;
-  void write(const char* data, std::size_t size) { text.append(data, size); }
+// A frame while it is written: room is taken a few times, and not asked of the string for each
+// value.
+class Sink {
+ public:
+  Sink(std::string& frame, std::size_t bytes_about) : frame_(frame) { frame_.resize(bytes_about); }
+  ~Sink() { frame_.resize(used_); }
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+
+  [[nodiscard]] char* room(std::size_t bytes) {
+    if (bytes > frame_.size() - used_) frame_.resize(2 * frame_.size() + bytes);
+    char* at = frame_.data() + used_;
+    used_ += bytes;
+    return at;
+  }
+  void write(const char* data, std::size_t bytes) { std::memcpy(room(bytes), data, bytes); }
+
+ private:
+  std::string& frame_;
+  std::size_t used_ = 0;
 };
-using Packer = msgpack::packer<StringSink>;
+using Packer = msgpack::packer<Sink>;
+constexpr std::size_t small_bytes = 64;
+
+// What a frame will take, so that a large one is not copied while it grows.
+template <typename M>
+std::size_t bytes_about(const M& message) {
+  std::size_t bytes = small_bytes;
+  if constexpr (requires { message.jobs.front().payload.size(); }) {
+    constexpr std::size_t names_and_numbers = 112;
+    for (const auto& job : message.jobs) {
+      bytes += job.payload.size() + job.key.size() + names_and_numbers;
+    }
+  } else if constexpr (requires { message.outcomes; }) {
+    constexpr std::size_t token_and_outcome = 24;
+    bytes += message.outcomes.size() * token_and_outcome;
+  }
+  return bytes;
+}
 
 template <typename T>
 constexpr bool is_vector = false;
@@ -52,7 +86,7 @@ bool absent(const T& value) {
 
 class Writer {
  public:
-  explicit Writer(std::string& out) : sink_{out}, packer_(sink_) {}
+  Writer(std::string& out, std::size_t bytes_about) : sink_(out, bytes_about), packer_(sink_) {}
 
   template <typename M>
   void body(const M& message) {
@@ -65,13 +99,20 @@ class Writer {
     packer_.pack_map(count);
     auto writing = [this](std::string_view key, auto& member, const Rule& rule) {
       if (!rule.required && !rule.written && absent(member)) return;
-      text(key);
+      name(key);
       value(key, member, rule);
     };
     fields(writing, m);
   }
 
  private:
+  // Every key is short enough for a length of one byte.
+  void name(std::string_view key) {
+    constexpr unsigned fixstr = 0xa0;
+    char* at = sink_.room(1 + key.size());
+    *at = static_cast<char>(fixstr | key.size());
+    std::memcpy(at + 1, key.data(), key.size());
+  }
   void text(std::string_view s) {
     packer_.pack_str(static_cast<std::uint32_t>(s.size()));
     packer_.pack_str_body(s.data(), static_cast<std::uint32_t>(s.size()));
@@ -134,7 +175,7 @@ class Writer {
       std::is_same_v<T, std::string_view> || std::is_same_v<T, JobRef> ||
       std::is_same_v<T, std::pair<JobRef, std::uint64_t>>;
 
-  StringSink sink_;
+  Sink sink_;
   Packer packer_;
 };
 
@@ -322,12 +363,14 @@ class Decoder {
 
 std::string encode_header(Verb verb, std::uint64_t correlation) {
   std::string frame;
-  StringSink sink{frame};
-  Packer packer(sink);
-  packer.pack_array(3);
-  packer.pack_uint64(protocol_version);
-  packer.pack_uint64(static_cast<std::uint64_t>(verb));
-  packer.pack_uint64(correlation);
+  {
+    Sink sink(frame, header_bytes_max);
+    Packer packer(sink);
+    packer.pack_array(3);
+    packer.pack_uint64(protocol_version);
+    packer.pack_uint64(static_cast<std::uint64_t>(verb));
+    packer.pack_uint64(correlation);
+  }
   return frame;
 }
 
@@ -357,7 +400,7 @@ Result<Header> decode_header(std::string_view frame) {
 template <typename Message>
 std::string encode(const Message& message) {
   std::string frame;
-  Writer(frame).body(message);
+  Writer(frame, bytes_about(message)).body(message);
   return frame;
 }
 
@@ -374,12 +417,14 @@ Result<Message> decode(std::string_view frame) {
 
 std::string encode_flag(std::string_view name, bool value) {
   std::string frame;
-  StringSink sink{frame};
-  Packer packer(sink);
-  packer.pack_map(1);
-  packer.pack_str(static_cast<std::uint32_t>(name.size()));
-  packer.pack_str_body(name.data(), static_cast<std::uint32_t>(name.size()));
-  value ? packer.pack_true() : packer.pack_false();
+  {
+    Sink sink(frame, small_bytes);
+    Packer packer(sink);
+    packer.pack_map(1);
+    packer.pack_str(static_cast<std::uint32_t>(name.size()));
+    packer.pack_str_body(name.data(), static_cast<std::uint32_t>(name.size()));
+    value ? packer.pack_true() : packer.pack_false();
+  }
   return frame;
 }
 
