@@ -104,23 +104,37 @@ bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
   return delete_jobs();
 }
 
-// Several rows a statement: to begin and end one costs as much as a row. It is a long one, made
-// when it is first of use.
+// Several rows a statement: to begin and end one costs as much as a row. Most jobs differ from the
+// one before in number and payload alone, and what is the same for all is not bound again. These
+// statements are long ones, made when they are first of use.
 bool SqliteStore::insert_jobs(const std::vector<core::Job>& jobs) {
   sort_keys(jobs);
   if (keys_.size() >= rows_a_statement && !sql_.insert_jobs.valid()) {
     sql_.insert_jobs = {db_.get(), insert_jobs_sql(rows_a_statement)};
+    sql_.insert_alike_jobs = {db_.get(), insert_alike_jobs_sql(rows_a_statement)};
   }
   for (std::size_t first = 0; first < keys_.size();) {
     const bool many = keys_.size() - first >= rows_a_statement;
-    Statement& put = many ? sql_.insert_jobs : sql_.insert_job;
+    const bool same = many && alike_from(jobs, first);
+    Statement& put = same ? sql_.insert_alike_jobs : many ? sql_.insert_jobs : sql_.insert_job;
     const std::size_t rows = many ? rows_a_statement : 1;
+    if (same) bind_alike_jobs(put, jobs[keys_[first].at]);
     for (std::size_t i = 0; i < rows; ++i) {
       const KeyAt& key = keys_[first + i];
-      bind_new_job(put, static_cast<int>(i) * new_job_columns_count, key.id, jobs[key.at]);
+      const auto row = static_cast<int>(i);
+      same ? bind_alike_job(put, row, key.id, jobs[key.at])
+           : bind_new_job(put, row * new_job_columns_count, key.id, jobs[key.at]);
     }
     if (!run_rows(put, static_cast<int>(rows), "a job was inserted twice")) return false;
     first += rows;
+  }
+  return true;
+}
+
+bool SqliteStore::alike_from(const std::vector<core::Job>& jobs, std::size_t first) const {
+  const core::Job& head = jobs[keys_[first].at];
+  for (std::size_t i = 0; i < rows_a_statement; ++i) {
+    if (!alike(head, jobs[keys_[first + i].at])) return false;
   }
   return true;
 }

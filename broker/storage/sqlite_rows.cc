@@ -48,6 +48,33 @@ void bind_new_job(Statement& put, int after, std::int64_t id, const core::Job& j
   put.bind_text(after + 10, job.error).bind_bytes(after + 11, job.payload);
 }
 
+bool alike(const core::Job& a, const core::Job& b) {
+  const auto plain = [](const core::Job& job) {
+    return job.state == core::State::available && job.attempt == 0 && job.deaths == 0 &&
+           job.due_ms == 0 && job.key.empty() && job.headers.empty() && job.error.empty();
+  };
+  return plain(a) && plain(b) && a.attempts_max == b.attempts_max && a.enqueued_ms == b.enqueued_ms;
+}
+
+std::string insert_alike_jobs_sql(std::size_t rows) {
+  std::string sql =
+      "INSERT OR ROLLBACK INTO jobs (attempts_max, enqueued_ms, state, attempt, deaths, id, "
+      "payload) VALUES ";
+  for (std::size_t i = 0; i < rows; ++i) {
+    sql += i == 0 ? "(?1,?2," : ",(?1,?2,";
+    sql += std::to_string(static_cast<int>(core::State::available)) + ",0,0,?,?)";
+  }
+  return sql;
+}
+
+void bind_alike_jobs(Statement& put, const core::Job& any) {
+  put.bind(1, any.attempts_max).bind(2, any.enqueued_ms);
+}
+
+void bind_alike_job(Statement& put, int row, std::int64_t id, const core::Job& job) {
+  put.bind(3 + 2 * row, id).bind_bytes(4 + 2 * row, job.payload);
+}
+
 // Any failure undoes the whole commit, so a statement needs no journal of its own.
 std::string insert_jobs_sql(std::size_t rows) {
   std::string sql =

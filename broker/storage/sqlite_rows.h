@@ -23,6 +23,14 @@ void bind_new_job(Statement& put, int after, std::int64_t id, const core::Job& j
 // So many rows as VALUES of one statement.
 [[nodiscard]] std::string insert_jobs_sql(std::size_t rows);
 
+// Whether two new rows differ at most in number and payload, and are as most jobs are: available at
+// once, without a key or headers.
+[[nodiscard]] bool alike(const core::Job& a, const core::Job& b);
+// So many such rows: what they share is bound once, from any of them, then each row from 0 on.
+[[nodiscard]] std::string insert_alike_jobs_sql(std::size_t rows);
+void bind_alike_jobs(Statement& put, const core::Job& any);
+void bind_alike_job(Statement& put, int row, std::int64_t id, const core::Job& job);
+
 // where and priority are known from the id by the caller's slot.
 [[nodiscard]] core::Job read_job(const Statement& row, core::PartitionRef where, bool with_payload);
 

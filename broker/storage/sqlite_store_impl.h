@@ -32,8 +32,8 @@ class SqliteStore : public Store {
   struct Statements {
     Statement begin, commit, rollback;
     Statement put_topic, put_session, drop_session, put_producer, drop_producer, drop_finished;
-    Statement insert_job, insert_jobs, update_job, keep_job, delete_jobs, put_lease, drop_lease,
-        put_partition;
+    Statement insert_job, insert_jobs, insert_alike_jobs, update_job, keep_job, delete_jobs,
+        put_lease, drop_lease, put_partition;
     Statement ready, due, next_due, one_job, is_finished, dead_ids, one_dead, expired;
   };
 
@@ -43,6 +43,8 @@ class SqliteStore : public Store {
   [[nodiscard]] bool apply_jobs(const core::ChangeSet& changes);
   [[nodiscard]] bool keep_finished(std::int64_t id, const core::JobFinish& finish);
   [[nodiscard]] bool insert_jobs(const std::vector<core::Job>& jobs);
+  // The rows of one statement from there on, which is there for jobs that are alike.
+  [[nodiscard]] bool alike_from(const std::vector<core::Job>& jobs, std::size_t first) const;
   [[nodiscard]] bool delete_jobs();  // those of keys_
   template <typename Rows>
   void sort_keys(const Rows& rows);  // into keys_

@@ -99,6 +99,40 @@ TEST_P(StoreContract, WhatIsCommittedIsLoadedInOrderAndInPages) {
   EXPECT_FALSE(rest.more);
 }
 
+// A store may write jobs that are alike in another way than others: what differs must still be
+// seen.
+TEST_P(StoreContract, AmongManyJobsThatAreAlikeEachKeepsWhatIsItsOwn) {
+  constexpr std::uint64_t many = 200;
+  ChangeSet changes = inserts(1, many);
+  for (Job& each : changes.inserts) {
+    each.payload = std::to_string(each.ref.seq);
+    if (each.ref.seq == 30) each.attempts_max = 3;
+    if (each.ref.seq == 60) each.enqueued_ms = 999;
+    if (each.ref.seq == 90) each.attempt = 2;
+    if (each.ref.seq == 110) each.deaths = 1;
+    if (each.ref.seq == 130) each.key = "k";
+    if (each.ref.seq == 150) each.headers = "h";
+    if (each.ref.seq == 170) each.error = "e";
+  }
+  const std::vector<Job> wanted = changes.inserts;
+  commit(std::move(changes));
+  const auto page = ready(0, many);
+  ASSERT_EQ(page.jobs.size(), many);
+  for (std::size_t i = 0; i < many; ++i) {
+    const Job &got = page.jobs[i], &put = wanted[i];
+    EXPECT_EQ(got.ref, put.ref);
+    EXPECT_EQ(got.payload, put.payload);
+    EXPECT_EQ(got.state, put.state);
+    EXPECT_EQ(got.attempts_max, put.attempts_max) << got.ref.seq;
+    EXPECT_EQ(got.enqueued_ms, put.enqueued_ms) << got.ref.seq;
+    EXPECT_EQ(got.attempt, put.attempt) << got.ref.seq;
+    EXPECT_EQ(got.deaths, put.deaths) << got.ref.seq;
+    EXPECT_EQ(got.key, put.key) << got.ref.seq;
+    EXPECT_EQ(got.headers, put.headers) << got.ref.seq;
+    EXPECT_EQ(got.error, put.error) << got.ref.seq;
+  }
+}
+
 TEST_P(StoreContract, EveryFieldOfAJobSurvives) {
   Job full = job(1, std::string("\0\xff", 2), 5'000);
   full.state = State::retryable;
