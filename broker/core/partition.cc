@@ -3,6 +3,7 @@
 #include "core/check.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace millrace::core {
 namespace {
@@ -56,16 +57,18 @@ void Partition::leave(const Job& job) {
 void Partition::push_back(Job&& job, std::int64_t since_mono_ms) {
   enter(job);
   if (has_due(job)) due_in_lanes_.insert(job.ref.seq);
-  auto& jobs = lanes[job.priority].jobs;
-  jobs.push_back({std::move(job), since_mono_ms});
+  Lane& lane = lanes[job.priority];
+  lane.jobs.push_back({std::move(job), since_mono_ms});
+  note_filled(lane);
   ++ready_;
 }
 
 void Partition::push_front(Job&& job, std::int64_t since_mono_ms) {
   enter(job);
   if (has_due(job)) due_in_lanes_.insert(job.ref.seq);
-  auto& jobs = lanes[job.priority].jobs;
-  jobs.push_front({std::move(job), since_mono_ms});
+  Lane& lane = lanes[job.priority];
+  lane.jobs.push_front({std::move(job), since_mono_ms});
+  note_filled(lane);
   ++ready_;
 }
 
@@ -74,17 +77,18 @@ void Partition::push_front(Job&& job, std::int64_t since_mono_ms) {
 std::optional<ReadyJob> Partition::take_best() {
   Lane* best = nullptr;
   std::int64_t best_score = 0;
-  for (std::size_t p = 0; p < lanes.size(); ++p) {
-    if (lanes[p].jobs.empty()) continue;
-    const std::int64_t score =
-        lanes[p].jobs.front().since_mono_ms + static_cast<std::int64_t>(p) * ageing_step_ms;
+  for (unsigned filled = filled_; filled != 0; filled &= filled - 1) {
+    const int p = std::countr_zero(filled);
+    Lane& lane = lanes[static_cast<std::size_t>(p)];
+    const std::int64_t score = lane.jobs.front().since_mono_ms + p * ageing_step_ms;
     if (best == nullptr || score < best_score) {
-      best = &lanes[p];
+      best = &lane;
       best_score = score;
     }
   }
   if (best == nullptr) return std::nullopt;
   ReadyJob taken = best->jobs.pop_front();
+  note_filled(*best);
   --ready_;
   due_in_lanes_.erase(taken.job.ref.seq);
   leave(taken.job);
@@ -96,6 +100,7 @@ std::optional<ReadyJob> Partition::take(std::uint64_t seq) {
     const std::size_t at = find(lane, seq);
     if (at == lane.jobs.size()) continue;
     ReadyJob taken = lane.jobs.erase(at);
+    note_filled(lane);
     --ready_;
     due_in_lanes_.erase(seq);
     leave(taken.job);

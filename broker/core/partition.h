@@ -89,7 +89,13 @@ class Partition {
  private:
   void enter(const Job& job);
   void leave(const Job& job);
+  // Keeps filled_ after a lane gained or lost a job.
+  void note_filled(const Lane& lane) {
+    const auto bit = static_cast<std::uint16_t>(1U << static_cast<unsigned>(&lane - lanes.data()));
+    filled_ = static_cast<std::uint16_t>(lane.jobs.empty() ? filled_ & ~bit : filled_ | bit);
+  }
 
+  std::uint16_t filled_ = 0;  // a bit a lane that has jobs
   std::size_t ready_ = 0, running_ = 0;
   std::uint64_t here_scheduled_ = 0, here_retryable_ = 0;
   std::set<std::uint64_t> due_in_lanes_;
