@@ -27,6 +27,32 @@ struct Batch {
   Clock::time_point not_before{};  // asked to wait: nothing was stored
 };
 
+// Jobs of one topic that are in no batch yet. Those of a partition stay in order, for it has whole
+// keys; those without a key go anywhere.
+struct Waiting {
+  using Lane = std::optional<std::uint16_t>;  // a partition, or none: without a key
+  PendingList arrived;                        // not yet in a lane
+  std::map<Lane, PendingList> lanes;
+  std::optional<Lane> last;  // that a batch was made of, so that all have their turn
+
+  [[nodiscard]] bool empty() const { return arrived.empty() && lanes.empty(); }
+  void sort(std::uint16_t partitions) {
+    while (!arrived.empty()) {
+      const std::string& key = arrived.front().job.key;
+      const Lane lane = key.empty() ? Lane() : Lane(wire::partition_of(key, partitions));
+      const auto end = std::find_if(std::next(arrived.begin()), arrived.end(),
+                                    [&key](const Pending& p) { return p.job.key != key; });
+      PendingList& to = lanes[lane];
+      to.splice(to.end(), arrived, arrived.begin(), end);
+    }
+  }
+  // The lane whose turn it is; there is one.
+  [[nodiscard]] std::map<Lane, PendingList>::iterator next() {
+    const auto after = last ? lanes.upper_bound(*last) : lanes.begin();
+    return after == lanes.end() ? lanes.begin() : after;
+  }
+};
+
 std::optional<Error> misfit(const Job& job) {
   const auto invalid = [](std::string what) {
     return Error{ErrorCode::invalid, std::move(what), {}};
@@ -95,7 +121,10 @@ class Producer::Impl : Link::Owner {
     for (auto& [shard, batches] : open_) {
       for (auto& [number, batch] : batches) end_unknown(batch);
     }
-    for (auto& [topic, waiting] : waiting_) reject_unsent(std::move(waiting));
+    for (auto& [topic, waiting] : waiting_) {
+      reject_unsent(std::move(waiting.arrived));
+      for (auto& [lane, jobs] : waiting.lanes) reject_unsent(std::move(jobs));
+    }
     reject_unsent(queue_.take_all());
   }
 
@@ -145,8 +174,8 @@ class Producer::Impl : Link::Owner {
       const std::string& topic = arrived.front().job.topic;
       const auto end = std::find_if(std::next(arrived.begin()), arrived.end(),
                                     [&topic](const Pending& p) { return p.job.topic != topic; });
-      PendingList& waiting = waiting_[topic];
-      waiting.splice(waiting.end(), arrived, arrived.begin(), end);
+      PendingList& to = waiting_[topic].arrived;
+      to.splice(to.end(), arrived, arrived.begin(), end);
     }
   }
 
@@ -182,46 +211,62 @@ class Producer::Impl : Link::Owner {
                                            [](const auto& entry) { return entry.second.empty(); });
   }
 
-  void expire_waiting(PendingList& waiting, Clock::time_point now) {
+  void expire_waiting(Waiting& waiting, Clock::time_point now) {
     PendingList late;
-    while (!waiting.empty() && waiting.front().deadline <= now) {
-      late.splice(late.end(), waiting, waiting.begin());
-    }
+    const auto take_late = [&late, now](PendingList& jobs) {
+      while (!jobs.empty() && jobs.front().deadline <= now) {
+        late.splice(late.end(), jobs, jobs.begin());
+      }
+    };
+    take_late(waiting.arrived);
+    for (auto& [lane, jobs] : waiting.lanes) take_late(jobs);
+    std::erase_if(waiting.lanes, [](const auto& entry) { return entry.second.empty(); });
     if (!late.empty()) reject_unsent(std::move(late));
   }
 
-  void send_waiting(const std::string& topic, PendingList& waiting) {
+  void send_waiting(const std::string& topic, Waiting& waiting) {
     if (waiting.empty() || !link_.topology().known()) return;
     const auto* owners = link_.topology().topic(topic);
     if (owners == nullptr) return link_.ask_topology({topic});
-    while (!waiting.empty()) {
-      const auto partitions = static_cast<std::uint16_t>(owners->size());
-      const std::string& key = waiting.front().job.key;
-      const std::uint16_t partition =
-          key.empty() ? static_cast<std::uint16_t>(next_partition_++ % partitions)
-                      : wire::partition_of(key, partitions);
-      const std::size_t shard = (*owners)[partition];
-      auto& batches = open_[shard];
-      if (!link_.ready(shard) || batches.size() >= wire::batches_open_max) return;
-      Batch batch{topic, partition, ++numbers_[shard], {}, 0, {}};
-      std::size_t bytes = 0;
-      // Order is kept: the batch ends where the next job belongs to another partition.
-      while (!waiting.empty() && batch.jobs.size() < options_.batch_jobs_max &&
-             batch.jobs.size() < wire::batch_max && bytes < batch_bytes_max) {
-        const Job& next = waiting.front().job;
-        if (next.key.empty() != key_is_empty(batch, next) ||
-            (!next.key.empty() && wire::partition_of(next.key, partitions) != partition)) {
-          break;
-        }
-        bytes += waiting.front().bytes();
-        batch.jobs.splice(batch.jobs.end(), waiting, waiting.begin());
+    waiting.sort(static_cast<std::uint16_t>(owners->size()));
+    // Until each lane has found no shard with room.
+    for (std::size_t held = 0; held < waiting.lanes.size();) {
+      const auto at = waiting.next();
+      waiting.last = at->first;
+      const auto partition = place(at->first, *owners);
+      if (!partition) {
+        ++held;
+        continue;
       }
-      Batch& placed = batches[batch.number] = std::move(batch);
-      send(shard, placed);
+      held = 0;
+      send_batch(topic, *partition, (*owners)[*partition], at->second);
+      if (at->second.empty()) waiting.lanes.erase(at);
     }
   }
-  static bool key_is_empty(const Batch& batch, const Job& next) {
-    return batch.jobs.empty() ? next.key.empty() : batch.jobs.front().job.key.empty();
+  [[nodiscard]] bool has_room(std::size_t shard) {
+    return link_.ready(shard) && open_[shard].size() < wire::batches_open_max;
+  }
+  // Jobs without a key go round the partitions, past those whose shard has no room.
+  std::optional<std::uint16_t> place(const Waiting::Lane& lane,
+                                     const std::vector<std::size_t>& owners) {
+    if (lane) return has_room(owners[*lane]) ? lane : std::nullopt;
+    for (std::size_t i = 0; i < owners.size(); ++i) {
+      const std::size_t partition = next_partition_++ % owners.size();
+      if (has_room(owners[partition])) return static_cast<std::uint16_t>(partition);
+    }
+    return std::nullopt;
+  }
+  void send_batch(const std::string& topic, std::uint16_t partition, std::size_t shard,
+                  PendingList& from) {
+    Batch batch{topic, partition, ++numbers_[shard], {}, 0, {}, {}};
+    std::size_t bytes = 0;
+    while (!from.empty() && batch.jobs.size() < options_.batch_jobs_max &&
+           batch.jobs.size() < wire::batch_max && bytes < batch_bytes_max) {
+      bytes += from.front().bytes();
+      batch.jobs.splice(batch.jobs.end(), from, from.begin());
+    }
+    const std::uint64_t number = batch.number;
+    send(shard, open_[shard][number] = std::move(batch));
   }
 
   void send(std::size_t shard, Batch& batch) {
@@ -274,8 +319,10 @@ class Producer::Impl : Link::Owner {
     }
     if (code == ErrorCode::not_owner) {
       link_.topology().forget(batch.topic);
-      auto& waiting = waiting_[batch.topic];
-      waiting.splice(waiting.begin(), batch.jobs);
+      const bool keyed = !batch.jobs.front().job.key.empty();
+      PendingList& to =
+          waiting_[batch.topic].lanes[keyed ? Waiting::Lane(batch.partition) : Waiting::Lane()];
+      to.splice(to.begin(), batch.jobs);
       open_[shard].erase(at);
       return;
     }
@@ -291,7 +338,7 @@ class Producer::Impl : Link::Owner {
   JobQueue queue_;
   // The link's thread only.
   wire::Id producer_ = random_id();
-  std::map<std::string, PendingList> waiting_;
+  std::map<std::string, Waiting> waiting_;
   std::map<std::size_t, std::map<std::uint64_t, Batch>> open_;  // by shard and number
   std::map<std::size_t, std::uint64_t> numbers_;
   std::map<std::uint64_t, std::pair<std::size_t, std::uint64_t>> sent_;
