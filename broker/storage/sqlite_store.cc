@@ -39,10 +39,9 @@ Expected<void> SqliteStore::prepare() {
   sql_.put_session = {
       db, "INSERT OR REPLACE INTO sessions (id, name, epoch) VALUES (?1, coalesce(?2,''), ?3)"};
   sql_.drop_session = {db, "DELETE FROM sessions WHERE id=?1"};
-  sql_.put_producer = {
-      db,
-      "INSERT INTO producers (id, epoch, seen_ms, answered, answers) VALUES (?1,?2,?3,?4,?5) "
-      "ON CONFLICT (id) DO UPDATE SET epoch=?2, seen_ms=?3, answered=?4, answers=?5"};
+  sql_.put_producer = {db,
+                       "INSERT OR REPLACE INTO producers (id, epoch, seen_ms, answered, answers) "
+                       "VALUES (?1,?2,?3,?4,?5)"};
   sql_.drop_producer = {db, "DELETE FROM producers WHERE id=?1"};
   sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
   sql_.insert_job = {db, insert_jobs_sql(1)};
