@@ -48,6 +48,24 @@ TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeAfterAnotherHasRun) {
   EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
 }
 
+// A requeued job begins anew and remembers no run.
+TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeOnAJobThatWasRequeued) {
+  Shard shard;
+  shard.enqueue(1);
+  const auto first = shard.worker(1, 1);
+  const auto old = shard.take_deliveries().at(0);
+  shard.crash();
+  const auto second = shard.worker(2, 1);
+  shard.pass(grace_ms_max);
+  shard.idle();
+  const auto fresh = shard.take_deliveries().at(0);
+  ASSERT_TRUE(shard.settle(second, fresh.token, OutcomeKind::discard).empty());
+  shard.turn(DeadCommand{1, false, "t", {}, 10});
+  ASSERT_EQ(shard.last<DeadCount>().count, 1U);
+  shard.turn(SessionOpen{1, first, "w1", {held(old)}});
+  EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
+}
+
 TEST(EngineRestart, AnOutcomeThatWasStoredIsNotCountedAgainThoughItsAnswerWasLost) {
   for (const auto kind : {OutcomeKind::retry, OutcomeKind::crashed}) {
     Shard shard;
