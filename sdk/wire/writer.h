@@ -31,7 +31,9 @@ class Sink {
     used_ += bytes;
     return at;
   }
-  void write(const char* data, std::size_t bytes) { std::memcpy(room(bytes), data, bytes); }
+  void write(const char* data, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(room(bytes), data, bytes);  // nothing may be a null pointer
+  }
 
  private:
   std::string& frame_;

@@ -40,6 +40,17 @@ TEST(Codec, AnEnqueueComesBackAndPointsIntoItsFrame) {
   EXPECT_TRUE(at >= frame.data() && at < frame.data() + frame.size());
 }
 
+// Views of nothing, as the sanitizers see them too.
+TEST(Codec, AJobWithoutAPayloadIsWrittenAndRead) {
+  Enqueue sent;
+  sent.topic = "t";
+  sent.jobs.emplace_back();
+  const std::string frame = encode(sent);
+  const auto got = decode<Enqueue>(frame);
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_TRUE(got->jobs.at(0).payload.empty());
+}
+
 TEST(Codec, EachMistakeNamesItsFieldAndItsPlace) {
   Enqueue sent;
   sent.topic = "t";
