@@ -96,8 +96,8 @@ void Shard::look_at_wall_clock() {
   spdlog::warn(
       "shard {}: the wall clock was set {} by {}.{:03} s: jobs that wait for a time, scheduled or "
       "after a failure, start that much {}",
-      facts_.shard, back ? "back" : "forward", std::abs(jump_ms) / 1'000, std::abs(jump_ms) % 1'000,
-      back ? "later" : "sooner");
+      options_.engine.shard, back ? "back" : "forward", std::abs(jump_ms) / 1'000,
+      std::abs(jump_ms) % 1'000, back ? "later" : "sooner");
 }
 
 void Shard::begin_turn(core::Now now) {

@@ -237,6 +237,17 @@ TEST(Engine, ABatchSentTwiceIsStoredOnce) {
   EXPECT_EQ(shard.store.jobs.size(), 3U);
 }
 
+TEST(Engine, ABatchCannotCallItselfOrALaterOneAnswered) {
+  Shard shard;
+  for (const std::uint64_t answered : {4, 5}) {
+    Enqueue batch{1, "t", 0, ProducerStamp{session_id(9), 1, 4, answered}, {}};
+    batch.jobs.resize(1);
+    shard.turn(batch);
+    EXPECT_EQ(shard.last<Refused>().why, Refusal::invalid);
+  }
+  EXPECT_TRUE(shard.store.jobs.empty());
+}
+
 TEST(Engine, APausedTopicDeliversNothingAndSaysWhy) {
   Shard shard;
   const auto ref = shard.enqueue(1).at(0);

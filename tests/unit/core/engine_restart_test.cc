@@ -33,37 +33,40 @@ TEST(EngineRestart, AClaimThatIsMadeTwiceIsKeptAndNotRevoked) {
   EXPECT_TRUE(shard.settle(worker, job.token).empty());
 }
 
-TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeAfterAnotherHasRun) {
+// A worker that missed the grace after a restart, and another to whom its job was given since.
+struct Overtaken {
+  Overtaken() {
+    shard.enqueue(1);
+    first = shard.worker(1, 1);
+    old = shard.take_deliveries().at(0);
+    shard.crash();
+    second = shard.worker(2, 1);
+    shard.pass(grace_ms_max);
+    shard.idle();
+    fresh = shard.take_deliveries().at(0);
+  }
+  void expect_that_the_first_has_lost_it() {
+    shard.turn(SessionOpen{1, first, "w1", {held(old)}});
+    EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
+  }
   Shard shard;
-  shard.enqueue(1);
-  const auto first = shard.worker(1, 1);
-  const auto old = shard.take_deliveries().at(0);
-  shard.crash();
-  const auto second = shard.worker(2, 1);
-  shard.pass(grace_ms_max);
-  shard.idle();
-  const auto fresh = shard.take_deliveries().at(0);
-  ASSERT_TRUE(shard.settle(second, fresh.token, OutcomeKind::retry).empty());
-  shard.turn(SessionOpen{1, first, "w1", {held(old)}});
-  EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
+  SessionId first{}, second{};
+  Delivered old, fresh;
+};
+
+TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeAfterAnotherHasRun) {
+  Overtaken scene;
+  ASSERT_TRUE(scene.shard.settle(scene.second, scene.fresh.token, OutcomeKind::retry).empty());
+  scene.expect_that_the_first_has_lost_it();
 }
 
 // A requeued job begins anew and remembers no run.
 TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeOnAJobThatWasRequeued) {
-  Shard shard;
-  shard.enqueue(1);
-  const auto first = shard.worker(1, 1);
-  const auto old = shard.take_deliveries().at(0);
-  shard.crash();
-  const auto second = shard.worker(2, 1);
-  shard.pass(grace_ms_max);
-  shard.idle();
-  const auto fresh = shard.take_deliveries().at(0);
-  ASSERT_TRUE(shard.settle(second, fresh.token, OutcomeKind::discard).empty());
-  shard.turn(DeadCommand{1, false, "t", {}, 10});
-  ASSERT_EQ(shard.last<DeadCount>().count, 1U);
-  shard.turn(SessionOpen{1, first, "w1", {held(old)}});
-  EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
+  Overtaken scene;
+  ASSERT_TRUE(scene.shard.settle(scene.second, scene.fresh.token, OutcomeKind::discard).empty());
+  scene.shard.turn(DeadCommand{1, false, "t", {}, 10});
+  ASSERT_EQ(scene.shard.last<DeadCount>().count, 1U);
+  scene.expect_that_the_first_has_lost_it();
 }
 
 TEST(EngineRestart, AnOutcomeThatWasStoredIsNotCountedAgainThoughItsAnswerWasLost) {
