@@ -239,7 +239,7 @@ TEST(Engine, ABatchSentTwiceIsStoredOnce) {
 
 TEST(Engine, ABatchCannotCallItselfOrALaterOneAnswered) {
   Shard shard;
-  for (const std::uint64_t answered : {4, 5}) {
+  for (const std::uint64_t answered : {4U, 5U}) {
     Enqueue batch{1, "t", 0, ProducerStamp{session_id(9), 1, 4, answered}, {}};
     batch.jobs.resize(1);
     shard.turn(batch);
