@@ -84,51 +84,49 @@ bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
     }
     ++rows_;
   }
-  if (!insert_jobs(changes.inserts)) return false;
+  if (!insert_jobs(changes)) return false;
   for (const auto& update : changes.updates) {
-    auto& put = sql_.update_job;
-    put.bind(1, id_of(update.ref, update.priority))
-        .bind(2, static_cast<std::int64_t>(update.state));
-    put.bind(3, update.attempt).bind(4, update.deaths);
-    update.due_ms == 0 ? put.bind_null(5) : put.bind(5, update.due_ms);
-    put.bind_text(6, update.error).bind(7, static_cast<std::int64_t>(update.ended_token));
-    if (!run_rows(put, 1, "a job that is not there was updated")) {
-      return false;
-    }
+    if (!update_job(update)) return false;
   }
-  sort_keys(changes.finishes);
-  for (const KeyAt& key : keys_) {
-    const core::JobFinish& finish = changes.finishes[key.at];
-    if (finish.keep && !keep_finished(key.id, finish)) return false;
+  return finish_jobs(changes.finishes) && write_gaps();
+}
+
+// A job that is dead and comes back has the number that it had, which may be one within a pack that
+// is still there: where rows of finished jobs go, nothing is packed.
+bool SqliteStore::insert_jobs(const core::ChangeSet& changes) {
+  const auto& jobs = changes.inserts;
+  sort_keys(jobs);
+  const bool pack = changes.finished_dropped.empty();
+  for (std::size_t first = 0; first < keys_.size();) {
+    const std::size_t packed = pack ? pack_at(jobs, first) : 0;
+    if (packed > 0 && !insert_pack(jobs, first, packed)) return false;
+    const std::size_t done = packed > 0 ? packed : insert_rows(jobs, first);
+    if (done == 0) return false;
+    first += done;
   }
-  return delete_jobs();
+  return true;
 }
 
 // Several rows a statement: to begin and end one costs as much as a row. Most jobs differ from the
 // one before in number and payload alone, and what is the same for all is not bound again. These
 // statements are long ones, made when they are first of use.
-bool SqliteStore::insert_jobs(const std::vector<core::Job>& jobs) {
-  sort_keys(jobs);
+std::size_t SqliteStore::insert_rows(const std::vector<core::Job>& jobs, std::size_t first) {
   if (keys_.size() >= rows_a_statement && !sql_.insert_jobs.valid()) {
     sql_.insert_jobs = {db_.get(), insert_jobs_sql(rows_a_statement)};
     sql_.insert_alike_jobs = {db_.get(), insert_alike_jobs_sql(rows_a_statement)};
   }
-  for (std::size_t first = 0; first < keys_.size();) {
-    const bool many = keys_.size() - first >= rows_a_statement;
-    const bool same = many && alike_from(jobs, first);
-    Statement& put = same ? sql_.insert_alike_jobs : many ? sql_.insert_jobs : sql_.insert_job;
-    const std::size_t rows = many ? rows_a_statement : 1;
-    if (same) bind_alike_jobs(put, jobs[keys_[first].at]);
-    for (std::size_t i = 0; i < rows; ++i) {
-      const KeyAt& key = keys_[first + i];
-      const auto row = static_cast<int>(i);
-      same ? bind_alike_job(put, row, key.id, jobs[key.at])
-           : bind_new_job(put, row * new_job_columns_count, key.id, jobs[key.at]);
-    }
-    if (!run_rows(put, static_cast<int>(rows), "a job was inserted twice")) return false;
-    first += rows;
+  const bool many = keys_.size() - first >= rows_a_statement;
+  const bool same = many && alike_from(jobs, first);
+  Statement& put = same ? sql_.insert_alike_jobs : many ? sql_.insert_jobs : sql_.insert_job;
+  const std::size_t rows = many ? rows_a_statement : 1;
+  if (same) bind_alike_jobs(put, jobs[keys_[first].at]);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const KeyAt& key = keys_[first + i];
+    const auto row = static_cast<int>(i);
+    same ? bind_alike_job(put, row, key.id, jobs[key.at])
+         : bind_new_job(put, row * new_job_columns_count, key.id, jobs[key.at]);
   }
-  return true;
+  return run_rows(put, static_cast<int>(rows), "a job was inserted twice") ? rows : 0;
 }
 
 bool SqliteStore::alike_from(const std::vector<core::Job>& jobs, std::size_t first) const {
@@ -153,28 +151,59 @@ void SqliteStore::sort_keys(const Rows& rows) {
   }
 }
 
-bool SqliteStore::keep_finished(std::int64_t id, const core::JobFinish& finish) {
-  auto& keep = sql_.keep_job;
+bool SqliteStore::update_job(const core::JobUpdate& update) {
+  const std::int64_t id = id_of(update.ref, update.priority);
+  auto& put = sql_.update_job;
+  put.bind(1, id).bind(2, static_cast<std::int64_t>(update.state));
+  put.bind(3, update.attempt).bind(4, update.deaths);
+  update.due_ms == 0 ? put.bind_null(5) : put.bind(5, update.due_ms);
+  put.bind_text(6, update.error).bind(7, static_cast<std::int64_t>(update.ended_token));
+  if (!put.run()) return false;
+  ++rows_;
+  return sqlite3_changes(db_.get()) == 1 || leave_pack(id, update);
+}
+
+// One statement a run of neighbours: jobs that arrived together mostly end together.
+bool SqliteStore::finish_jobs(const std::vector<core::JobFinish>& finishes) {
+  sort_keys(finishes);
+  for (std::size_t first = 0; first < keys_.size();) {
+    std::size_t end = first + 1;
+    while (end < keys_.size() && keys_[end].id == keys_[end - 1].id + 1) ++end;
+    if (!finish_run(finishes, first, end)) return false;
+    first = end;
+  }
+  return true;
+}
+
+bool SqliteStore::finish_run(const std::vector<core::JobFinish>& finishes, std::size_t first,
+                             std::size_t end) {
+  const std::int64_t first_id = keys_[first].id, last_id = keys_[end - 1].id;
+  if (!find_packs(first_id, last_id)) return false;
+  int rows = 0;
+  for (std::size_t at = first; at < end; ++at) {
+    const KeyAt& key = keys_[at];
+    PackGaps* pack = pack_with(key.id);
+    const core::JobFinish& finish = finishes[key.at];
+    if (finish.keep && !keep_finished(key.id, finish, pack != nullptr)) return false;
+    pack != nullptr ? leave(*pack, key.id) : static_cast<void>(++rows);
+  }
+  if (rows == 0) return true;
+  sql_.delete_jobs.bind(1, first_id).bind(2, last_id);
+  return run_rows(sql_.delete_jobs, rows, "a job that is not there was finished");
+}
+
+bool SqliteStore::keep_finished(std::int64_t id, const core::JobFinish& finish, bool packed) {
+  std::optional<core::Job> job;
+  if (packed && !(job = packed_job(id, true))) return false;
+  auto& keep = packed ? sql_.keep_left_job : sql_.keep_job;
   keep.bind(1, id).bind(2, finish.ref.topic).bind(3, static_cast<std::int64_t>(finish.state));
   keep.bind(4, static_cast<std::int64_t>(finish.reason)).bind(5, finish.attempt);
   keep.bind(6, finish.deaths);
   finish.started_ms == 0 ? keep.bind_null(7) : keep.bind(7, finish.started_ms);
   keep.bind(8, finish.finished_ms).bind_text(9, finish.error).bind_text(10, finish.worker);
   keep.bind_bytes_or_null(11, finish.result);
+  if (job) keep.bind(12, job->attempts_max).bind(13, job->enqueued_ms).bind_bytes(14, job->payload);
   return run_rows(keep, 1, "a job that is not there was finished");
-}
-
-// One statement a run of neighbours: jobs that arrived together mostly end together.
-bool SqliteStore::delete_jobs() {
-  for (std::size_t first = 0; first < keys_.size();) {
-    std::size_t end = first + 1;
-    while (end < keys_.size() && keys_[end].id == keys_[end - 1].id + 1) ++end;
-    sql_.delete_jobs.bind(1, keys_[first].id).bind(2, keys_[end - 1].id);
-    const auto rows = static_cast<int>(end - first);
-    if (!run_rows(sql_.delete_jobs, rows, "a job that is not there was finished")) return false;
-    first = end;
-  }
-  return true;
 }
 
 bool SqliteStore::apply_leases(const core::ChangeSet& changes) {

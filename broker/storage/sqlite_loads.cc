@@ -36,17 +36,19 @@ core::Command SqliteStore::load_ready(const core::LoadReady& load) {
   const std::int64_t last = RowKey{*slot, load.priority, seq_mask}.pack();
   Statement& rows = sql_.ready;
   rows.bind(1, after).bind(2, last).bind(3, static_cast<std::int64_t>(load.jobs_max) + 1);
+  LiveJobs jobs(rows, PackJobs(sql_.packs, after, last));
   std::size_t bytes = 0;
-  while (rows.row()) {
+  while (jobs.next()) {
     if (answer.jobs.size() == load.jobs_max || bytes >= load.bytes_max) {
       answer.more = true;
       break;
     }
-    answer.jobs.push_back(read_job(rows, load.where, true));
+    answer.jobs.push_back(jobs.job(load.where, true));
     bytes += answer.jobs.back().payload.size();
   }
-  if (rows.failed()) remember_failure(db_.failure("reading"));
+  if (jobs.failed()) reading_failed(jobs.damaged());
   rows.reset();
+  sql_.packs.reset();
   return answer;
 }
 
@@ -81,16 +83,20 @@ core::Command SqliteStore::load_due(const core::LoadDue& load) {
   return answer;
 }
 
-std::optional<core::Job> SqliteStore::find_live(const core::JobRef& ref, bool* failed) {
+std::optional<core::Job> SqliteStore::live_job(std::int64_t id, bool with_payload) {
+  Statement& row = sql_.one_job;
+  row.bind(1, id);
+  std::optional<core::Job> job;
+  if (row.row()) job = read_job(row, partitions_.at(RowKey::unpack(id).slot), with_payload);
+  if (row.failed()) reading_failed(false);
+  row.reset();
+  return job ? job : packed_job(id, with_payload);
+}
+
+std::optional<core::Job> SqliteStore::find_live(const core::JobRef& ref) {
   const auto slot = known_slot(ref.where());
   for (std::uint8_t p = 0; slot && p < core::priorities; ++p) {
-    Statement& row = sql_.one_job;
-    row.bind(1, RowKey{*slot, p, ref.seq}.pack());
-    std::optional<core::Job> job;
-    if (row.row()) job = read_job(row, ref.where(), true);
-    *failed |= row.failed();
-    row.reset();
-    if (job) return job;
+    if (auto job = live_job(RowKey{*slot, p, ref.seq}.pack(), true)) return job;
   }
   return std::nullopt;
 }
@@ -98,7 +104,7 @@ std::optional<core::Job> SqliteStore::find_live(const core::JobRef& ref, bool* f
 core::Command SqliteStore::load_job(const core::LoadJob& load) {
   core::JobLoaded answer{load.ticket, std::nullopt, false};
   bool failed = false;
-  answer.job = find_live(load.ref, &failed);
+  answer.job = find_live(load.ref);
   const auto slot = known_slot(load.ref.where());
   for (std::uint8_t p = 0; slot && !answer.job && p < core::priorities; ++p) {
     Statement& row = sql_.is_finished;
@@ -109,6 +115,14 @@ core::Command SqliteStore::load_job(const core::LoadJob& load) {
   }
   if (failed) remember_failure(db_.failure("reading"));
   return answer;
+}
+
+void SqliteStore::reading_failed(bool damaged_pack) {
+  remember_failure(damaged_pack ? Failure{FailureKind::damaged,
+                                          "a row of packs in " + options_.path +
+                                              " does not agree with itself: restore a backup "
+                                              "(docs/durability.md)"}
+                                : db_.failure("reading"));
 }
 
 core::Command SqliteStore::load_dead(const core::LoadDead& load) {

@@ -1,5 +1,6 @@
 #include "storage/sqlite_reader.h"
 
+#include "storage/packs.h"
 #include "storage/row_key.h"
 #include "storage/sqlite_handle.h"
 #include "storage/sqlite_rows.h"
@@ -138,21 +139,43 @@ class SqliteReader : public Reader {
     Statement& rows = live ? live_rows() : finished_rows();
     rows.bind(1, after).bind(2, last).bind(3, static_cast<std::int64_t>(rows_max));
     rows.bind(4, filter.state ? static_cast<std::int64_t>(*filter.state) : -1);
-    if (live) rows.bind(5, filter.now_wall_ms);
+    if (!live) return add_finished(rows, where, with_payload, out);
+    rows.bind(5, filter.now_wall_ms);
+    // All of a pack are available.
+    const bool packs = !filter.state || *filter.state == core::State::available;
+    add_live(LiveJobs(rows, PackJobs(with_payload ? packs_ : sizes_, after, packs ? last : after)),
+             where, with_payload, rows_max, out);
+  }
+
+  void add_live(LiveJobs jobs, core::PartitionRef where, bool with_payload, std::size_t rows_max,
+                std::vector<JobRow>& out) {
+    for (std::size_t count = 0; count < rows_max && jobs.next(); ++count) {
+      JobRow row;
+      row.job = jobs.job(where, with_payload);
+      row.state = row.job.state;
+      row.payload_bytes = jobs.packed() ? jobs.pack().payload_bytes()
+                                        : static_cast<std::uint64_t>(live_.number(12));
+      out.push_back(std::move(row));
+    }
+    failed_ |= jobs.failed();
+    if (failed_) return;
+    live_.reset();
+    packs_.reset();
+    sizes_.reset();
+  }
+
+  void add_finished(Statement& rows, core::PartitionRef where, bool with_payload,
+                    std::vector<JobRow>& out) {
     while (rows.row()) {
       JobRow row;
       row.job = read_job(rows, where, with_payload);
       row.state = row.job.state;
-      if (live) {
-        row.payload_bytes = static_cast<std::uint64_t>(rows.number(12));
-      } else {
-        row.reason = static_cast<core::DeadReason>(rows.number(12));
-        row.started_ms = rows.number(13);
-        row.finished_ms = rows.number(14);
-        row.worker = rows.bytes(15);
-        row.result = core::Bytes(rows.bytes(16));
-        row.payload_bytes = static_cast<std::uint64_t>(rows.number(17));
-      }
+      row.reason = static_cast<core::DeadReason>(rows.number(12));
+      row.started_ms = rows.number(13);
+      row.finished_ms = rows.number(14);
+      row.worker = rows.bytes(15);
+      row.result = core::Bytes(rows.bytes(16));
+      row.payload_bytes = static_cast<std::uint64_t>(rows.number(17));
       out.push_back(std::move(row));
     }
     failed_ |= rows.failed();
@@ -165,6 +188,8 @@ class SqliteReader : public Reader {
                "SELECT " + std::string(job_columns) +
                    ", payload, length(payload) FROM jobs WHERE id>?1 AND id<=?2 AND (?4=-1 OR "
                    "(CASE WHEN due_ms>?5 THEN state ELSE 2 END)=?4) ORDER BY id LIMIT ?3"};
+      packs_ = {db_.get(), select_packs_sql(true)};
+      sizes_ = {db_.get(), select_packs_sql(false)};
     }
     live_.reset();
     return live_;
@@ -180,7 +205,7 @@ class SqliteReader : public Reader {
   }
 
   Database db_;
-  Statement live_, finished_;
+  Statement live_, finished_, packs_, sizes_;
   std::chrono::steady_clock::time_point until_;
   const std::function<bool()>* stop_ = nullptr;
   bool failed_ = false;

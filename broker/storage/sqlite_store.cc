@@ -64,6 +64,23 @@ Expected<void> SqliteStore::prepare() {
       "INSERT INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) "
       "ON CONFLICT (slot) DO UPDATE SET next_seq=?4, live=?5, scheduled=?6, retryable=?7, "
       "dead=?8, enqueued=?9, completed=?10, cancelled=?11, retried=?12, died=?13"};
+  sql_.insert_pack = {db,
+                      "INSERT OR ROLLBACK INTO packs (id, count, attempts_max, enqueued_ms, ends, "
+                      "payloads) VALUES (?1,?2,?3,?4,?5,?6)"};
+  sql_.delete_pack = {db, "DELETE FROM packs WHERE id=?1"};
+  sql_.put_gaps = {db, "INSERT OR REPLACE INTO pack_gaps (id, gone) VALUES (?1,?2)"};
+  sql_.drop_gaps = {db, "DELETE FROM pack_gaps WHERE id=?1"};
+  sql_.gaps = {db,
+               "SELECT p.id, p.count, g.gone FROM packs p LEFT JOIN pack_gaps g ON g.id=p.id "
+               "WHERE p.id>?1 AND p.id<=?2 ORDER BY p.id"};
+  sql_.insert_left_job = {db, "INSERT OR ROLLBACK INTO jobs (" + std::string(new_job_columns) +
+                                  ", payload, ended_token) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"};
+  sql_.keep_left_job = {db,
+                        "INSERT INTO finished (id, topic_id, state, reason, attempt, deaths, "
+                        "started_ms, finished_ms, error, worker, result, attempts_max, "
+                        "enqueued_ms, payload) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
+                        "?13,?14)"};
+  sql_.packs = {db, select_packs_sql(true)};
   sql_.ready = {db, "SELECT " + jobs +
                         ", payload FROM jobs WHERE id>?1 AND id<=?2 AND due_ms IS NULL "
                         "ORDER BY id LIMIT ?3"};
@@ -85,7 +102,8 @@ Expected<void> SqliteStore::prepare() {
                   "SELECT id FROM finished WHERE topic_id=?1 AND state=?2 AND finished_ms<?3 "
                   "ORDER BY finished_ms, id LIMIT ?4"};
   if (!sql_.begin.valid() || !sql_.insert_job.valid() || !sql_.due.valid() ||
-      !sql_.keep_job.valid() || !sql_.expired.valid() || !sql_.put_partition.valid()) {
+      !sql_.keep_job.valid() || !sql_.expired.valid() || !sql_.put_partition.valid() ||
+      !sql_.packs.valid() || !sql_.keep_left_job.valid()) {
     return tl::unexpected(db_.failure("preparing"));
   }
   auto page_bytes = db_.number("PRAGMA page_size");
@@ -149,18 +167,20 @@ Expected<core::Recovered> SqliteStore::recover() {
                                         row.number(2), static_cast<std::uint64_t>(row.number(3)),
                                         unpack_answers(row.bytes(4))});
        });
-  each(
-      "SELECT j.id, j.state, j.attempt, j.attempts_max, j.deaths, j.enqueued_ms, j.due_ms, j.key, "
-      "j.headers, j.error, j.ended_token, l.session, l.token, l.started_ms FROM leases l JOIN jobs "
-      "j ON j.id=l.id",
-      [&](const Statement& row) {
-        const Slot slot = RowKey::unpack(row.number(0)).slot;
-        core::Job job = read_job(row, partitions_.at(slot), false);
-        core::LeaseRow lease{job.ref, job.priority, row.id(11),
-                             static_cast<core::Token>(row.number(12)), row.number(13)};
-        recovered.leases.push_back({lease, std::move(job)});
-      });
+  std::vector<std::pair<std::int64_t, core::LeaseRow>> leases;
+  each("SELECT id, session, token, started_ms FROM leases", [&](const Statement& row) {
+    leases.push_back({row.number(0),
+                      {{}, {}, row.id(1), static_cast<core::Token>(row.number(2)), row.number(3)}});
+  });
   if (failed) return tl::unexpected(db_.failure("reading"));
+  for (auto& [id, lease] : leases) {
+    auto job = live_job(id, false);
+    if (failure_) return tl::unexpected(*failure_);
+    if (!job) continue;
+    lease.ref = job->ref;
+    lease.priority = job->priority;
+    recovered.leases.push_back({lease, std::move(*job)});
+  }
   return recovered;
 }
 

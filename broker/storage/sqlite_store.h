@@ -7,6 +7,7 @@
 #include "storage/migrations.h"
 #include "storage/store.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -19,6 +20,9 @@ struct SqliteOptions {
   // Above this the WAL is written back after a commit, below it only in quiet moments.
   std::int64_t wal_bytes_max = 16LL << 20;
   std::int64_t wal_bytes_quiet = 1LL << 20;
+  // So many new jobs that are alike and neighbours share a row (migrations/0005_packs.sql); more
+  // than packs hold: none does.
+  std::size_t pack_jobs_min = 4;
   Files* files = &real_files();  // must outlive the store and its readers
   std::span<const char* const> migrations = storage::migrations();
 };

@@ -22,6 +22,7 @@ using testing::SimDisk;
 
 constexpr const char* path = "/s.db";
 constexpr std::uint64_t jobs = 40;
+constexpr std::size_t rows_only = 1'000;  // no packs: the steps below change rows of jobs
 
 // A later version, two steps ahead; the first step writes every row.
 const std::array<const char*, 3> with_next = {
@@ -45,7 +46,8 @@ const Versions versions;
 
 std::unique_ptr<Store> open_at(SimDisk& disk, std::span<const char* const> scripts,
                                std::optional<Failure>* refused = nullptr) {
-  auto opened = open_sqlite({.path = path, .files = &disk, .migrations = scripts});
+  auto opened = open_sqlite(
+      {.path = path, .pack_jobs_min = rows_only, .files = &disk, .migrations = scripts});
   if (opened) return std::move(*opened);
   if (refused != nullptr) *refused = opened.error();
   return nullptr;

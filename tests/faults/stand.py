@@ -49,7 +49,7 @@ def note_rows(path, record):
     names = "t.name || '/' || p.partition || '/' || (j.id & 0x7fffffffff)"
     joins = "JOIN partitions p ON p.slot=j.id>>43 JOIN topics t ON t.id=p.topic_id"
     live = db.execute(f"SELECT {names}, payload, attempt, deaths, key, state, 0, j.id IN "
-                      f"(SELECT id FROM leases) FROM jobs j {joins}").fetchall()
+                      f"(SELECT id FROM leases) FROM live_jobs j {joins}").fetchall()
     ended = db.execute(f"SELECT {names}, payload, attempt, deaths, key, j.state, reason, 0 "
                        f"FROM finished j {joins}").fetchall()
     db.close()

@@ -1,5 +1,6 @@
 // Any values in the columns of rows: what a file may hold that somebody else wrote.
 // Input: columns, each a byte for its kind and what it holds.
+#include "storage/packs.h"
 #include "storage/row_key.h"
 #include "storage/sqlite_handle.h"
 #include "storage/sqlite_rows.h"
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -52,6 +54,17 @@ void key(std::int64_t id) {
   if (id >= 0 && unpacked.pack() != id) std::abort();
 }
 
+// The row of a pack: what is given out of it lies within it.
+void pack(Statement& row) {
+  PackJobs jobs(row, 0, std::numeric_limits<std::int64_t>::max());
+  std::size_t count = 0;
+  while (jobs.next()) {
+    const auto job = jobs.job({1, 2}, true);
+    if (job.payload.size() != jobs.payload_bytes() || ++count > pack_jobs_max) std::abort();
+  }
+  row.reset();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -67,6 +80,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     answers(row.bytes(7));
   }
   row.reset();
+  static Statement of_pack(database->get(),
+                           "SELECT ?3, ?4, ?5, ?6, ?7, ?8, ?9, coalesce(?10, x'') "
+                           "WHERE ?1 < ?2 OR ?11 IS NOT ?12 OR true");
+  bind(of_pack, data, size);
+  pack(of_pack);
   answers({reinterpret_cast<const char*>(data), size});
   return 0;
 }

@@ -65,6 +65,7 @@ class World {
         storage::open_sqlite({.path = path,
                               .wal_bytes_max = wal_bytes_[random_() % std::size(wal_bytes_)],
                               .wal_bytes_quiet = 8'192,
+                              .pack_jobs_min = 2,
                               .files = &disk_});
     if (!opened) {
       trace("  open: %s", opened.error().message.c_str());

@@ -99,28 +99,37 @@ void PowerModel::topic(core::ChangeSet& changes) {
   rows_["topics 1"] = (Line() << "t" << changes.topics.back().paused).text();
 }
 
+// Some are alike and neighbours, as those of a batch are: they share rows.
 void PowerModel::insert(core::ChangeSet& changes) {
-  const std::uint64_t count = 1 + random_() % 8;
+  const bool alike = chance(40);
+  const std::uint64_t count = 1 + random_() % (alike ? 20 : 8);
+  core::Job like;
   for (std::uint64_t i = 0; i < count && live_.size() < live_max; ++i) {
-    core::Job job;
-    job.ref = {1, static_cast<std::uint16_t>(random_() % partitions), 0};
+    if (i == 0 || !alike) {
+      like.ref.topic = 1;
+      like.ref.partition = static_cast<std::uint16_t>(random_() % partitions);
+      like.priority = static_cast<std::uint8_t>(random_() % core::priorities);
+    }
+    core::Job job = like;
     auto& counts = counts_[job.ref.partition];
     job.ref.seq = counts.next_seq++;
     ++counts.enqueued;
-    job.priority = static_cast<std::uint8_t>(random_() % core::priorities);
     job.enqueued_ms = 1;
-    if (chance(20)) job.key = "k" + std::to_string(random_() % 9);
-    if (chance(10)) job.headers = std::string("\x81\xa1h\x01", 4);
     // From none to several pages of overflow.
     const std::uint64_t bytes = chance(12) ? random_() % 12'000 : random_() % 300;
     job.payload = std::string(bytes, static_cast<char>('a' + random_() % 26));
-    if (chance(20)) {
-      job.state = core::State::scheduled;
-      job.due_ms = static_cast<std::int64_t>(1 + random_() % 1'000);
-    }
+    if (!alike) make_special(job);
     put(job);
     changes.inserts.push_back(std::move(job));
   }
+}
+
+void PowerModel::make_special(core::Job& job) {
+  if (chance(20)) job.key = "k" + std::to_string(random_() % 9);
+  if (chance(10)) job.headers = std::string("\x81\xa1h\x01", 4);
+  if (!chance(20)) return;
+  job.state = core::State::scheduled;
+  job.due_ms = static_cast<std::int64_t>(1 + random_() % 1'000);
 }
 
 void PowerModel::update(core::ChangeSet& changes) {

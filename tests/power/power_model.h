@@ -29,6 +29,7 @@ class PowerModel {
 
   void topic(core::ChangeSet& changes);
   void insert(core::ChangeSet& changes);
+  void make_special(core::Job& job);  // a key, headers, a due time
   void update(core::ChangeSet& changes);
   void finish(core::ChangeSet& changes);
   void forget(core::ChangeSet& changes);  // finished rows, by age or to run again

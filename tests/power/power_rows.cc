@@ -13,7 +13,7 @@ struct Table {
 constexpr Table tables[] = {
     {"jobs",
      "SELECT id, state, attempt, attempts_max, deaths, enqueued_ms, ifnull(due_ms,0), "
-     "ifnull(key,''), ifnull(headers,''), ifnull(error,''), payload FROM jobs"},
+     "ifnull(key,''), ifnull(headers,''), ifnull(error,''), payload FROM live_jobs"},
     {"finished",
      "SELECT id, topic_id, state, reason, attempt, attempts_max, deaths, enqueued_ms, "
      "ifnull(started_ms,0), finished_ms, ifnull(key,''), ifnull(headers,''), ifnull(error,''), "
@@ -29,12 +29,13 @@ constexpr Table tables[] = {
 
 // The counts that stand beside the rows, against the rows.
 constexpr const char* miscounted =
-    "SELECT slot FROM partitions p WHERE "
-    "live != (SELECT count(*) FROM jobs WHERE id>>43 = slot) OR "
-    "scheduled != (SELECT count(*) FROM jobs WHERE id>>43 = slot AND state = 0) OR "
-    "retryable != (SELECT count(*) FROM jobs WHERE id>>43 = slot AND state = 4) OR "
+    "WITH here AS MATERIALIZED (SELECT id>>43 AS slot, count(*) AS live, sum(state = 0) AS "
+    "scheduled, sum(state = 4) AS retryable FROM live_jobs GROUP BY 1) "
+    "SELECT slot FROM partitions p LEFT JOIN here h USING (slot) WHERE "
+    "(p.live, p.scheduled, p.retryable) IS NOT "
+    "(coalesce(h.live, 0), coalesce(h.scheduled, 0), coalesce(h.retryable, 0)) OR "
     "dead != (SELECT count(*) FROM finished WHERE id>>43 = slot AND state = 7) OR "
-    "enqueued - completed - cancelled - died != live";
+    "enqueued - completed - cancelled - died != p.live";
 
 }  // namespace
 

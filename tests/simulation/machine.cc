@@ -80,6 +80,7 @@ void Machine::start() {
   auto store = storage::open_sqlite({.path = path,
                                      .wal_bytes_max = around_.plan.wal_bytes_max,
                                      .wal_bytes_quiet = around_.plan.wal_bytes_max / 4,
+                                     .pack_jobs_min = 2,  // its batches are small
                                      .files = &disk_});
   if (store) {
     shard_ =

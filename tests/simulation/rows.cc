@@ -13,7 +13,7 @@ namespace {
 constexpr const char* live_sql =
     "SELECT t.name || '/' || p.partition || '/' || (j.id & 0x7fffffffff), j.payload, j.attempt,"
     "       j.deaths, j.key, CASE WHEN l.id IS NULL THEN j.state ELSE 3 END, 0"
-    "  FROM jobs j JOIN partitions p ON p.slot = j.id >> 43 JOIN topics t ON t.id = p.topic_id"
+    "  FROM live_jobs j JOIN partitions p ON p.slot = j.id >> 43 JOIN topics t ON t.id = p.topic_id"
     "  LEFT JOIN leases l ON l.id = j.id ORDER BY j.id";
 constexpr const char* ended_sql =
     "SELECT t.name || '/' || p.partition || '/' || (j.id & 0x7fffffffff), j.payload, j.attempt,"

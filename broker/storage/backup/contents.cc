@@ -60,12 +60,41 @@ Expected<std::vector<NextSequence>> sequences_of(Database& db) {
   return found;
 }
 
+// What a question to a file of an older version is asked before: it has no packs.
+constexpr std::int64_t packs_since = 5;
+constexpr const char* no_packs =
+    "packs(id, count, ends, payloads) AS (SELECT 0, 0, '', '' WHERE 0), "
+    "pack_gaps(id, gone) AS (SELECT 0, 0 WHERE 0), ";
+// Of each slot: live rows, those scheduled and retryable, the highest number.
+constexpr const char* live_rows = R"sql(
+bits(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM bits WHERE i < 61),
+rows_of AS (
+  SELECT id >> 43 AS slot, count(*) AS live, sum(state = 0) AS scheduled, sum(state = 4) AS retryable,
+         max(id & 0x7fffffffff) AS seq FROM jobs GROUP BY 1
+  UNION ALL
+  SELECT id >> 43, sum(count), 0, 0, max((id & 0x7fffffffff) + count - 1) FROM packs GROUP BY 1
+  UNION ALL
+  SELECT g.id >> 43, -count(*), 0, 0, 0 FROM pack_gaps g JOIN bits b ON g.gone >> b.i & 1 GROUP BY 1),
+here AS (
+  SELECT slot, sum(live) AS live, sum(scheduled) AS scheduled, sum(retryable) AS retryable,
+         max(seq) AS seq FROM rows_of GROUP BY 1)
+)sql";
+
+Expected<std::string> live_rows_of(Database& db) {
+  auto version = db.number("PRAGMA user_version");
+  if (!version) return tl::unexpected(version.error());
+  return std::string("WITH RECURSIVE ") + (*version < packs_since ? no_packs : "") + live_rows;
+}
+
 Expected<ShardContents> contents_of(Database& db) {
+  const auto rows = live_rows_of(db);
+  if (!rows) return tl::unexpected(rows.error());
+  const std::string live = *rows + " SELECT coalesce(sum(live), 0) FROM here";
   ShardContents contents;
   const std::pair<std::uint64_t*, const char*> numbers[] = {
       {&contents.schema, "PRAGMA user_version"},
       {&contents.epoch, "SELECT coalesce((SELECT value FROM meta WHERE key='epoch'), 0)"},
-      {&contents.jobs, "SELECT count(*) FROM jobs"},
+      {&contents.jobs, live.c_str()},
       {&contents.finished, "SELECT count(*) FROM finished"}};
   for (const auto& [to, sql] : numbers) {
     const auto number = db.number(sql);
@@ -136,11 +165,9 @@ void check_schema(Database& db, const std::string& path, std::vector<std::string
   }
 }
 
-// Each partition's counters, which are written in the commits of the rows they count.
-constexpr const char* counters_sql = R"sql(
-WITH here AS (
-  SELECT id >> 43 AS slot, count(*) AS live, sum(state = 0) AS scheduled, sum(state = 4) AS retryable,
-         max(id & 0x7fffffffff) AS seq FROM jobs GROUP BY 1),
+// Each partition's counters, which are written in the commits of the rows they count. Behind
+// live_rows.
+constexpr const char* counters_sql = R"sql(,
 ended AS (
   SELECT id >> 43 AS slot, sum(state = 7) AS dead, max(id & 0x7fffffffff) AS seq
     FROM finished GROUP BY 1),
@@ -168,7 +195,28 @@ SELECT 'rows of jobs in slot ' || slot || ', which no partition has'
  WHERE slot NOT IN (SELECT slot FROM partitions)
 UNION ALL
 SELECT count(*) || ' leases of jobs that are not there'
-  FROM leases WHERE id NOT IN (SELECT id FROM jobs) HAVING count(*) > 0
+  FROM leases l WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = l.id)
+   AND NOT EXISTS (SELECT 1 FROM packs p LEFT JOIN pack_gaps g ON g.id = p.id
+                    WHERE p.id > l.id - 62 AND p.id <= l.id AND l.id < p.id + p.count
+                      AND coalesce(g.gone, 0) >> (l.id - p.id) & 1 = 0)
+HAVING count(*) > 0
+UNION ALL
+SELECT 'pack ' || id || ' does not agree with itself' FROM (
+  SELECT p.id, p.count, count(*) AS ends, max(e.value) AS bytes, length(p.payloads) AS payload_bytes
+    FROM packs p LEFT JOIN json_each(iif(json_valid(p.ends), p.ends, '[]')) e GROUP BY p.id)
+ WHERE count NOT BETWEEN 1 AND 62 OR ends <> count OR bytes IS NOT payload_bytes
+UNION ALL
+SELECT 'pack ' || id || ' reaches into the next one'
+  FROM (SELECT id, count, lead(id) OVER (ORDER BY id) AS next FROM packs) WHERE id + count > next
+UNION ALL
+SELECT 'the gaps of pack ' || g.id || ' are not those of a pack that has jobs'
+  FROM pack_gaps g LEFT JOIN packs p ON p.id = g.id
+ WHERE p.id IS NULL OR g.gone <= 0 OR g.gone >= (1 << p.count) - 1
+UNION ALL
+SELECT 'job ' || j.id || ' is in pack ' || p.id || ' too'
+  FROM jobs j JOIN packs p ON p.id > j.id - 62 AND p.id <= j.id AND j.id < p.id + p.count
+       LEFT JOIN pack_gaps g ON g.id = p.id
+ WHERE coalesce(g.gone, 0) >> (j.id - p.id) & 1 = 0
 LIMIT )sql";
 
 }  // namespace
@@ -203,7 +251,12 @@ SoundFile check_shard(const std::string& path) {
            path + ": ", sound.wrongs);
   // Of a file with broken pages the counters say nothing.
   if (!sound.wrongs.empty()) return sound;
-  add_rows(*db, std::string(counters_sql) + wrongs_max, path + ": ", sound.wrongs);
+  const auto rows = live_rows_of(*db);
+  if (!rows) {
+    sound.wrongs.push_back(rows.error().message);
+    return sound;
+  }
+  add_rows(*db, *rows + counters_sql + wrongs_max, path + ": ", sound.wrongs);
   auto contents = contents_of(*db);
   if (contents) {
     sound.contents = std::move(*contents);
