@@ -99,10 +99,11 @@ int code_of(RestoreEnd end) {
 
 void print_restored(const Words& words, const storage::Restored& restored) {
   for (const auto& shard : restored.manifest.shards) {
+    const std::uint64_t epoch = shard.contents.epoch + storage::epoch_gap + 1;
     std::printf("%s: %llu jobs, %llu that ended, epoch %llu and up\n", shard.file.c_str(),
                 static_cast<unsigned long long>(shard.contents.jobs),
                 static_cast<unsigned long long>(shard.contents.finished),
-                static_cast<unsigned long long>(shard.contents.epoch + storage::epoch_gap + 1));
+                static_cast<unsigned long long>(epoch));
   }
   if (!restored.replaced.empty()) {
     std::printf("what lay there before is in %s\n", restored.replaced.c_str());

@@ -25,6 +25,7 @@ int become(std::vector<std::string> words, const Options& options) {
   words.insert(words.begin(), program());
   if (options.json) words.emplace_back("--json");
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   ::execvp(arguments.front(), arguments.data());

@@ -140,6 +140,7 @@ std::uint64_t World::fingerprint() const {
   add_answers(words);
   // Workers have no names: which of them is in which state does not matter.
   std::vector<std::vector<std::uint64_t>> workers;
+  workers.reserve(static_cast<std::size_t>(bounds_.workers));
   for (int i = 0; i < bounds_.workers; ++i) workers.push_back(worker_words(i, ranks));
   std::sort(workers.begin(), workers.end());
   for (const auto& worker : workers) {

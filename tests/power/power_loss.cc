@@ -108,7 +108,7 @@ class World {
 
   Violation open_and_compare(bool struck) {
     for (std::uint64_t i = 0, strikes = struck ? 1 + random_() % 3 : 0; i < strikes; ++i) {
-      const Violation wrong = strike(i == 0 || random_() % 2 == 0);
+      Violation wrong = strike(i == 0 || random_() % 2 == 0);
       if (!wrong.empty()) return wrong;
     }
     if (!open()) return "it does not open: " + said_;
@@ -240,9 +240,10 @@ int main(int count, char** words) {
                                               .seconds_max = 60,
                                               .counts_each = losses_each},
                                              run_world);
+  losses = worlds * losses_each;
+  recovery = worlds * recoveries_each;
   std::printf("%llu power losses, %llu of them also during recovery, in %llu files\n",
-              static_cast<unsigned long long>(worlds * losses_each),
-              static_cast<unsigned long long>(worlds * recoveries_each),
+              static_cast<unsigned long long>(losses), static_cast<unsigned long long>(recovery),
               static_cast<unsigned long long>(worlds));
   std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(worlds - violations),
               static_cast<unsigned long long>(violations));

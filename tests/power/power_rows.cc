@@ -37,6 +37,10 @@ constexpr const char* miscounted =
     "dead != (SELECT count(*) FROM finished WHERE id>>43 = slot AND state = 7) OR "
     "enqueued - completed - cancelled - died != p.live";
 
+std::string unlike(const std::string& key, const std::string& wanted, const std::string& found) {
+  return key + " is [" + found + "] and not [" + wanted + "]";
+}
+
 }  // namespace
 
 std::uint64_t hash_of(std::string_view bytes) {
@@ -95,7 +99,7 @@ std::string difference(const Rows& wanted, const Rows& found) {
   for (const auto& [key, row] : wanted) {
     const auto at = found.find(key);
     if (at == found.end()) return key + " is missing";
-    if (at->second != row) return key + " is [" + at->second + "] and not [" + row + "]";
+    if (at->second != row) return unlike(key, row, at->second);
   }
   for (const auto& [key, row] : found) {
     if (!wanted.contains(key)) return key + " is there and should not be";

@@ -71,6 +71,7 @@ TEST_F(Batches, JobsOfAPartitionShareOneInOrderWhateverCameBetweenThem) {
   }
   welcome();
   std::vector<std::string> in_order;
+  in_order.reserve(rounds);
   for (int i = 0; i < rounds; ++i) in_order.push_back(std::to_string(i));
   std::vector<std::uint64_t> seen_partitions;
   for (int i = 0; i <= partitions; ++i) {

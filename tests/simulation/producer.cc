@@ -99,7 +99,7 @@ std::deque<Producer::Batch>::iterator Producer::find(std::uint64_t correlation) 
                       [=](const Batch& batch) { return batch.correlation == correlation; });
 }
 
-void Producer::end(std::deque<Batch>::iterator batch, EventKind how, std::string_view code) {
+void Producer::end(const std::deque<Batch>::iterator& batch, EventKind how, std::string_view code) {
   for (const Job& job : batch->jobs) {
     HistoryEvent event;
     event.kind = how;

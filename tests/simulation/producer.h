@@ -42,7 +42,7 @@ class Producer : public Client {
   void make_batch();
   Job make_job(const std::string& key);
   void send(Batch& batch);
-  void end(std::deque<Batch>::iterator batch, EventKind how, std::string_view code);
+  void end(const std::deque<Batch>::iterator& batch, EventKind how, std::string_view code);
   [[nodiscard]] std::deque<Batch>::iterator find(std::uint64_t correlation);
 
   std::size_t jobs_, made_ = 0;

@@ -155,7 +155,8 @@ class World {
       return outcome;
     }
     for (const auto& [rule, job, what] : check_history(recorder_.history())) {
-      const std::string line = rule + " " + (job.empty() ? "-" : job) + ": " + what;
+      std::string line = rule;
+      line.append(" ").append(job.empty() ? "-" : job).append(": ").append(what);
       if (outcome.violation.empty()) outcome.violation = line;
       outcome.violations += line + "\n";
     }

@@ -135,6 +135,7 @@ std::uint64_t run_seeds(const SeedRuns& runs,
   std::uint64_t done = 0, violations = 0, shown = 0;
   while (!processes.empty()) {
     std::vector<pollfd> polled;
+    polled.reserve(processes.size());
     for (const Process& process : processes) polled.push_back({process.from, POLLIN, 0});
     if (::poll(polled.data(), polled.size(), -1) < 0) std::abort();
     for (std::size_t i = polled.size(); i-- > 0;) {
@@ -171,9 +172,9 @@ std::uint64_t run_seeds(const SeedRuns& runs,
     }
     if (done * progress_lines / std::max<std::uint64_t>(1, runs.count) > shown) {
       shown = done * progress_lines / runs.count;
-      std::printf("%llu of %llu %s, %llu violations\n",
-                  static_cast<unsigned long long>(done * runs.counts_each),
-                  static_cast<unsigned long long>(runs.count * runs.counts_each), runs.unit.c_str(),
+      const std::uint64_t so_far = done * runs.counts_each, all = runs.count * runs.counts_each;
+      std::printf("%llu of %llu %s, %llu violations\n", static_cast<unsigned long long>(so_far),
+                  static_cast<unsigned long long>(all), runs.unit.c_str(),
                   static_cast<unsigned long long>(violations));
       std::fflush(stdout);
     }

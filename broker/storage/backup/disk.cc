@@ -77,6 +77,12 @@ Failure disk_failure(const std::string& doing, const std::string& path, int erro
   return {kind, doing + " " + path + ": " + std::strerror(error)};
 }
 
+std::string in_folder(std::string folder, std::string_view name) {
+  folder += '/';
+  folder += name;
+  return folder;
+}
+
 Expected<void> sync_path(const std::string& path) {
   const Descriptor file(path, O_RDONLY);
   if (!file.open() || ::fsync(file.get()) != 0) {

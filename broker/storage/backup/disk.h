@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace millrace::storage {
 
+[[nodiscard]] std::string in_folder(std::string folder, std::string_view name);  // folder/name
 [[nodiscard]] Expected<void> sync_path(const std::string& path);  // a file or a folder
 [[nodiscard]] Expected<void> write_synced(const std::string& path, const std::string& text);
 // The folders of both names are synced too.

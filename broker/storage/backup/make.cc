@@ -44,7 +44,7 @@ void sweep(const std::string& folder) {
 Expected<std::uint64_t> space_needed(const BackupPlan& plan) {
   std::uint64_t sum = 0;
   for (const auto& shard : plan.shards) {
-    const auto bytes = used_bytes(shard);
+    auto bytes = used_bytes(shard);
     if (!bytes) return bytes;
     sum += *bytes;
   }
@@ -168,7 +168,7 @@ Expected<std::vector<std::string>> remove_old(const std::string& folder, const s
     // Out of the way first, so that one that is half removed never bears its name.
     const std::string& name = found[at].second;
     const std::string part = part_of(folder, name);
-    if (auto done = rename_synced(folder + "/" + name, part); !done) {
+    if (auto done = rename_synced(in_folder(folder, name), part); !done) {
       return tl::unexpected(done.error());
     }
     fs::remove_all(part, error);

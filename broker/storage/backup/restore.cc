@@ -61,7 +61,7 @@ Expected<Locks> take_locks(const std::string& folder, std::size_t shards) {
   files.erase(std::unique(files.begin(), files.end()), files.end());
   Locks locks;
   for (const auto& file : files) {
-    auto lock = real_files().lock(folder + "/" + file);
+    auto lock = real_files().lock(in_folder(folder, file));
     if (!lock) return tl::unexpected(lock.error());
     locks.push_back(std::move(*lock));
   }
@@ -132,13 +132,13 @@ Expected<void> swap_in(const std::string& data_dir, const std::string& staging,
     if (auto made = make_folder(aside); !made) return made;
     for (const auto& name : names_in(data_dir)) {
       if (!is_shard_file(name) && name != shards_file) continue;
-      const auto from = data_dir + "/" + name;
-      if (auto done = rename_synced(from, aside + "/" + name); !done) return done;
+      const auto from = in_folder(data_dir, name);
+      if (auto done = rename_synced(from, in_folder(aside, name)); !done) return done;
     }
   }
   for (const auto& name : names_in(staging)) {
-    const auto to = data_dir + "/" + name;
-    if (auto done = rename_synced(staging + "/" + name, to); !done) return done;
+    const auto to = in_folder(data_dir, name);
+    if (auto done = rename_synced(in_folder(staging, name), to); !done) return done;
   }
   std::error_code error;
   fs::remove(staging, error);

@@ -58,7 +58,7 @@ Verdict verify_data(const std::string& folder) {
     const std::string name = entry.path().filename();
     if (name.starts_with("shard-") && name.ends_with(".db")) names.insert(name);
   }
-  for (const auto& name : names) verify_file(folder + "/" + name, verdict);
+  for (const auto& name : names) verify_file(in_folder(folder, name), verdict);
   verdict.found = !names.empty();
   return verdict;
 }
