@@ -17,6 +17,7 @@ constexpr std::int64_t step_ms = 5;
 constexpr std::int64_t wall_at_start_ms = 1'700'000'000'000;
 // After the faults: what was far in the future comes, and then every job has ended.
 constexpr std::int64_t time_comes_ms = 2'000, ends_ms = 20'000;
+constexpr std::int64_t margin_ms = 3'600'000;  // more than a job is ever put off
 
 class World {
  public:
@@ -44,7 +45,7 @@ class World {
     const std::int64_t limit_ms = now_ms + ends_ms;
     const std::int64_t comes_ms = now_ms + time_comes_ms;
     while (recorder_.violation.empty() && now_ms < limit_ms && !all_ended()) {
-      if (now_ms == comes_ms && plan_.has(FaultKind::wall_jump)) jump(3 * ten_years_ms);
+      if (now_ms == comes_ms && plan_.has(FaultKind::wall_jump)) let_all_times_come();
       step(now_ms += step_ms);
     }
     for (auto& producer : producers_) producer->give_up();
@@ -90,7 +91,14 @@ class World {
     clock.kind = EventKind::clock;
     clock.wall_ms = around_.wall_ms;
     recorder_.add(std::move(clock));
+    latest_wall_ms_ = std::max(latest_wall_ms_, around_.wall_ms);
     around_.wall_ms += by_ms;
+  }
+
+  // What waits for a time that was made while the clock stood years ahead.
+  void let_all_times_come() {
+    const std::int64_t latest_ms = latest_wall_ms_ + margin_ms - around_.wall_ms;
+    jump(std::max(3 * ten_years_ms, latest_ms));
   }
 
   void strike(const Fault& fault) {
@@ -170,6 +178,7 @@ class World {
   Machine machine_;
   std::size_t clients_ = 0, next_fault_ = 0;
   std::int64_t disk_full_until_ms_ = 0;
+  std::int64_t latest_wall_ms_ = 0;  // that any job was made at
   std::vector<std::unique_ptr<Producer>> producers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Canceller> canceller_;
