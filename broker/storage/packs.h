@@ -31,6 +31,9 @@ struct Pack {
   [[nodiscard]] core::Job job(std::size_t at, core::PartitionRef where, bool with_payload) const;
 };
 
+// What is said of a row that PackJobs finds damaged().
+inline constexpr const char* pack_damage = "a row of packs does not agree with itself";
+
 // The bits of so many jobs.
 [[nodiscard]] constexpr std::uint64_t all_of(std::size_t jobs) {
   return (std::uint64_t{1} << jobs) - 1;

@@ -1,4 +1,5 @@
 // Pages of the backlog and single rows, as the commands that carry them to the engine.
+#include "storage/file_check.h"
 #include "storage/sqlite_rows.h"
 #include "storage/sqlite_store_impl.h"
 
@@ -118,11 +119,7 @@ core::Command SqliteStore::load_job(const core::LoadJob& load) {
 }
 
 void SqliteStore::reading_failed(bool damaged_pack) {
-  remember_failure(damaged_pack ? Failure{FailureKind::damaged,
-                                          "a row of packs in " + options_.path +
-                                              " does not agree with itself: restore a backup "
-                                              "(docs/durability.md)"}
-                                : db_.failure("reading"));
+  remember_failure(damaged_pack ? damaged(options_.path, pack_damage) : db_.failure("reading"));
 }
 
 core::Command SqliteStore::load_dead(const core::LoadDead& load) {

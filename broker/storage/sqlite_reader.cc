@@ -1,5 +1,6 @@
 #include "storage/sqlite_reader.h"
 
+#include "storage/file_check.h"
 #include "storage/packs.h"
 #include "storage/row_key.h"
 #include "storage/sqlite_handle.h"
@@ -23,7 +24,7 @@ constexpr std::string_view finished_columns =
 
 class SqliteReader : public Reader {
  public:
-  explicit SqliteReader(Database db) : db_(std::move(db)) {}
+  SqliteReader(Database db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
 
   Expected<std::optional<JobRow>> job(const core::JobRef& ref, bool with_payload) override {
     start_question();
@@ -33,11 +34,11 @@ class SqliteReader : public Reader {
       for (const bool live : {true, false}) {
         std::vector<JobRow> rows;
         range(ref.where(), live, id - 1, id, 1, {}, with_payload, rows);
-        if (failed_) return tl::unexpected(db_.failure("reading"));
+        if (failed_) return tl::unexpected(failure());
         if (!rows.empty()) return std::move(rows.front());
       }
     }
-    if (failed_) return tl::unexpected(db_.failure("reading"));
+    if (failed_) return tl::unexpected(failure());
     return std::nullopt;
   }
 
@@ -58,14 +59,14 @@ class SqliteReader : public Reader {
           range(where, false, after, last, rows_max, filter, false, here);
         }
       }
-      if (failed_) return tl::unexpected(db_.failure("reading"));
+      if (failed_) return tl::unexpected(failure());
       std::sort(here.begin(), here.end(),
                 [](const JobRow& a, const JobRow& b) { return a.job.ref.seq < b.job.ref.seq; });
       for (auto& row : here) {
         if (found.size() < filter.rows_max) found.push_back(std::move(row));
       }
     }
-    if (failed_) return tl::unexpected(db_.failure("reading"));
+    if (failed_) return tl::unexpected(failure());
     return found;
   }
 
@@ -94,8 +95,12 @@ class SqliteReader : public Reader {
     return !f.state || *f.state >= core::State::completed;
   }
 
+  [[nodiscard]] Failure failure() const {
+    return damaged_ ? damaged(path_, pack_damage) : db_.failure("reading");
+  }
+
   void start_question() {
-    failed_ = false;
+    failed_ = damaged_ = false;
     until_ = std::chrono::steady_clock::now() + question_time_max;
     sqlite3_progress_handler(
         db_.get(), progress_steps,
@@ -158,6 +163,7 @@ class SqliteReader : public Reader {
       out.push_back(std::move(row));
     }
     failed_ |= jobs.failed();
+    damaged_ |= jobs.damaged();
     if (failed_) return;
     live_.reset();
     packs_.reset();
@@ -205,10 +211,12 @@ class SqliteReader : public Reader {
   }
 
   Database db_;
+  std::string path_;
   Statement live_, finished_, packs_, sizes_;
   std::chrono::steady_clock::time_point until_;
   const std::function<bool()>* stop_ = nullptr;
   bool failed_ = false;
+  bool damaged_ = false;  // a pack that is
 };
 
 }  // namespace
@@ -216,7 +224,7 @@ class SqliteReader : public Reader {
 Expected<std::unique_ptr<Reader>> open_sqlite_reader(const SqliteOptions& options) {
   auto db = open_reader(options);
   if (!db) return tl::unexpected(db.error());
-  return std::make_unique<SqliteReader>(std::move(*db));
+  return std::make_unique<SqliteReader>(std::move(*db), options.path);
 }
 
 }  // namespace millrace::storage

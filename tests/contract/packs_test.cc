@@ -9,8 +9,10 @@
 #include <unistd.h>
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -118,9 +120,9 @@ class Packs : public ::testing::Test {
   // What people get who open the file, columns parted by |, rows by a space.
   std::string sql(const std::string& question) {
     sqlite3* db = nullptr;
-    EXPECT_EQ(
-        sqlite3_open_v2(path_.c_str(), &db, SQLITE_OPEN_READWRITE, checked_vfs(nullptr).c_str()),
-        SQLITE_OK);
+    EXPECT_EQ(sqlite3_open_v2(path_.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                              checked_vfs(nullptr).c_str()),
+              SQLITE_OK);
     std::string answer;
     const auto add = [](void* to, int count, char** values, char**) {
       auto& text = *static_cast<std::string*>(to);
@@ -379,6 +381,8 @@ TEST_F(Packs, WhatDoesNotAgreeIsSeenByVerify) {
       {"UPDATE packs SET count = 61 WHERE id & 511 = 1", "counts"},
       {"UPDATE packs SET payloads = x'00' WHERE id & 511 = 1", "does not agree with itself"},
       {"UPDATE packs SET ends = '[1]' WHERE id & 511 = 1", "does not agree with itself"},
+      {"UPDATE packs SET ends = json_set(ends, '$[3]', 0) WHERE id & 511 = 1",
+       "does not agree with itself"},
       {"UPDATE packs SET ends = 'x' WHERE id & 511 = 1", "does not agree with itself"},
       {"UPDATE packs SET id = id - 3 WHERE id & 511 = 63", "reaches into the next"},
       {"INSERT INTO pack_gaps VALUES (5 << 39 | 1, 3)", "counts"},
@@ -420,6 +424,32 @@ TEST_F(Packs, OneThatDoesNotAgreeWithItselfIsNotGivenOut) {
                   [&](const auto& answer) { said = answer.error(); });
   EXPECT_EQ(said->kind, FailureKind::damaged);
   EXPECT_NE(said->message.find("does not agree"), std::string::npos);
+  // Nor shown, and whoever asks is told why.
+  auto reader = (*opened)->reader();
+  ASSERT_TRUE(reader);
+  const auto rows = (*reader)->list({.topic = 1});
+  ASSERT_FALSE(rows);
+  EXPECT_EQ(rows.error().kind, FailureKind::damaged);
+  EXPECT_NE(rows.error().message.find("does not agree"), std::string::npos);
+}
+
+// Before packs were, a file has no tables of them: a backup of then is judged as well.
+TEST_F(Packs, AFileOfAVersionWithoutThemIsVerifiedToo) {
+  for (const char* version : {"1", "2", "3", "4"}) {
+    std::ifstream in(std::string(MILLRACE_SCHEMAS "/") + version + ".sql");
+    ASSERT_TRUE(in) << version;
+    std::stringstream script;
+    script << in.rdbuf();
+    store_.reset();
+    fs::remove_all(folder_);
+    fs::create_directory(folder_);
+    sql(script.str());
+    const SoundFile file = check_shard(path_);
+    EXPECT_TRUE(file.wrongs.empty()) << version << ": " << file.wrongs.front();
+    EXPECT_EQ(file.contents.jobs, 3U);
+    sql("UPDATE partitions SET live = live + 1");
+    EXPECT_FALSE(check_shard(path_).wrongs.empty()) << version;
+  }
 }
 
 }  // namespace

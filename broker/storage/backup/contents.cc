@@ -4,6 +4,7 @@
 #include "storage/file_check.h"
 #include "storage/files.h"
 #include "storage/migrations.h"
+#include "storage/packs.h"
 #include "storage/page_checksum.h"
 #include "storage/sqlite_handle.h"
 #include "storage/sqlite_schema.h"
@@ -62,6 +63,7 @@ Expected<std::vector<NextSequence>> sequences_of(Database& db) {
 
 // What a question to a file of an older version is asked before: it has no packs.
 constexpr std::int64_t packs_since = 5;
+static_assert(pack_jobs_max == 62);  // as the questions below have it
 constexpr const char* no_packs =
     "packs(id, count, ends, payloads) AS (SELECT 0, 0, '', '' WHERE 0), "
     "pack_gaps(id, gone) AS (SELECT 0, 0 WHERE 0), ";
@@ -202,9 +204,12 @@ SELECT count(*) || ' leases of jobs that are not there'
 HAVING count(*) > 0
 UNION ALL
 SELECT 'pack ' || id || ' does not agree with itself' FROM (
-  SELECT p.id, p.count, count(*) AS ends, max(e.value) AS bytes, length(p.payloads) AS payload_bytes
-    FROM packs p LEFT JOIN json_each(iif(json_valid(p.ends), p.ends, '[]')) e GROUP BY p.id)
- WHERE count NOT BETWEEN 1 AND 62 OR ends <> count OR bytes IS NOT payload_bytes
+  SELECT p.id, p.count, count(e.key) AS ends, max(e.value) AS bytes,
+         max(e.value < coalesce(json_extract(p.ends, '$[' || nullif(e.key - 1, -1) || ']'), 0)) AS falls,
+         length(p.payloads) AS payload_bytes
+    FROM (SELECT id, count, iif(json_valid(ends), ends, '[]') AS ends, payloads FROM packs) p
+         LEFT JOIN json_each(p.ends) e GROUP BY p.id)
+ WHERE count NOT BETWEEN 1 AND 62 OR ends <> count OR bytes IS NOT payload_bytes OR falls
 UNION ALL
 SELECT 'pack ' || id || ' reaches into the next one'
   FROM (SELECT id, count, lead(id) OVER (ORDER BY id) AS next FROM packs) WHERE id + count > next
