@@ -38,16 +38,25 @@ constexpr option flags[] = {{"topic", required_argument, nullptr, topic},
                             {nullptr, 0, nullptr, 0}};
 
 // "250ms", "30s", "5m", "2h"; a bare number is seconds.
+constexpr std::chrono::milliseconds span_max = std::chrono::hours(24 * 365);
 std::optional<std::chrono::milliseconds> span_of(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
   const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   if (wrong != std::errc{} || value < 0 || value > 1'000'000'000) return std::nullopt;
-  if (unit == "ms") return std::chrono::milliseconds(value);
-  if (unit.empty() || unit == "s") return std::chrono::seconds(value);
-  if (unit == "m") return std::chrono::minutes(value);
-  if (unit == "h") return std::chrono::hours(value);
-  return std::nullopt;
+  std::chrono::milliseconds span;
+  if (unit == "ms") {
+    span = std::chrono::milliseconds(value);
+  } else if (unit.empty() || unit == "s") {
+    span = std::chrono::seconds(value);
+  } else if (unit == "m") {
+    span = std::chrono::minutes(value);
+  } else if (unit == "h") {
+    span = std::chrono::hours(value);
+  } else {
+    return std::nullopt;
+  }
+  return span <= span_max ? std::optional(span) : std::nullopt;
 }
 
 std::optional<int> number_of(std::string_view text, int least, int most) {
@@ -61,7 +70,8 @@ std::optional<int> number_of(std::string_view text, int least, int most) {
 std::string set_span(std::chrono::milliseconds* to, const char* flag, const char* text) {
   const auto span = span_of(text);
   if (!span)
-    return std::string(flag) + " takes a time such as 30s, 500ms or 2m, not '" + text + "'";
+    return std::string(flag) + " takes a time such as 30s, 500ms or 2m, a year at most, not '" +
+           text + "'";
   *to = *span;
   return {};
 }

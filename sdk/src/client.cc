@@ -48,8 +48,9 @@ std::optional<std::uint64_t> count(const std::optional<milliseconds>& value) {
 
 class Client::Impl {
  public:
-  explicit Impl(ClientOptions options)
-      : options_(std::move(options)), calls_(options_.connection) {}
+  explicit Impl(ClientOptions options) : options_(std::move(options)), calls_(options_.connection) {
+    options_.timeout = std::min(options_.timeout, span_max);  // a WAIT adds to it
+  }
 
   [[nodiscard]] Answers every(wire::Verb verb, const std::string& body) {
     return calls_.ask({.target = Target::every, .verb = verb, .body = body}, options_.timeout);
@@ -202,7 +203,7 @@ Result<State> Client::cancel(const JobId& id) {
 }
 
 Result<JobView> Client::wait(const JobId& id, milliseconds timeout) {
-  const auto until = Clock::now() + timeout;
+  const auto until = after(timeout);
   for (;;) {
     const auto left = std::chrono::duration_cast<milliseconds>(until - Clock::now());
     const milliseconds piece = std::clamp(left, milliseconds(0), milliseconds(wire::wait_ms_max));

@@ -30,7 +30,8 @@ Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   calls_.push_back(&call);
   link_.wake();
-  if (!ended_.wait_for(lock, timeout, [&call] { return call.done; })) call.error = late(call);
+  if (!ended_.wait_until(lock, after(timeout), [&call] { return call.done; }))
+    call.error = late(call);
   calls_.remove(&call);
   std::erase_if(sent_, [&call](const auto& entry) { return entry.second.first == &call; });
   if (call.error) return tl::unexpected(*call.error);
@@ -40,7 +41,7 @@ Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
 Result<std::size_t> ClientCalls::shards(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   link_.wake();
-  if (!ended_.wait_for(lock, timeout, [this] { return shards_known_ != 0; })) {
+  if (!ended_.wait_until(lock, after(timeout), [this] { return shards_known_ != 0; })) {
     return tl::unexpected(late(Call{}));
   }
   return shards_known_;
@@ -145,7 +146,7 @@ void ClientCalls::on_message(std::size_t /*shard*/, const wire::Header& header,
     return answered(*call, part, {});
   }
   end(*call, {code, error ? std::string(error->message) : "an answer that cannot be understood",
-              std::chrono::milliseconds(error ? error->retry_after_ms : 0)});
+              span_of(error ? error->retry_after_ms : 0)});
   // The topic was made since, with other partitions: the next call asks again.
   if (code == ErrorCode::not_owner) link_.topology().forget(call->request.topic);
 }

@@ -1,21 +1,11 @@
 // The wire's views as the public ones.
 #include "client_views.h"
 
+#include "times.h"
+
 #include <algorithm>
 
 namespace millrace {
-namespace {
-
-std::chrono::milliseconds span_of(std::uint64_t ms) {
-  return std::chrono::milliseconds(static_cast<std::int64_t>(ms));
-}
-JobView::Time time_of(std::uint64_t ms) { return JobView::Time(span_of(ms)); }
-std::optional<JobView::Time> time_of(const std::optional<std::uint64_t>& ms) {
-  if (!ms) return std::nullopt;
-  return time_of(*ms);
-}
-
-}  // namespace
 
 std::string hex(const wire::Id& id) {
   constexpr std::string_view digits = "0123456789abcdef";

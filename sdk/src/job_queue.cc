@@ -1,5 +1,7 @@
 #include "job_queue.h"
 
+#include "times.h"
+
 namespace millrace {
 namespace {
 
@@ -58,7 +60,7 @@ void JobQueue::give_back(PendingList&& answered) {
 bool JobQueue::wait_empty(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   ++waiting_;
-  const bool empty = given_back_.wait_for(lock, timeout, [this] { return jobs_ == 0; });
+  const bool empty = given_back_.wait_until(lock, after(timeout), [this] { return jobs_ == 0; });
   --waiting_;
   return empty;
 }

@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr auto turn_max = 100ms, idle_turn_max = 1'000ms;
 constexpr auto backoff_min = 50ms, backoff_max = 2'000ms;
+constexpr auto heartbeat_max = 1h;
 constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
 
 std::string default_name() {
@@ -275,7 +276,7 @@ void Link::take_hello(Shard& shard, std::string_view body) {
   if (!ok) return close(shard, backoff_max);
   shard.ready = true;
   shard.backoff = backoff_min;
-  shard.heartbeat = std::chrono::milliseconds(ok->heartbeat_ms);
+  shard.heartbeat = std::min<Clock::duration>(span_of(ok->heartbeat_ms), heartbeat_max);
   if (shard.index == 0 && !topology_.known()) ask_topology({});
   owner_.on_ready(shard.index, ok->lost);
 }

@@ -3,6 +3,7 @@
 // Threads: start, stop and wake from any; Owner's members and send() on the link's thread only.
 #pragma once
 
+#include "times.h"
 #include "topology.h"
 #include "wire/messages.h"
 
@@ -18,8 +19,6 @@
 #include <vector>
 
 namespace millrace {
-
-using Clock = std::chrono::steady_clock;
 
 struct Held {
   std::string job;

@@ -133,8 +133,7 @@ class Producer::Impl : Link::Owner {
       done(Enqueued{Outcome::rejected, {}, std::move(*wrong)});
       return true;
     }
-    const auto put =
-        queue_.put(std::move(job), std::move(done), Clock::now() + options_.deadline, wait);
+    const auto put = queue_.put(std::move(job), std::move(done), after(options_.deadline), wait);
     if (put == JobQueue::Put::first) link_.wake();
     return put != JobQueue::Put::no_room;
   }
@@ -330,7 +329,7 @@ class Producer::Impl : Link::Owner {
     answer(std::move(batch.jobs),
            {unknown ? Outcome::unknown : Outcome::rejected,
             {},
-            {code, std::string(error.message), std::chrono::milliseconds(error.retry_after_ms)}});
+            {code, std::string(error.message), span_of(error.retry_after_ms)}});
     open_[shard].erase(at);
   }
 

@@ -101,7 +101,7 @@ WorkerSession::Ref WorkerSession::take_ready(std::unique_lock<std::mutex>& lock)
   ready_.pop_front();
   delivery->running = true;
   delivery->slot = running_.size();
-  if (delivery->run_max.count() > 0) delivery->run_until = Clock::now() + delivery->run_max;
+  if (delivery->run_max.count() > 0) delivery->run_until = after(delivery->run_max);
   running_.push_back(delivery);
   counts_.running = running_.size();
   return delivery;
@@ -127,7 +127,7 @@ void WorkerSession::drain() {
 
 bool WorkerSession::wait_idle(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
-  return idle_.wait_for(lock, patience, [this] { return running_.empty(); });
+  return idle_.wait_until(lock, after(patience), [this] { return running_.empty(); });
 }
 
 void WorkerSession::wait_idle() {
@@ -293,9 +293,8 @@ void WorkerSession::take(std::size_t index, std::string_view body) {
     delivery->job_headers = job.headers;
     delivery->attempt_now = static_cast<int>(job.attempt);
     delivery->attempts_max = static_cast<int>(job.attempts_max);
-    delivery->run_max = std::chrono::milliseconds(job.run_ms_max);
-    delivery->enqueued = std::chrono::system_clock::time_point(
-        std::chrono::milliseconds(static_cast<std::int64_t>(job.enqueued_ms)));
+    delivery->run_max = span_of(job.run_ms_max);
+    delivery->enqueued = time_of(job.enqueued_ms);
   }
   std::unique_lock lock(mutex_);
   Shard& shard = shards_[index];

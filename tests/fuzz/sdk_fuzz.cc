@@ -50,6 +50,11 @@ void status(std::string_view body) {
   if (told) (void)view_of_shard(*told);
 }
 
+void backup(std::string_view body) {
+  const auto told = wire::decode<wire::BackupView>(body);
+  if (told) (void)view_of_backup(*told);
+}
+
 void name(std::string_view text) {
   const auto id = JobId::parse(text);
   if (id && id->str() != text) std::abort();
@@ -60,7 +65,7 @@ void name(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using Reading = void (*)(std::string_view);
-  constexpr Reading readings[] = {topology, jobs, topics, sessions, status, name};
+  constexpr Reading readings[] = {topology, jobs, topics, sessions, status, name, backup};
   if (size == 0) return 0;
   readings[data[0] % std::size(readings)]({reinterpret_cast<const char*>(data) + 1, size - 1});
   return 0;

@@ -218,6 +218,7 @@ def test_under_load_with_kills_each_job_ends_once(broker, host):
     (["--topic", "t"], "--exec"),
     (["--topic", "t", "--exec", "cat", "--concurrency", "many"], "a number from 1 to 1024"),
     (["--topic", "t", "--exec", "cat", "--drain", "soon"], "a time such as"),
+    (["--topic", "t", "--exec", "cat", "--drain", "1000000000h"], "a year at most"),
     (["--topic", "t", "--exec", "cat", "extra"], "what is 'extra'"),
 ])
 def test_a_wrong_command_line_says_what_to_do(arguments, sentence):
