@@ -253,14 +253,7 @@ class Stand:
         """Faults are over: producers end, every job ends, the broker stops, its rows are noted."""
         self.record("faults_over")
         self.finish("producer")
-        client = Client(self.endpoint)
-        counts = {}
-
-        def idle():
-            counts.update(client.topic())
-            return not any(counts[state] for state in LIVE)
-        self.pump(idle, "every job ends")
-        client.socket.close(0)
+        counts = self.wait_idle()
         self.finish("worker")
         fields = [*LIVE, "dead", "enqueued", "completed", "cancelled"]
         self.record("counts", topic="t", **{name: counts[name] for name in fields})
@@ -270,6 +263,19 @@ class Stand:
             raise Stuck(f"the broker ended with {code}: {self.last_words()}")
         note_rows(f"{self.data}/shard-0.db", self.record)
         self.file.flush()
+
+    def wait_idle(self):
+        """Until no job is left, however many there were: patience is for the next that ends."""
+        client = Client(self.endpoint)
+        counts = client.topic()
+
+        def left():
+            counts.update(client.topic())
+            return sum(counts[state] for state in LIVE)
+        while (before := left()) > 0:
+            self.pump(lambda: left() < before, "every job ends")
+        client.socket.close(0)
+        return counts
 
     def close(self, keep=False):
         for child in [*self.children.values(), self.broker, self.proxy]:
