@@ -5,8 +5,9 @@
 #include "storage/backup/restore.h"
 #include "storage/backup/verify.h"
 
+#include "store_kit.h"
+
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <filesystem>
 #include <fstream>
 
@@ -31,28 +32,19 @@ core::ChangeSet jobs_of(std::uint64_t count) {
   return changes;
 }
 
-class Backup : public ::testing::Test {
+class Backup : public ::testing::Test, protected WithStore {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "millrace-backup-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
+    make_folder();
     fs::create_directory(folder_ + "/data");
-    auto opened = open_sqlite({.path = folder_ + "/data/shard-0.db"});
-    ASSERT_TRUE(opened) << opened.error().message;
-    store_ = std::move(*opened);
-    ASSERT_TRUE(store_->recover());
+    path_ = folder_ + "/data/shard-0.db";
+    reopen();
   }
   void TearDown() override {
     store_.reset();
-    fs::remove_all(folder_);
+    remove_folder();
   }
 
-  void commit(core::ChangeSet changes) {
-    bool well = false;
-    store_->commit(std::move(changes), [&well](const auto& done) { well = done.has_value(); });
-    ASSERT_TRUE(well);
-  }
   [[nodiscard]] BackupPlan plan() const {
     return {.shards = {{.path = folder_ + "/data/shard-0.db"}},
             .folder = folder_ + "/backups",
@@ -69,9 +61,6 @@ class Backup : public ::testing::Test {
     const auto all = fs::directory_iterator(folder_ + "/backups");
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
-
-  std::string folder_;
-  std::unique_ptr<Store> store_;
 };
 
 TEST_F(Backup, ShowsWhatWasCommittedAndIsSoundBesideTheWriter) {

@@ -3,9 +3,10 @@
 #include "storage/page_checksum.h"
 #include "storage/sqlite_store.h"
 
+#include "store_kit.h"
+
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <unistd.h>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -15,15 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Damage : public ::testing::Test {
+class Damage : public ::testing::Test, protected InFolder {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "millrace-damage-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/s.db";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
+  void SetUp() override { make_folder(); }
+  void TearDown() override { remove_folder(); }
 
   // A file with jobs. left: as kill -9 leaves it, with all of them in the log alone.
   void make(bool left) {
@@ -83,8 +79,6 @@ class Damage : public ::testing::Test {
     sqlite3_free(wrong);
     sqlite3_close(db);
   }
-
-  std::string folder_, path_;
 };
 
 TEST_F(Damage, AFlippedBitOfAPayloadIsAnErrorWhenItIsRead) {

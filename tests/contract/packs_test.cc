@@ -4,13 +4,13 @@
 #include "storage/checked_vfs.h"
 #include "storage/sqlite_store.h"
 
+#include "store_kit.h"
+
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <unistd.h>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -26,13 +26,10 @@ using core::State;
 
 constexpr std::uint64_t many = 150;  // three packs
 
-class Packs : public ::testing::Test {
+class Packs : public ::testing::Test, protected WithStore {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "millrace-packs-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/s.db";
+    make_folder();
     reopen();
     ChangeSet start;
     start.topics.push_back({1, "t", {}, false});
@@ -40,21 +37,7 @@ class Packs : public ::testing::Test {
   }
   void TearDown() override {
     store_.reset();
-    fs::remove_all(folder_);
-  }
-  void reopen() {
-    store_.reset();
-    auto opened = open_sqlite({.path = path_});
-    ASSERT_TRUE(opened) << opened.error().message;
-    store_ = std::move(*opened);
-    auto recovered = store_->recover();
-    ASSERT_TRUE(recovered) << recovered.error().message;
-    recovered_ = std::move(*recovered);
-  }
-  Expected<CommitStats> try_commit(ChangeSet changes) {
-    std::optional<Expected<CommitStats>> answer;
-    store_->commit(std::move(changes), [&](auto a) { answer = std::move(a); });
-    return answer.value();
+    remove_folder();
   }
   // With the partition's counts as they follow from its changes.
   void commit(ChangeSet changes) {
@@ -66,17 +49,7 @@ class Packs : public ::testing::Test {
       counts_.retryable += update.state == State::retryable;
     for (const auto& finish : changes.finishes) counts_.dead += finish.state == State::dead;
     changes.partitions.push_back({{1, 0}, counts_});
-    const auto answer = try_commit(std::move(changes));
-    ASSERT_TRUE(answer) << answer.error().message;
-  }
-  template <typename T>
-  T load(const core::Load& load) {
-    std::optional<T> got;
-    store_->load(load, [&](Expected<core::Command> a) {
-      ASSERT_TRUE(a) << a.error().message;
-      got = std::get<T>(std::move(*a));
-    });
-    return got.value();
+    WithStore::commit(std::move(changes));
   }
   // The numbers of the page that begins after that one; each job has its own payload.
   std::vector<std::uint64_t> ready(std::uint64_t after = 0, std::size_t jobs_max = 1'000) {
@@ -148,9 +121,6 @@ class Packs : public ::testing::Test {
     return file.wrongs.empty() ? "" : file.wrongs.front();
   }
 
-  std::string folder_, path_;
-  std::unique_ptr<Store> store_;
-  core::Recovered recovered_;
   core::PartitionCounts counts_;
 };
 

@@ -2,6 +2,8 @@
 // survives kill -9.
 #include "storage/sqlite_store.h"
 
+#include "store_kit.h"
+
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,15 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class SqliteFile : public ::testing::Test {
+class SqliteFile : public ::testing::Test, protected InFolder {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "millrace-sqlite-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    path_ = folder_ + "/s.db";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
+  void SetUp() override { make_folder(); }
+  void TearDown() override { remove_folder(); }
   FailureKind refused() {
     auto opened = open_sqlite({.path = path_});
     EXPECT_FALSE(opened);
@@ -39,8 +36,6 @@ class SqliteFile : public ::testing::Test {
     file.seekp(at);
     file << bytes;
   }
-
-  std::string folder_, path_;
 };
 
 core::ChangeSet one_job(std::uint64_t seq) {

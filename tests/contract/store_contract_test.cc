@@ -1,16 +1,15 @@
 // What every store promises (broker/storage/store.h). A second store joins by a second factory.
 #include "storage/sqlite_store.h"
 
+#include "store_kit.h"
+
 #include <gtest/gtest.h>
-#include <unistd.h>
-#include <filesystem>
 #include <functional>
 #include <string>
 
 namespace millrace::storage {
 namespace {
 
-namespace fs = std::filesystem;
 using core::ChangeSet;
 using core::Job;
 using core::JobRef;
@@ -18,15 +17,14 @@ using core::State;
 
 struct Factory {
   const char* name;
-  std::function<Expected<std::unique_ptr<Store>>(const std::string& folder)> open;
+  std::function<Expected<std::unique_ptr<Store>>(const std::string& path)> open;
 };
 
-class StoreContract : public ::testing::TestWithParam<Factory> {
+class StoreContract : public ::testing::TestWithParam<Factory>, protected WithStore {
  protected:
+  StoreContract() : WithStore(GetParam().open) {}
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "millrace-contract-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
+    make_folder();
     reopen();
     ChangeSet start;
     start.topics.push_back({1, "t", {}, false});
@@ -35,34 +33,7 @@ class StoreContract : public ::testing::TestWithParam<Factory> {
   }
   void TearDown() override {
     store_.reset();
-    fs::remove_all(folder_);
-  }
-  void reopen() {
-    store_.reset();
-    auto opened = GetParam().open(folder_);
-    ASSERT_TRUE(opened) << opened.error().message;
-    store_ = std::move(*opened);
-    auto recovered = store_->recover();
-    ASSERT_TRUE(recovered) << recovered.error().message;
-    recovered_ = std::move(*recovered);
-  }
-  Expected<CommitStats> try_commit(ChangeSet changes) {
-    std::optional<Expected<CommitStats>> answer;
-    store_->commit(std::move(changes), [&](auto a) { answer = std::move(a); });
-    return answer.value();
-  }
-  void commit(ChangeSet changes) {
-    const auto answer = try_commit(std::move(changes));
-    ASSERT_TRUE(answer) << answer.error().message;
-  }
-  template <typename T>
-  T load(const core::Load& load) {
-    std::optional<T> got;
-    store_->load(load, [&](Expected<core::Command> a) {
-      ASSERT_TRUE(a) << a.error().message;
-      got = std::get<T>(std::move(*a));
-    });
-    return got.value();
+    remove_folder();
   }
   core::ReadyLoaded ready(std::uint64_t after = 0, std::size_t jobs_max = 100) {
     return load<core::ReadyLoaded>(core::LoadReady{{1, 0}, 5, after, jobs_max, 1U << 20});
@@ -81,10 +52,6 @@ class StoreContract : public ::testing::TestWithParam<Factory> {
     for (std::uint64_t i = 0; i < count; ++i) changes.inserts.push_back(job(first + i));
     return changes;
   }
-
-  std::string folder_;
-  std::unique_ptr<Store> store_;
-  core::Recovered recovered_;
 };
 
 TEST_P(StoreContract, WhatIsCommittedIsLoadedInOrderAndInPages) {
@@ -274,10 +241,9 @@ TEST_P(StoreContract, AReaderSeesRowsAsPeopleDo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
-                         ::testing::Values(Factory{"sqlite",
-                                                   [](const std::string& folder) {
-                                                     return open_sqlite({.path = folder + "/s.db"});
-                                                   }}),
+                         ::testing::Values(Factory{
+                             "sqlite",
+                             [](const std::string& path) { return open_sqlite({.path = path}); }}),
                          [](const auto& store) { return std::string(store.param.name); });
 
 }  // namespace
