@@ -14,6 +14,9 @@
 //   end       when faults are over every job ends
 //   early     no run before its time
 //   cancel    no run after its acknowledged cancel
+//   told      an answer about a job: no other end than its own and none undone, no absence of one
+//   that is
+//             kept, no state that was over before the question
 //   integrity the store's own check is clean
 //   prefix    rows of a restored backup are those of one moment of the history
 #pragma once

@@ -17,8 +17,8 @@ struct KindFields {
   const char* word = nullptr;  // the field that HistoryEvent::word holds
 };
 
-const std::array<KindFields, 21>& kinds() {
-  static const std::array<KindFields, 21> all{{
+const std::array<KindFields, 23>& kinds() {
+  static const std::array<KindFields, 23> all{{
       // key, run_at_ms, attempts_max, priority may be left out
       {EventKind::enqueue, "enqueue", {"tag", "by", "topic"}, nullptr},
       {EventKind::enqueued, "enqueued", {"tag", "job"}, nullptr},
@@ -34,6 +34,8 @@ const std::array<KindFields, 21>& kinds() {
       {EventKind::stale, "stale", {"job", "token"}, nullptr},
       {EventKind::cancel, "cancel", {"job"}, nullptr},
       {EventKind::cancelled, "cancelled", {"job"}, nullptr},
+      {EventKind::asked, "asked", {"job", "by"}, nullptr},
+      {EventKind::told, "told", {"job", "state", "by"}, "state"},
       // name may be left out
       {EventKind::crash, "crash", {"of"}, "of"},
       {EventKind::start, "start", {"of"}, "of"},

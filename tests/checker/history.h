@@ -4,7 +4,8 @@
 // and the front of its payload up to the first space. The fields of each event stand in kinds[] of
 // history.cc, those that may be left out marked so.
 // What only a simulator can see is optional too: issued and bounced (a delivery leaves the broker,
-// or could not), clock (the wall clock was seen at a time), backup and backed_up.
+// or could not), clock (the wall clock was seen at a time), backup and backed_up; asked and told
+// (somebody asked for a job, and heard a state or not_found) are there where somebody asks.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,8 @@ enum class EventKind : std::uint8_t {
   stale,
   cancel,
   cancelled,
+  asked,
+  told,
   crash,
   start,
   clock,
@@ -46,8 +49,8 @@ struct HistoryEvent {
   EventKind kind = EventKind::end;
   std::int64_t t = 0;
   std::string tag, job, by, topic, key;
-  // outcome of a settle, state of a row, code of a refusal, of of a crash or start, integrity of
-  // the end
+  // outcome of a settle, state of a row or as it was told, code of a refusal, of of a crash or
+  // start, integrity of the end
   std::string word;
   std::string reason, name;  // of a dead row; of a process
   Token token = 0;

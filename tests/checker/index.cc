@@ -17,6 +17,8 @@ std::vector<Seen>* place_of(JobStory& story, EventKind kind) {
     case EventKind::settled: return &story.settled;
     case EventKind::cancel: return &story.cancel;
     case EventKind::cancelled: return &story.cancelled;
+    case EventKind::asked: return &story.asked;
+    case EventKind::told: return &story.told;
     case EventKind::final: return &story.rows;
     default: return nullptr;
   }
@@ -97,6 +99,7 @@ Violations check_history(const History& history) {
   check_attempts(index, out);
   check_tokens(index, out);
   check_order(index, out);
+  check_told(index, out);
   check_counts(index, out);
   return out;
 }

@@ -20,7 +20,7 @@ struct Seen {
 struct JobStory {
   std::string tag, job;  // job: empty as long as nobody has seen its id
   std::vector<Seen> enqueue, enqueued, refused, deliver, issued, bounced, settle, settled, cancel,
-      cancelled, rows;
+      cancelled, asked, told, rows;
   // Of the settles that were accepted, the one that ended it.
   [[nodiscard]] const Seen* accepted_end() const;
   [[nodiscard]] bool sent(std::string_view outcome) const;
@@ -47,6 +47,7 @@ void check_jobs(const HistoryIndex& index, Violations& out);
 void check_attempts(const HistoryIndex& index, Violations& out);
 void check_tokens(const HistoryIndex& index, Violations& out);
 void check_order(const HistoryIndex& index, Violations& out);
+void check_told(const HistoryIndex& index, Violations& out);
 void check_counts(const HistoryIndex& index, Violations& out);
 void check_origin(const HistoryIndex& index, Violations& out);
 void check_prefix(const HistoryIndex& index, std::size_t events, Violations& out);

@@ -63,6 +63,11 @@ class Told {
     made.token = token;
     return made;
   }
+  // Somebody asks, and hears it.
+  void answered(int n, const std::string& state) {
+    of(EventKind::asked, n).by = "a";
+    of(EventKind::told, n, state).by = "a";
+  }
   void done(int n, Token token, const std::string& by) {
     settle(n, token, by);
     settled(n, token);
@@ -108,5 +113,14 @@ class Told {
 
   History history_;
 };
+
+// A job that is taken in, given, and done.
+inline Told one_job() {
+  Told told;
+  told.taken(1);
+  told.deliver(1, token_of(1, 1), "w");
+  told.done(1, token_of(1, 1), "w");
+  return told;
+}
 
 }  // namespace millrace::testing

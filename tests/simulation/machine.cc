@@ -17,14 +17,6 @@ constexpr std::uint64_t disk_free_bytes_min = 16 << 10;
 constexpr std::uint64_t starts_max = 200;
 constexpr std::int64_t forever_ms = 400LL * 366 * 24 * hour_ms;  // rows are kept over any jump
 
-// Nobody reads rows here while the broker runs.
-class NoRows : public runtime::RowSource {
- public:
-  bool ask(runtime::RowQuestion) override { return false; }
-  std::vector<runtime::RowAnswer> take_answers() override { return {}; }
-  [[nodiscard]] std::string verdict() const override { return "ok"; }
-};
-
 runtime::ShardOptions shard_options(const Plan& plan) {
   runtime::ShardOptions options;
   options.engine.lease_ms = plan.lease_ms;
@@ -61,8 +53,7 @@ const SimDisk& used_disk() {
 Machine::Machine(Surroundings& around)
     : around_(around),
       disk_("sim-" + std::to_string(::getpid()), around.plan.seed),
-      random_(around.plan.seed * 7 + 3),
-      rows_(std::make_unique<NoRows>()) {
+      random_(around.plan.seed * 7 + 3) {
   if (around.plan.seed % new_file_every != 0) disk_.copy_files(used_disk());
 }
 Machine::~Machine() = default;
@@ -85,6 +76,7 @@ void Machine::start() {
   if (store) {
     shard_ =
         std::make_unique<runtime::Shard>(shard_options(around_.plan), std::move(*store), *this);
+    rows_ = std::make_unique<RowAnswers>(shard_->store());
     shard_->attach(*rows_);
     wrong = shard_->start(now());
   } else {
@@ -114,6 +106,8 @@ void Machine::step() {
 }
 
 void Machine::turn() {
+  // The reading thread's answers come when they come.
+  if (rows_->waiting() && random_() % 2 == 0) shard_->answer_rows(now());
   bool taken = shard_->wants_turn();
   shard_->begin_turn(now());
   taken |= shard_->wants_turn();
@@ -137,15 +131,20 @@ void Machine::after_call() {
   if (shard_->failure().empty()) return;
   // Fail-stop, as the broker does it: it ends in order.
   around_.recorder.note("stops:", shard_->failure());
-  if (random_() % 2 == 0) shard_.reset();
+  if (random_() % 2 == 0) end_process();
   die(power_goes_, "it stopped");
+}
+
+void Machine::end_process() {
+  rows_.reset();
+  shard_.reset();
 }
 
 void Machine::die(bool power, const std::string& why) {
   around_.recorder.note(power ? "power loss," : "the process dies,", why);
   disk_.cut_power();  // what a dying process still does reaches nobody
   dead_ = true;
-  shard_.reset();
+  end_process();
   if (power) {
     disk_.power_loss();
     booted_ms_ = around_.recorder.now_ms();
@@ -223,7 +222,7 @@ void Machine::note_counts() {
 
 void Machine::finish() {
   if (alive()) note_counts();
-  shard_.reset();
+  end_process();
   note_rows(path, disk_.vfs(), around_.recorder);
   around_.recorder.digest(disk_.digest());
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "client.h"
+#include "row_source.h"
 #include "sim_disk.h"
 
 #include "runtime/shard.h"
@@ -51,6 +52,7 @@ class Machine : public runtime::ShardPort {
   void start();
   void turn();
   void after_call();
+  void end_process();
   void die(bool power, const std::string& why);
   void note_issue(std::string_view body, bool left);
   void note_counts();
@@ -58,8 +60,8 @@ class Machine : public runtime::ShardPort {
   Surroundings& around_;
   SimDisk disk_;
   std::mt19937_64 random_;
-  std::unique_ptr<runtime::RowSource> rows_;
   std::unique_ptr<runtime::Shard> shard_;
+  std::unique_ptr<RowAnswers> rows_;  // reads the shard's store: it goes first
   std::vector<core::SessionId> deaths_;
   std::int64_t booted_ms_ = 0, starts_ms_ = 0, paused_until_ms_ = 0, ticked_ms_ = 0;
   std::optional<std::uint64_t> sends_left_, start_operations_;

@@ -59,6 +59,7 @@ struct Plan {
   std::int64_t lease_ms = 1'000, grace_ms = 400, backoff_ms = 50, work_ms = 20, jobs_until_ms = 0;
   std::uint64_t retry_percent = 0, crash_percent = 0, cancel_percent = 0, due_percent = 0;
   std::uint64_t key_percent = 0, priorities = 1;
+  std::uint64_t ask_percent = 0;  // in a step; 0: nobody looks at jobs
   std::int64_t wal_bytes_max = 1 << 20;
   std::vector<Fault> faults;
 

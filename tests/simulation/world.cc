@@ -1,5 +1,6 @@
 #include "world.h"
 
+#include "asker.h"
 #include "machine.h"
 #include "meddler.h"
 #include "producer.h"
@@ -24,7 +25,8 @@ class World {
   World(const Plan& plan, bool tracing)
       : plan_(plan),
         recorder_(tracing),
-        network_(plan.seed * 3 + 1, plan.producers + plan.workers + 2, recorder_),
+        network_(plan.seed * 3 + 1,
+                 plan.producers + plan.workers + 2 + (plan.ask_percent > 0 ? 1 : 0), recorder_),
         around_{plan_, network_, recorder_, wall_at_start_ms, false},
         machine_(around_) {
     for (std::size_t i = 0; i < plan.producers; ++i) {
@@ -36,6 +38,7 @@ class World {
     }
     canceller_ = std::make_unique<Canceller>(around_, clients_++);
     liar_ = std::make_unique<Liar>(around_, clients_++);
+    if (plan.ask_percent > 0) asker_ = std::make_unique<Asker>(around_, clients_++);
   }
 
   Outcome run() {
@@ -70,6 +73,7 @@ class World {
     for (auto& worker : workers_) worker->step();
     if (plan_.cancel_percent > 0) canceller_->step();
     if (plan_.has(FaultKind::lie)) liar_->step();
+    if (asker_) asker_->step();
   }
 
   void set_weather(std::int64_t now_ms) {
@@ -183,6 +187,7 @@ class World {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Canceller> canceller_;
   std::unique_ptr<Liar> liar_;
+  std::unique_ptr<Asker> asker_;  // null: nobody looks at jobs
 };
 
 }  // namespace

@@ -1,0 +1,37 @@
+#include "row_source.h"
+
+#include <utility>
+
+namespace millrace::testing {
+namespace {
+
+constexpr std::size_t questions_max = 4;
+
+}  // namespace
+
+bool RowAnswers::ask(runtime::RowQuestion question) {
+  if (questions_.size() >= questions_max) return false;
+  questions_.push_back(std::move(question));
+  return true;
+}
+
+std::vector<runtime::RowAnswer> RowAnswers::take_answers() {
+  std::vector<runtime::RowAnswer> answers;
+  for (auto& question : std::exchange(questions_, {})) {
+    if (!reader_) {
+      auto opened = store_.reader();
+      if (!opened) {
+        auto& answer = answers.emplace_back();
+        answer.row = tl::unexpected(opened.error());
+        answer.rows = tl::unexpected(opened.error());
+        answer.question = std::move(question);
+        continue;
+      }
+      reader_ = std::move(*opened);
+    }
+    answers.push_back(runtime::answer_from(*reader_, std::move(question)));
+  }
+  return answers;
+}
+
+}  // namespace millrace::testing
