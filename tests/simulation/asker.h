@@ -1,9 +1,11 @@
-// Somebody who looks at jobs that were acknowledged: JOB, EXPLAIN and WAIT, one question at a time.
+// Somebody who looks at jobs that were acknowledged, by JOB, EXPLAIN and WAIT, and at all of them
+// by JOBS; one question at a time.
 #pragma once
 
 #include "client.h"
 
 #include <string>
+#include <vector>
 
 namespace millrace::testing {
 
@@ -24,11 +26,14 @@ class Asker : public Client {
   [[nodiscard]] std::int64_t patience_ms() const override { return 600; }
 
  private:
-  void record_told(std::string_view state);
+  void ask_for_one();
+  void ask_for_all();
+  void take_list(std::string_view body);
+  void record(EventKind kind, const std::string& job, std::string_view state = {});
 
   std::uint64_t asked_ = 0;  // correlation of what is open; 0: nothing
   wire::Verb verb_{};
-  std::string job_;
+  std::vector<std::string> jobs_;  // that it asks about
   std::int64_t asked_ms_ = 0, timeout_ms_ = 0;
 };
 
