@@ -63,8 +63,9 @@ void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, 
   Lease* run = leases_.find(parked.ref);
   // What the worker was told since, by the answer to a later HELLO, is what it goes by.
   const bool valid = session != nullptr && session->present && session->open == parked.open;
-  // Named twice by one HELLO.
-  if (valid && run != nullptr && run->token == parked.token && run->session == session) {
+  // Granted meanwhile: named twice, for one job or, by a liar, for two. A token has one lease.
+  if (const Lease* granted = leases_.find(parked.token)) {
+    if (!valid || granted->session != session) open.lost.push_back(parked.token);
     return finish_open(open, out);
   }
   const bool ended = job && job->ended_token >= parked.token;

@@ -33,6 +33,40 @@ TEST(EngineRestart, AClaimThatIsMadeTwiceIsKeptAndNotRevoked) {
   EXPECT_TRUE(shard.settle(worker, job.token).empty());
 }
 
+TEST(EngineRestart, ATokenThatIsClaimedForTwoJobsHasOneLease) {
+  Shard shard;
+  shard.enqueue(2);
+  const auto worker = shard.worker(1, 2);
+  const auto jobs = shard.take_deliveries();
+  ASSERT_EQ(jobs.size(), 2U);
+  shard.crash();
+  const HeldJob lie{"t", 0, jobs[1].seq, jobs[0].token};
+  shard.turn(SessionOpen{1, worker, "w1", {held(jobs[0]), lie}});
+  EXPECT_TRUE(shard.last<Opened>().lost.empty());
+  EXPECT_TRUE(shard.settle(worker, jobs[0].token).empty());
+  EXPECT_EQ(shard.store.jobs.size(), 1U);  // the other waits
+}
+
+TEST(EngineRestart, ATokenThatTwoWorkersClaimForTwoJobsHasOneLease) {
+  Shard shard;
+  shard.enqueue(2);
+  const auto first = shard.worker(1, 1);
+  const auto second = shard.worker(2, 1);
+  const auto jobs = shard.take_deliveries();
+  ASSERT_EQ(jobs.size(), 2U);
+  shard.crash();
+  Effects opened;
+  shard.engine->step(SessionOpen{1, first, "w1", {held(jobs[0])}}, shard.now, opened);
+  const HeldJob lie{"t", 0, jobs[1].seq, jobs[0].token};
+  shard.engine->step(SessionOpen{2, second, "w2", {lie}}, shard.now, opened);
+  ASSERT_EQ(opened.loads.size(), 2U);
+  shard.turn(shard.store.load(opened.loads[0]));
+  EXPECT_TRUE(shard.last<Opened>().lost.empty());
+  shard.turn(shard.store.load(opened.loads[1]));
+  EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{jobs[0].token});
+  EXPECT_TRUE(shard.settle(first, jobs[0].token).empty());
+}
+
 // A worker that missed the grace after a restart, and another to whom its job was given since.
 struct Overtaken {
   Overtaken() {
