@@ -30,8 +30,8 @@ Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
   calls_.push_back(&call);
   link_.wake();
-  if (!ended_.wait_until(lock, after(timeout), [&call] { return call.done; }))
-    call.error = late(call);
+  const bool done = ended_.wait_until(lock, after(timeout), [&call] { return call.done; });
+  if (!done) call.error = late(call);
   calls_.remove(&call);
   std::erase_if(sent_, [&call](const auto& entry) { return entry.second.first == &call; });
   if (call.error) return tl::unexpected(*call.error);

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr auto turn_max = 100ms, idle_turn_max = 1'000ms;
 constexpr auto backoff_min = 50ms, backoff_max = 2'000ms;
-constexpr auto heartbeat_max = 1h;
+constexpr auto heartbeat_max = 1h;  // twice of it is a patience
 constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
 
 std::string default_name() {
@@ -96,6 +96,7 @@ Link::Link(ConnectionOptions options, wire::Role role, Owner& owner)
     options_.brokers.emplace_back(named != nullptr && *named != '\0' ? named : default_broker);
   }
   if (options_.name.empty()) options_.name = default_name();
+  options_.reply_patience = std::min(options_.reply_patience, span_max);
   options_.name.resize(std::min(options_.name.size(), wire::name_bytes_max));
   context_ = zmq_ctx_new();
   wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -55,7 +55,9 @@ void ask_with_endless_patience(const ConnectionOptions& at) {
 
 TEST(Times, ACallersLongestPatienceIsNotNone) {
   BrokerProcess broker;
-  bounded(broker, [&] { ask_with_endless_patience({.brokers = {broker.endpoint()}}); });
+  bounded(broker, [&] {
+    ask_with_endless_patience({.brokers = {broker.endpoint()}, .reply_patience = for_ever});
+  });
   EXPECT_EQ(broker.stop(), 0);
 }
 

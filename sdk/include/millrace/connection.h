@@ -1,4 +1,6 @@
-// How a program reaches its brokers; shared by Producer, Worker and Client.
+// How a program reaches its brokers; shared by Producer, Worker and Client. Wherever they take a
+// span or tell one, one that is longer than the clocks can count (292 years) is as long as they
+// can.
 #pragma once
 
 #include <chrono>
