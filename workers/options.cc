@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <charconv>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 namespace millrace::workers {
 namespace {
@@ -37,26 +39,23 @@ constexpr option flags[] = {{"topic", required_argument, nullptr, topic},
                             {"version", no_argument, nullptr, version},
                             {nullptr, 0, nullptr, 0}};
 
-// "250ms", "30s", "5m", "2h"; a bare number is seconds.
 constexpr std::chrono::milliseconds span_max = std::chrono::hours(24 * 365);
+constexpr std::pair<std::string_view, std::chrono::milliseconds> units[] = {
+    {"ms", std::chrono::milliseconds(1)}, {"", std::chrono::seconds(1)},
+    {"s", std::chrono::seconds(1)},       {"m", std::chrono::minutes(1)},
+    {"h", std::chrono::hours(1)},
+};
+
+// "250ms", "30s", "5m", "2h"; a bare number is seconds.
 std::optional<std::chrono::milliseconds> span_of(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (wrong != std::errc{} || value < 0 || value > 1'000'000'000) return std::nullopt;
-  std::chrono::milliseconds span;
-  if (unit == "ms") {
-    span = std::chrono::milliseconds(value);
-  } else if (unit.empty() || unit == "s") {
-    span = std::chrono::seconds(value);
-  } else if (unit == "m") {
-    span = std::chrono::minutes(value);
-  } else if (unit == "h") {
-    span = std::chrono::hours(value);
-  } else {
-    return std::nullopt;
+  const std::string_view named(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (wrong != std::errc{} || value < 0) return std::nullopt;
+  for (const auto& [name, unit] : units) {
+    if (named == name && value <= span_max / unit) return value * unit;
   }
-  return span <= span_max ? std::optional(span) : std::nullopt;
+  return std::nullopt;
 }
 
 std::optional<int> number_of(std::string_view text, int least, int most) {

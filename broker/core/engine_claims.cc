@@ -69,7 +69,7 @@ void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, 
     return finish_open(open, out);
   }
   const bool ended = job && job->ended_token >= parked.token;
-  if (!valid || !job || ended || (run != nullptr && run->token >= parked.token)) {
+  if (!valid || !job || ended || (run != nullptr && run->token > parked.token)) {
     open.lost.push_back(parked.token);
   } else if (run != nullptr) {
     out.revokes.push_back({run->session->id, {run->token}, RevokeReason::lease_lost});

@@ -65,6 +65,11 @@ using History = std::vector<HistoryEvent>;
 [[nodiscard]] std::string read_event(std::string_view line, History& to);
 [[nodiscard]] std::string write_event(const HistoryEvent& event);
 [[nodiscard]] std::string_view to_string(EventKind kind);
+// Of a state; a job that has ended keeps it.
+[[nodiscard]] constexpr bool is_final(std::string_view state) {
+  return state == "completed" || state == "cancelled" || state == "dead";
+}
+inline constexpr std::string_view not_found = "not_found";  // as a state that somebody was told
 // "[epoch,number]"
 [[nodiscard]] std::string token_text(Token token);
 [[nodiscard]] constexpr Token token_of(std::uint64_t epoch, std::uint64_t number) {

@@ -38,9 +38,10 @@ const Seen* JobStory::accepted_end() const {
   return nullptr;
 }
 
-bool JobStory::sent(std::string_view outcome) const {
-  return std::any_of(settle.begin(), settle.end(),
-                     [outcome](const Seen& seen) { return seen.event->word == outcome; });
+bool JobStory::sent(std::string_view outcome, std::size_t before) const {
+  return std::any_of(settle.begin(), settle.end(), [&](const Seen& seen) {
+    return seen.at < before && seen.event->word == outcome;
+  });
 }
 
 std::string_view JobStory::topic() const { return std::string_view(job).substr(0, job.find('/')); }
@@ -89,6 +90,11 @@ HistoryIndex::HistoryIndex(const History& history) {
       history_topics.emplace(story.topic());
     }
   }
+}
+
+bool HistoryIndex::may_be_gone(const JobStory& story, std::size_t at) const {
+  if (history_topics.contains(story.topic())) return false;
+  return story.sent("done", at) || any_before(story.cancel, at);
 }
 
 Violations check_history(const History& history) {

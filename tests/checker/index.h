@@ -4,6 +4,7 @@
 #include "checker.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -16,6 +17,10 @@ struct Seen {
   const HistoryEvent* event = nullptr;
 };
 
+[[nodiscard]] inline bool any_before(const std::vector<Seen>& seen, std::size_t at) {
+  return !seen.empty() && seen.front().at < at;
+}
+
 // All that was seen of one tag, in order.
 struct JobStory {
   std::string tag, job;  // job: empty as long as nobody has seen its id
@@ -23,7 +28,7 @@ struct JobStory {
       cancelled, asked, told, rows;
   // Of the settles that were accepted, the one that ended it.
   [[nodiscard]] const Seen* accepted_end() const;
-  [[nodiscard]] bool sent(std::string_view outcome) const;
+  [[nodiscard]] bool sent(std::string_view outcome, std::size_t before = SIZE_MAX) const;
   [[nodiscard]] std::string_view topic() const;
   // Whoever saw a token at its holder; null when nobody did.
   [[nodiscard]] const Seen* delivery_of(Token token) const;
@@ -31,6 +36,10 @@ struct JobStory {
 
 struct HistoryIndex {
   explicit HistoryIndex(const History& history);
+
+  // At that place its row may be gone by right: its topic keeps no history, and somebody had done
+  // or cancelled it.
+  [[nodiscard]] bool may_be_gone(const JobStory& story, std::size_t at = SIZE_MAX) const;
 
   std::map<std::string, JobStory> stories;            // by tag
   std::vector<Seen> orphans;                          // of a job or tag that nobody sent

@@ -9,24 +9,14 @@ namespace {
 
 constexpr std::uint32_t deaths_max = 3;
 
-bool is_final(std::string_view state) {
-  return state == "completed" || state == "cancelled" || state == "dead";
-}
-
 bool ends_it(std::string_view outcome) { return outcome == "done" || outcome == "discard"; }
 
 std::string where(const JobStory& story) { return story.job.empty() ? story.tag : story.job; }
 
-// A row that is gone by right: its topic keeps no history, and it was done or cancelled.
-bool may_be_gone(const HistoryIndex& index, const JobStory& story) {
-  if (index.history_topics.contains(story.topic())) return false;
-  return story.sent("done") || !story.cancel.empty();
-}
-
 void check_lost(const HistoryIndex& index, const JobStory& story, Violations& out) {
   const auto lost = [&](const std::string& what) { out.push_back({"lost", where(story), what}); };
   if (story.rows.empty()) {
-    if (!story.enqueued.empty() && !may_be_gone(index, story)) {
+    if (!story.enqueued.empty() && !index.may_be_gone(story)) {
       lost("acknowledged as " + story.tag + ", and there is no row of it");
     }
     return;

@@ -79,10 +79,7 @@ struct Moment {
 };
 
 void narrow_missing(const HistoryIndex& index, const JobStory& story, Moment& moment) {
-  // Gone may also be what was done or cancelled, in a topic without history.
-  const bool maybe_ended = story.sent("done") || !story.cancel.empty();
-  if (maybe_ended && !index.history_topics.contains(story.topic())) return;
-  if (story.enqueued.empty()) return;
+  if (index.may_be_gone(story) || story.enqueued.empty()) return;
   moment.before(story.enqueued.front().at, story.job + " is not in it");
 }
 

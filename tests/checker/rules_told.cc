@@ -2,21 +2,8 @@
 // same person asks for that job again.
 #include "index.h"
 
-#include <algorithm>
-
 namespace millrace::testing {
 namespace {
-
-constexpr std::string_view not_found = "not_found";
-
-bool any_before(const std::vector<Seen>& seen, std::size_t at) {
-  return !seen.empty() && seen.front().at < at;
-}
-
-bool sent_before(const JobStory& story, std::string_view outcome, std::size_t at) {
-  return std::any_of(story.settle.begin(), story.settle.end(),
-                     [&](const Seen& seen) { return seen.at < at && seen.event->word == outcome; });
-}
 
 const Seen* question_of(const JobStory& story, const Seen& answer) {
   const Seen* asked = nullptr;
@@ -34,7 +21,7 @@ bool known_to_have_ended(const JobStory& story, const Seen& asked) {
 
 std::string wrong_end(const JobStory& story, const Seen& told) {
   const std::string& state = told.event->word;
-  if (state == "completed" && !sent_before(story, "done", told.at)) return "nobody had done it";
+  if (state == "completed" && !story.sent("done", told.at)) return "nobody had done it";
   if (state == "cancelled" && !any_before(story.cancel, told.at)) return "nobody had cancelled it";
   if (!story.rows.empty() && story.rows.front().event->word != state) {
     return "its row says " + story.rows.front().event->word;
@@ -47,11 +34,8 @@ std::string wrong_end(const JobStory& story, const Seen& told) {
 
 std::string wrong_absence(const HistoryIndex& index, const JobStory& story, const Seen& told,
                           const Seen& asked) {
-  if (!any_before(story.enqueued, asked.at)) return {};
-  if (index.history_topics.contains(story.topic())) return "it was acknowledged, and is kept";
-  const bool may_have_ended =
-      sent_before(story, "done", told.at) || any_before(story.cancel, told.at);
-  return may_have_ended ? "" : "it was acknowledged, and nobody had ended it";
+  const bool was_there = any_before(story.enqueued, asked.at);
+  return was_there && !index.may_be_gone(story, told.at) ? "it was acknowledged, and is kept" : "";
 }
 
 std::string wrong_answer(const HistoryIndex& index, const JobStory& story, const Seen& told) {
@@ -59,9 +43,7 @@ std::string wrong_answer(const HistoryIndex& index, const JobStory& story, const
   if (asked == nullptr) return "nobody had asked";
   const std::string& state = told.event->word;
   if (state == not_found) return wrong_absence(index, story, told, *asked);
-  if (state == "completed" || state == "cancelled" || state == "dead") {
-    return wrong_end(story, told);
-  }
+  if (is_final(state)) return wrong_end(story, told);
   return known_to_have_ended(story, *asked) ? "it had ended before it was asked for" : "";
 }
 

@@ -267,7 +267,7 @@ class Stand:
     def wait_idle(self):
         """Until no job is left, however many there were: patience is for the next that ends."""
         client = Client(self.endpoint)
-        counts = client.topic()
+        counts = {}
 
         def left():
             counts.update(client.topic())

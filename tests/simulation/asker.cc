@@ -12,25 +12,11 @@ namespace {
 
 constexpr std::uint64_t newest_max = 8;
 constexpr std::int64_t wait_ms_max = 300;
-constexpr std::string_view not_found = "not_found";
-
-bool is_final(std::string_view state) {
-  return state == "completed" || state == "cancelled" || state == "dead";
-}
 
 }  // namespace
 
 Asker::Asker(Surroundings& around, std::size_t index)
-    : Client(around, index, "a" + std::to_string(index)) {}
-
-void Asker::say_hello() {
-  wire::Hello message;
-  message.role = wire::Role::client;
-  message.session = session();
-  message.name = name_;
-  asked_ = 0;
-  hello(message);
-}
+    : Bystander(around, index, "a" + std::to_string(index)) {}
 
 void Asker::act() {
   const auto& jobs = around_.recorder.acknowledged;

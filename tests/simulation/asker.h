@@ -9,18 +9,13 @@
 
 namespace millrace::testing {
 
-class Asker : public Client {
+class Asker : public Bystander {
  public:
   Asker(Surroundings& around, std::size_t index);
-  [[nodiscard]] bool idle() const override { return true; }
 
  protected:
-  [[nodiscard]] wire::Role role() const override { return wire::Role::client; }
-  void say_hello() override;
-  void welcomed(const wire::HelloOk&) override {}
   void answered(std::uint64_t correlation, std::string_view body) override;
   void refused(std::uint64_t correlation, std::string_view code) override;
-  void told(wire::Verb, std::string_view) override {}
   void act() override;
   void forget() override { asked_ = 0; }
   [[nodiscard]] std::int64_t patience_ms() const override { return 600; }

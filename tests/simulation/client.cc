@@ -46,6 +46,15 @@ void Client::hello(const wire::Hello& message) {
   hello_ = ask(wire::Verb::hello, wire::encode(message));
 }
 
+void Bystander::say_hello() {
+  wire::Hello message;
+  message.role = role();
+  message.session = session();
+  message.name = name_;
+  forget();
+  hello(message);
+}
+
 void Client::start_over() {
   around_.network.reconnect(index_);
   say_hello();

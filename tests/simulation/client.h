@@ -86,4 +86,17 @@ class Client {
   bool begun_ = false;
 };
 
+// Who neither sends nor runs jobs: nothing of the world waits for it. By itself a client.
+class Bystander : public Client {
+ public:
+  using Client::Client;
+  [[nodiscard]] bool idle() const override { return true; }
+
+ protected:
+  [[nodiscard]] wire::Role role() const override { return wire::Role::client; }
+  void say_hello() override;
+  void welcomed(const wire::HelloOk&) override {}
+  void told(wire::Verb, std::string_view) override {}
+};
+
 }  // namespace millrace::testing

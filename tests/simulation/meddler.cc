@@ -5,16 +5,7 @@
 namespace millrace::testing {
 
 Canceller::Canceller(Surroundings& around, std::size_t index)
-    : Client(around, index, "c" + std::to_string(index)) {}
-
-void Canceller::say_hello() {
-  wire::Hello message;
-  message.role = wire::Role::client;
-  message.session = session();
-  message.name = name_;
-  asked_.clear();
-  hello(message);
-}
+    : Bystander(around, index, "c" + std::to_string(index)) {}
 
 void Canceller::act() {
   const auto& jobs = around_.recorder.acknowledged;
@@ -42,7 +33,7 @@ void Canceller::answered(std::uint64_t correlation, std::string_view /*body*/) {
 }
 
 Liar::Liar(Surroundings& around, std::size_t index)
-    : Client(around, index, "l" + std::to_string(index)) {}
+    : Bystander(around, index, "l" + std::to_string(index)) {}
 
 void Liar::say_hello() {
   wire::Hello message;

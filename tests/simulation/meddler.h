@@ -9,18 +9,13 @@
 
 namespace millrace::testing {
 
-class Canceller : public Client {
+class Canceller : public Bystander {
  public:
   Canceller(Surroundings& around, std::size_t index);
-  [[nodiscard]] bool idle() const override { return true; }
 
  protected:
-  [[nodiscard]] wire::Role role() const override { return wire::Role::client; }
-  void say_hello() override;
-  void welcomed(const wire::HelloOk&) override {}
   void answered(std::uint64_t correlation, std::string_view body) override;
   void refused(std::uint64_t correlation, std::string_view) override { asked_.erase(correlation); }
-  void told(wire::Verb, std::string_view) override {}
   void act() override;
   void forget() override { asked_.clear(); }
 
@@ -29,19 +24,16 @@ class Canceller : public Client {
   std::size_t next_ = 0;                        // of those that were acknowledged
 };
 
-class Liar : public Client {
+class Liar : public Bystander {
  public:
   Liar(Surroundings& around, std::size_t index);
-  [[nodiscard]] bool idle() const override { return true; }
   void lie_until(std::int64_t ms) { lies_until_ms_ = ms; }
 
  protected:
   [[nodiscard]] wire::Role role() const override { return wire::Role::worker; }
   void say_hello() override;
-  void welcomed(const wire::HelloOk&) override {}
   void answered(std::uint64_t correlation, std::string_view body) override;
   void refused(std::uint64_t correlation, std::string_view) override { asked_.erase(correlation); }
-  void told(wire::Verb, std::string_view) override {}
   void act() override;
   void forget() override { asked_.clear(); }
 
