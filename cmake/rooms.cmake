@@ -31,6 +31,12 @@ if(MILLRACE_MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# Libraries lie where Debian has them, whatever the prefix.
+if(CMAKE_LIBRARY_ARCHITECTURE)
+  set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE})
+endif()
+include(GNUInstallDirs)
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 

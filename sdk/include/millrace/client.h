@@ -5,6 +5,7 @@
 #pragma once
 
 #include <millrace/connection.h>
+#include <millrace/export.h>
 #include <millrace/job.h>
 
 #include <chrono>
@@ -116,7 +117,7 @@ struct ClientOptions {
   std::chrono::milliseconds timeout{10'000};
 };
 
-class Client {
+class MILLRACE_EXPORT Client {
  public:
   explicit Client(ClientOptions options = {});
   ~Client();
@@ -148,7 +149,7 @@ class Client {
   [[nodiscard]] Result<BackupView> backup_status();
 
  private:
-  class Impl;
+  class MILLRACE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

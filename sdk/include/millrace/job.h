@@ -1,6 +1,7 @@
 // What a job is to the people who use it: its id, its states, and what is asked for at enqueue.
 #pragma once
 
+#include <millrace/export.h>
 #include <millrace/result.h>
 
 #include <chrono>
@@ -12,7 +13,7 @@
 namespace millrace {
 
 // Where a job lives and its place in the order of arrival there: "thumbnails/3/1842".
-struct JobId {
+struct MILLRACE_EXPORT JobId {
   std::string topic;
   std::uint16_t partition = 0;
   std::uint64_t seq = 0;
@@ -33,9 +34,9 @@ enum class State : std::uint8_t {
   dead,  // in the dead-letter queue
 };
 
-[[nodiscard]] std::string_view to_string(State state);
-[[nodiscard]] std::optional<State> parse_state(std::string_view text);
-[[nodiscard]] bool is_final(State state);
+[[nodiscard]] MILLRACE_EXPORT std::string_view to_string(State state);
+[[nodiscard]] MILLRACE_EXPORT std::optional<State> parse_state(std::string_view text);
+[[nodiscard]] MILLRACE_EXPORT bool is_final(State state);
 
 // A job to enqueue: {.topic = "images", .payload = "...", .delay = 30s}.
 struct Job {

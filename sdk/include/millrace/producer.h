@@ -10,6 +10,7 @@
 #pragma once
 
 #include <millrace/connection.h>
+#include <millrace/export.h>
 #include <millrace/job.h>
 
 #include <chrono>
@@ -40,7 +41,7 @@ struct ProducerOptions {
   std::chrono::milliseconds deadline{30'000};  // after this an unanswered job is unknown
 };
 
-class Producer {
+class MILLRACE_EXPORT Producer {
  public:
   using Done = std::function<void(const Enqueued&)>;
 
@@ -70,7 +71,7 @@ class Producer {
   [[nodiscard]] bool connected() const;
 
  private:
-  class Impl;
+  class MILLRACE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -2,6 +2,8 @@
 // Exceptions are not used for this; programmer errors assert.
 #pragma once
 
+#include <millrace/export.h>
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -34,7 +36,7 @@ enum class ErrorCode : std::uint8_t {
 };
 
 // The code as the protocol spells it, for example "unknown_topic".
-[[nodiscard]] std::string_view to_string(ErrorCode code);
+[[nodiscard]] MILLRACE_EXPORT std::string_view to_string(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::invalid;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <millrace/connection.h>
+#include <millrace/export.h>
 #include <millrace/job.h>
 
 #include <chrono>
@@ -24,7 +25,7 @@
 namespace millrace {
 
 enum class StopReason : std::uint8_t { none, cancelled, lease_lost, run_time_limit, draining };
-[[nodiscard]] std::string_view to_string(StopReason reason);
+[[nodiscard]] MILLRACE_EXPORT std::string_view to_string(StopReason reason);
 
 // What a handler says of a job. Made by the functions below.
 struct HandlerResult {
@@ -33,16 +34,17 @@ struct HandlerResult {
   std::string text;  // done: the result (at most 64 KiB); else the error (at most 4 KiB, its tail)
   std::optional<std::chrono::milliseconds> retry_after;
 };
-[[nodiscard]] HandlerResult done(std::string result = {});
-[[nodiscard]] HandlerResult retry(std::string why,
-                                  std::optional<std::chrono::milliseconds> after = {});
-[[nodiscard]] HandlerResult discard(std::string why);
-[[nodiscard]] HandlerResult release();  // hand it back unstarted: no attempt is counted
+[[nodiscard]] MILLRACE_EXPORT HandlerResult done(std::string result = {});
+[[nodiscard]] MILLRACE_EXPORT HandlerResult
+retry(std::string why, std::optional<std::chrono::milliseconds> after = {});
+[[nodiscard]] MILLRACE_EXPORT HandlerResult discard(std::string why);
+[[nodiscard]] MILLRACE_EXPORT HandlerResult
+release();  // hand it back unstarted: no attempt is counted
 // The job took its process down (signal, out of memory): counts as a worker's death.
-[[nodiscard]] HandlerResult crashed(std::string how);
+[[nodiscard]] MILLRACE_EXPORT HandlerResult crashed(std::string how);
 
 // One delivery, while its handler runs. Valid only inside the handler.
-class JobContext {
+class MILLRACE_EXPORT JobContext {
  public:
   virtual ~JobContext() = default;
   [[nodiscard]] virtual const JobId& id() const = 0;
@@ -68,7 +70,7 @@ struct WorkerOptions {
   std::chrono::milliseconds drain{25'000};  // patience with running handlers at stop
 };
 
-class Worker {
+class MILLRACE_EXPORT Worker {
  public:
   explicit Worker(WorkerOptions options = {});
   ~Worker();  // stops, with drain
@@ -97,7 +99,7 @@ class Worker {
       const;  // its own loop's last turn
 
  private:
-  class Impl;
+  class MILLRACE_HIDDEN Impl;
   std::unique_ptr<Impl> impl_;
 };
 
