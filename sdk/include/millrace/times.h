@@ -3,6 +3,7 @@
 // says what is wrong with it. Threads: any.
 #pragma once
 
+#include <millrace/export.h>
 #include <millrace/result.h>
 
 #include <chrono>
@@ -20,10 +21,12 @@ using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
 // Whole numbers with a unit, largest first: 1h30m, 90s, 250ms, 2d; the last may have a fraction
 // (1.5s). Units are d, h, m, s and ms. Never without a unit, never negative, at most 100,000 days.
-[[nodiscard]] MILLRACE_EXPORT Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+[[nodiscard]] MILLRACE_EXPORT Result<std::chrono::milliseconds> parse_duration(
+    std::string_view text);
 
 // The same time on the system's clock, as Job::run_at has it. That clock counts nanoseconds and
 // ends in April 2262: later times are an error.
-[[nodiscard]] MILLRACE_EXPORT Result<std::chrono::system_clock::time_point> to_system_clock(WallTime time);
+[[nodiscard]] MILLRACE_EXPORT Result<std::chrono::system_clock::time_point> to_system_clock(
+    WallTime time);
 
 }  // namespace millrace
