@@ -2,8 +2,10 @@
 // and a store of its own; the main thread waits for signals.
 #include "admin/pages.h"
 #include "config.h"
+#include "descriptors.h"
 #include "full_disk.h"
 #include "log.h"
+#include "net/accept_gate.h"
 #include "offline.h"
 #include "reload.h"
 #include "runtime/backup_thread.h"
@@ -230,7 +232,14 @@ int serve(const std::string& path, const millrace::Config& config) {
     spdlog::critical("{}", wrong);
     return exit_config;
   }
+  const auto descriptors = millrace::plan_descriptors(config);
+  if (!descriptors.wrong.empty()) {
+    spdlog::critical("{}", descriptors.wrong);
+    return exit_config;
+  }
   if (!millrace::wait_for_space(config, signals)) return 0;
+  auto& gate = millrace::net::AcceptGate::instance();
+  gate.arm(descriptors.plan.line, millrace::runtime::read_clocks().mono_ms);
   const auto backups = backup_desk(config, watchers);  // outlives the shards
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
@@ -245,7 +254,8 @@ int serve(const std::string& path, const millrace::Config& config) {
     return exit_store;
   }
   millrace::admin::HttpServer http(config.http_listen,
-                                   millrace::admin::pages(watchers.board, watchers.metrics));
+                                   millrace::admin::pages(watchers.board, watchers.metrics),
+                                   descriptors.plan.http_connections);
   if (watchers.http) {
     if (const auto wrong = http.start(); !wrong.empty()) {
       spdlog::critical("{}", wrong);
@@ -253,6 +263,7 @@ int serve(const std::string& path, const millrace::Config& config) {
     }
     spdlog::info("metrics and health on http port {}", http.port());
   }
+  gate.measure();
   return run_shards(signals, path, config, shards, watchers.board);
 }
 

@@ -76,4 +76,23 @@ std::vector<prometheus::MetricFamily> gauges_of(
           std::move(credit)};
 }
 
+std::vector<prometheus::MetricFamily> connections_of(const net::GateFacts& facts) {
+  const auto one = [](const char* name, const char* help, std::uint64_t value, bool counter) {
+    auto made = family(name, help);
+    add(made, {}, static_cast<double>(value));
+    if (!counter) return made;
+    made.type = prometheus::MetricType::Counter;
+    made.metric.front().counter.value = static_cast<double>(value);
+    return made;
+  };
+  return {
+      one("millrace_connections", "Connections of clients to all shards", facts.open, false),
+      one("millrace_connections_max",
+          "How many connections there is room for, by the limit of open files", facts.room, false),
+      one("millrace_connections_refused_total",
+          "Connections that were turned away because there was no room", facts.refused, true),
+      one("millrace_connections_silent_total",
+          "Connections that were closed because they did not say HELLO", facts.silent, true)};
+}
+
 }  // namespace millrace::admin

@@ -1,7 +1,8 @@
-// The gauges, made of what the shards published.
+// The gauges, made of what the shards published and what the gate of connections counts.
 #pragma once
 
 #include "admin/board.h"
+#include "net/accept_gate.h"
 
 #include <prometheus/metric_family.h>
 #include <functional>
@@ -15,5 +16,8 @@ namespace millrace::admin {
 [[nodiscard]] std::vector<prometheus::MetricFamily> gauges_of(
     const std::vector<ShardSnapshot>& shards,
     const std::function<std::string(std::string_view)>& label);
+
+// Of the whole process; the refused and silent ones are counters.
+[[nodiscard]] std::vector<prometheus::MetricFamily> connections_of(const net::GateFacts& facts);
 
 }  // namespace millrace::admin

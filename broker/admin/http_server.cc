@@ -1,5 +1,8 @@
 #include "admin/http_server.h"
 
+#include "admin/http_visitors.h"
+#include "net/accept_gate.h"
+
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -13,7 +16,7 @@
 namespace millrace::admin {
 namespace {
 
-constexpr unsigned connections_max = 64, idle_s_max = 10;
+constexpr unsigned idle_s_max = 10;
 constexpr std::size_t connection_bytes_max = 8U << 10U;
 constexpr std::uint64_t housekeeping_ms = 1'000;  // idle connections are closed in this step
 
@@ -51,9 +54,20 @@ MHD_Result reply(MHD_Connection* connection, const Page& page) {
   return queued;
 }
 
-MHD_Result answer(void* pages, MHD_Connection* connection, const char* path, const char* method,
-                  const char* /*version*/, const char* /*body*/, std::size_t* body_bytes,
-                  void** seen) {
+// What the answers are made from.
+struct Desk {
+  Pages pages;
+  HttpVisitors visitors;
+};
+
+void on_change(void* visitors, MHD_Connection* connection, void** context,
+               MHD_ConnectionNotificationCode kind) {
+  HttpVisitors::on_change(visitors, connection, context, static_cast<int>(kind));
+}
+
+MHD_Result answer(void* desk_of_server, MHD_Connection* connection, const char* path,
+                  const char* method, const char* /*version*/, const char* /*body*/,
+                  std::size_t* body_bytes, void** seen) {
   static char mark;
   if (*seen == nullptr) {  // the headers alone; the answer waits for the end of the request
     *seen = &mark;
@@ -63,18 +77,26 @@ MHD_Result answer(void* pages, MHD_Connection* connection, const char* path, con
     *body_bytes = 0;
     return MHD_YES;
   }
+  auto& desk = *static_cast<Desk*>(desk_of_server);
+  desk.visitors.asked(connection);
   const std::string_view asked(method);
   if (asked != "GET" && asked != "HEAD") {
     return reply(connection, {.status = 405, .body = "only GET and HEAD\n"});
   }
-  return reply(connection, (*static_cast<const Pages*>(pages))(path));
+  return reply(connection, desk.pages(path));
 }
 
 }  // namespace
 
 struct HttpServer::Parts {
+  Parts(std::string where, Pages pages, unsigned limit)
+      : address(std::move(where)),
+        connections_max(limit),
+        desk{std::move(pages), HttpVisitors(limit)} {}
+
   std::string address;
-  Pages pages;
+  unsigned connections_max;
+  Desk desk;
   MHD_Daemon* daemon = nullptr;
   uv_loop_t loop{};
   uv_poll_t poll{};
@@ -89,10 +111,8 @@ struct HttpServer::Parts {
   void run();
 };
 
-HttpServer::HttpServer(std::string address, Pages pages) : parts_(std::make_unique<Parts>()) {
-  parts_->address = std::move(address);
-  parts_->pages = std::move(pages);
-}
+HttpServer::HttpServer(std::string address, Pages pages, unsigned connections_max)
+    : parts_(std::make_unique<Parts>(std::move(address), std::move(pages), connections_max)) {}
 
 HttpServer::~HttpServer() {
   if (parts_->daemon == nullptr) return;
@@ -106,8 +126,9 @@ std::string HttpServer::start() {
   const bool six = address.any.sa_family == AF_INET6;
   const unsigned flags = six ? MHD_USE_EPOLL | MHD_USE_IPv6 : MHD_USE_EPOLL;
   parts_->daemon = MHD_start_daemon(
-      flags, 0, nullptr, nullptr, &answer, &parts_->pages, MHD_OPTION_SOCK_ADDR, &address.any,
-      MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_CONNECTION_TIMEOUT, idle_s_max,
+      flags, 0, nullptr, nullptr, &answer, &parts_->desk, MHD_OPTION_SOCK_ADDR, &address.any,
+      MHD_OPTION_CONNECTION_LIMIT, parts_->connections_max, MHD_OPTION_NOTIFY_CONNECTION,
+      &on_change, &parts_->desk.visitors, MHD_OPTION_CONNECTION_TIMEOUT, idle_s_max,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_bytes_max, MHD_OPTION_END);
   if (parts_->daemon == nullptr) {
     return "cannot listen on http://" + parts_->address + ": " + std::strerror(errno);
@@ -137,7 +158,8 @@ void HttpServer::Parts::watch() {
   uv_prepare_start(&prepare, [](uv_prepare_t* p) {
     auto* self = static_cast<Parts*>(p->data);
     MHD_UNSIGNED_LONG_LONG wait_ms = 1;
-    if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES && wait_ms == 0) {
+    const bool went = self->desk.visitors.went();
+    if (went || (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES && wait_ms == 0)) {
       uv_idle_start(&self->idle, [](uv_idle_t* i) { MHD_run(daemon_of(i->data)); });
     } else {
       uv_idle_stop(&self->idle);
@@ -146,6 +168,8 @@ void HttpServer::Parts::watch() {
 }
 
 void HttpServer::Parts::run() {
+  // Its connections are bounded by their own number, within the reserve of descriptors.
+  const net::AcceptGate::Exempt exempt;
   uv_run(&loop, UV_RUN_DEFAULT);
   uv_walk(
       &loop, [](uv_handle_t* handle, void*) { uv_close(handle, nullptr); }, nullptr);

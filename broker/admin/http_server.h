@@ -20,7 +20,7 @@ using Pages = std::function<Page(const std::string& path)>;
 class HttpServer {
  public:
   // address: 127.0.0.1:PORT or [::1]:PORT, checked by the configuration; port 0: a free one.
-  HttpServer(std::string address, Pages pages);
+  HttpServer(std::string address, Pages pages, unsigned connections_max);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -119,6 +119,8 @@ std::string Metrics::text(const std::vector<ShardSnapshot>& shards) {
   auto gauges = gauges_of(shards, [this](std::string_view topic) { return label(topic); });
   auto families = registry_.Collect();
   std::move(gauges.begin(), gauges.end(), std::back_inserter(families));
+  auto connections = connections_of(net::AcceptGate::instance().facts());
+  std::move(connections.begin(), connections.end(), std::back_inserter(families));
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -1,5 +1,6 @@
 #include "net/endpoint.h"
 
+#include "net/accept_gate.h"
 #include "wire/limits.h"
 
 #include <sys/socket.h>
@@ -26,6 +27,13 @@ struct TwoParts {
   Part header, body;
 };
 
+// The descriptor of the connection that it came by; -1 where that is not known.
+int socket_of(const Incoming& message) {
+  if (!message.two_parts) return -1;
+  const auto& parts = *static_cast<const TwoParts*>(message.owner.get());
+  return zmq_msg_get(&parts.header.message, ZMQ_SRCFD);
+}
+
 }  // namespace
 
 struct Endpoint::Sockets {
@@ -41,6 +49,7 @@ Endpoint::Endpoint() : sockets_(std::make_unique<Sockets>()) {
   set(ZMQ_LINGER, 200);
   set(ZMQ_SNDHWM, queue_max);
   set(ZMQ_RCVHWM, queue_max);
+  set(ZMQ_HANDSHAKE_IVL, static_cast<int>(silent_ms_max));
   set(ZMQ_HEARTBEAT_IVL, 1'000);
   set(ZMQ_HEARTBEAT_TIMEOUT, 5'000);
   const auto bytes_max = static_cast<std::int64_t>(wire::frame_bytes_max);
@@ -94,10 +103,10 @@ bool Endpoint::receive(Incoming& message) {
   return true;
 }
 
+void greeted(const Incoming& hello) { AcceptGate::instance().said_hello(socket_of(hello)); }
+
 std::uint64_t peer_pid(const Incoming& message) {
-  if (!message.two_parts) return 0;
-  const auto& parts = *static_cast<const TwoParts*>(message.owner.get());
-  const int fd = zmq_msg_get(&parts.header.message, ZMQ_SRCFD);
+  const int fd = socket_of(message);
   ucred peer{};
   socklen_t size = sizeof peer;
   if (fd < 0 || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;

@@ -21,6 +21,9 @@ struct Incoming {
 // The process at the other end of an ipc connection, as the kernel tells; 0 where it does not.
 [[nodiscard]] std::uint64_t peer_pid(const Incoming& message);
 
+// Its connection has said HELLO, so that the gate leaves it be.
+void greeted(const Incoming& hello);
+
 class Endpoint {
  public:
   Endpoint();

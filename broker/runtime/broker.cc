@@ -1,5 +1,6 @@
 #include "runtime/broker.h"
 
+#include "net/accept_gate.h"
 #include "runtime/clock.h"
 #include "runtime/event_loop.h"
 
@@ -81,6 +82,7 @@ void Broker::woken() {
 
 // Deaths are looked for at the tick, so that what the dead worker said last has arrived and counts.
 void Broker::tick() {
+  look_at_gate();
   shard_.tick(read_clocks(), deaths_.ended());
   stop_if_failed();
 }
@@ -96,6 +98,21 @@ void Broker::turn() {
   stop_if_failed();
 }
 
+// The gate is of the process: whichever shard looks first says what there is to say.
+void Broker::look_at_gate() {
+  auto& gate = net::AcceptGate::instance();
+  const net::GateNews news = gate.look(read_clocks().mono_ms);
+  if (news.full) {
+    spdlog::warn(
+        "new connections are refused: there is room for {}, which the limit of open files sets. "
+        "Clients that are connected go on; raise LimitNOFILE= (ulimit -n), or close some",
+        gate.facts().room);
+  }
+  if (news.ended_refused > 0) {
+    spdlog::info("new connections are taken again, after {} were refused", news.ended_refused);
+  }
+}
+
 void Broker::stop_if_failed() {
   if (!shard_.failure().empty()) loop_->stop();
 }
@@ -103,6 +120,8 @@ void Broker::stop_if_failed() {
 bool Broker::send(const std::string& peer, std::string_view header, std::string_view body) {
   return endpoint_.send(peer, header, body);
 }
+
+void Broker::greeted(const net::Incoming& hello) { net::greeted(hello); }
 
 void Broker::worker_came(const net::Incoming& hello, const core::SessionId& session,
                          std::uint64_t pid) {

@@ -32,6 +32,7 @@ class Broker : private ShardPort {
 
  private:
   bool send(const std::string& peer, std::string_view header, std::string_view body) override;
+  void greeted(const net::Incoming& hello) override;
   void worker_came(const net::Incoming& hello, const core::SessionId& session,
                    std::uint64_t pid) override;
   void worker_went(const core::SessionId& session) override;
@@ -41,6 +42,7 @@ class Broker : private ShardPort {
   void turn();
   void tick();
   void woken();
+  static void look_at_gate();
   void stop_if_failed();
 
   net::Endpoint endpoint_;

@@ -1,6 +1,8 @@
 // Worker processes of this machine, watched by pidfd.
 #include "runtime/death_watch.h"
 
+#include "net/accept_gate.h"
+
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,7 +29,8 @@ void DeathWatch::watch(const core::SessionId& session, std::uint64_t pid) {
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
   if (fd < 0) return;
   epoll_event event{EPOLLIN, {.fd = fd}};
-  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+  if (!net::AcceptGate::instance().keeps(fd) ||
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
     ::close(fd);
     return;
   }

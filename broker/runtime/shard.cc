@@ -151,6 +151,7 @@ bool Shard::disk_takes(std::size_t bytes) {
 void Shard::welcome(const net::Incoming& message, const net::Parsed& parsed) {
   if (peers_.size() >= peers_max) peers_.erase(peers_.begin());
   Peer& peer = peers_[message.peer];
+  port_.greeted(message);
   peer.session = parsed.hello->session;
   peer.worker = parsed.hello->role == wire::Role::worker;
   if (peer.worker) {

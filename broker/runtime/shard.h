@@ -45,6 +45,8 @@ class ShardPort {
 
   // False: the peer is gone, or does not read; nothing of the message was sent.
   virtual bool send(const std::string& peer, std::string_view header, std::string_view body) = 0;
+  // A peer, of whatever role, said HELLO.
+  virtual void greeted(const net::Incoming& /*hello*/) {}
   // A worker said HELLO with this pid; its death may be reported with tick().
   virtual void worker_came(const net::Incoming& hello, const core::SessionId& session,
                            std::uint64_t pid) = 0;

@@ -1,0 +1,63 @@
+#include "descriptors.h"
+
+#include <sys/resource.h>
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+constexpr rlim_t limit_max = 65'536;  // more than that no broker has a use for
+
+// Open from the start to the end.
+constexpr int process_open = 8;  // the standard streams, the pipes of libuv, what was inherited
+constexpr int http_open = 8;     // its socket, its loop
+constexpr int shard_open = 21;   // a lock, three connections to the file, ZeroMQ, a loop
+// In use for a moment, or only after a while.
+constexpr int process_reserve = 8;  // the settings read again, a folder synced, systemd told
+constexpr int shard_reserve = 4;    // a journal, the mark of what was synced
+constexpr int backup_reserve = 12;  // a source, a copy, their logs, the manifest, folders listed
+constexpr int http_connections_min = 8, http_connections_max = 64, http_part = 16;  // of the limit
+// Fewer are no service: workers, a producer and a person who looks have one each.
+constexpr int shard_connections_min = 4;
+
+int raised_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return static_cast<int>(limit_max);
+  const rlim_t wanted = std::min(limit.rlim_max, limit_max);
+  if (limit.rlim_cur < wanted) {
+    const rlimit raised{wanted, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) limit.rlim_cur = wanted;
+  }
+  return static_cast<int>(std::min(limit.rlim_cur, limit_max));
+}
+
+}  // namespace
+
+DescriptorPlan plan_descriptors(const Config& config) {
+  DescriptorPlan made;
+  Descriptors& plan = made.plan;
+  plan.limit = raised_limit();
+  const int shards = static_cast<int>(config.shards);
+  const int sockets = static_cast<int>(config.listen.size());
+  int open = process_open + shards * (shard_open + sockets);
+  int reserve = process_reserve + shards * shard_reserve;
+  if (!config.backup_dir.empty()) reserve += backup_reserve;
+  if (!config.http_listen.empty()) {
+    const int part = plan.limit / http_part;
+    const int connections = std::clamp(part, http_connections_min, http_connections_max);
+    plan.http_connections = static_cast<unsigned>(connections);
+    open += http_open;
+    reserve += connections;
+  }
+  plan.line = plan.limit - reserve;
+  const int needed = open + reserve + shards * shard_connections_min;
+  if (plan.limit < needed) {
+    made.wrong = "the process may have " + std::to_string(plan.limit) +
+                 " open files (RLIMIT_NOFILE), and these settings need " + std::to_string(needed) +
+                 " or more: raise the hard limit (LimitNOFILE= of the unit, ulimit -n of a shell)" +
+                 (shards > 1 ? ", or set fewer shards" : "");
+  }
+  return made;
+}
+
+}  // namespace millrace

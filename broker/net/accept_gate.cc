@@ -1,0 +1,150 @@
+#include "net/accept_gate.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cerrno>
+
+namespace millrace::net {
+namespace {
+
+using Accept4 = int (*)(int, sockaddr*, socklen_t*, int);
+
+constexpr int breath_ms = 10;  // where even accept() finds no descriptor, instead of a busy loop
+
+thread_local int exempt = 0;
+
+int accept_by_system(int listener, sockaddr* address, socklen_t* bytes, int flags) {
+  static const auto real = reinterpret_cast<Accept4>(dlsym(RTLD_NEXT, "accept4"));
+  return real(listener, address, bytes, flags);
+}
+
+// The kernel gives it to one socket and never again; 0: that is no socket.
+std::uint64_t cookie_of(int fd) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+bool lacks_means(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+}
+
+}  // namespace
+
+AcceptGate::Exempt::Exempt() { ++exempt; }
+AcceptGate::Exempt::~Exempt() { --exempt; }
+
+AcceptGate& AcceptGate::instance() {
+  static AcceptGate gate;
+  return gate;
+}
+
+void AcceptGate::arm(int line, std::int64_t now_mono_ms) {
+  const std::lock_guard lock(mutex_);
+  connections_.assign(static_cast<std::size_t>(line), {});
+  now_ms_ = looked_ms_ = now_mono_ms;
+  line_ = line;
+}
+
+void AcceptGate::measure() {
+  const std::lock_guard lock(mutex_);
+  room_ = count_open();
+  for (int fd = 0; fd < line_; ++fd) room_ += ::fcntl(fd, F_GETFD) < 0 ? 1 : 0;
+}
+
+bool AcceptGate::keeps(int fd) const { return line_ == 0 || fd < line_; }
+
+int AcceptGate::accept(int listener, sockaddr* address, unsigned* bytes, int flags) {
+  if (line_ == 0 || exempt > 0) return accept_by_system(listener, address, bytes, flags);
+  int error = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const int fd = accept_by_system(listener, address, bytes, flags);
+    if (fd >= 0) return take(fd);
+    error = errno;
+  }
+  if (lacks_means(error)) {
+    ::poll(nullptr, 0, breath_ms);
+    error = ECONNABORTED;
+  }
+  errno = error;
+  return -1;
+}
+
+int AcceptGate::take(int fd) {
+  if (fd < line_) {
+    connections_[static_cast<std::size_t>(fd)] = {cookie_of(fd), now_ms_, false};
+    return fd;
+  }
+  ::close(fd);
+  ++refused_;
+  refused_ms_ = now_ms_;
+  refusing_ = true;
+  errno = ECONNABORTED;
+  return -1;
+}
+
+void AcceptGate::said_hello(int fd) {
+  const std::lock_guard lock(mutex_);
+  if (fd >= 0 && fd < line_) connections_[static_cast<std::size_t>(fd)].greeted = true;
+}
+
+GateNews AcceptGate::look(std::int64_t now_mono_ms) {
+  const std::lock_guard lock(mutex_);
+  if (line_ == 0 || now_mono_ms < looked_ms_ + gate_look_ms) return {};
+  now_ms_ = looked_ms_ = now_mono_ms;
+  for (std::size_t fd = 0; fd < connections_.size(); ++fd) {
+    Connection& connection = connections_[fd];
+    if (connection.cookie == 0 || connection.greeted) continue;
+    if (now_ms_ - connection.accepted_ms < silent_ms_max) continue;
+    if (cookie_of(static_cast<int>(fd)) == connection.cookie) {
+      ::shutdown(static_cast<int>(fd), SHUT_RDWR);
+      ++silent_;
+    }
+    connection = {};
+  }
+  GateNews news;
+  if (refusing_ && !told_) news.full = told_ = true;
+  if (refusing_ && now_ms_ - refused_ms_ >= refusing_ms_kept) {
+    news.ended_refused = refused_ - refused_before_;
+    refused_before_ = refused_;
+    refusing_ = told_ = false;
+  }
+  return news;
+}
+
+GateFacts AcceptGate::facts() {
+  const std::lock_guard lock(mutex_);
+  return {count_open(), room_, refused_, silent_, refusing_};
+}
+
+std::uint64_t AcceptGate::count_open() {
+  std::uint64_t open = 0;
+  for (std::size_t fd = 0; fd < connections_.size(); ++fd) {
+    Connection& connection = connections_[fd];
+    if (connection.cookie == 0) continue;
+    if (cookie_of(static_cast<int>(fd)) == connection.cookie) {
+      ++open;
+    } else {
+      connection = {};
+    }
+  }
+  return open;
+}
+
+}  // namespace millrace::net
+
+extern "C" {
+
+int accept4(int listener, sockaddr* address, socklen_t* bytes, int flags) {
+  return millrace::net::AcceptGate::instance().accept(listener, address, bytes, flags);
+}
+
+int accept(int listener, sockaddr* address, socklen_t* bytes) {
+  return accept4(listener, address, bytes, 0);
+}
+
+}  // extern "C"

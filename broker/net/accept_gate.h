@@ -1,0 +1,90 @@
+// Bounds the connections of the process by its descriptors. libzmq takes every connection that
+// comes, has no limit of its own, and aborts the process when accept() on an ipc:// address finds
+// no descriptor left. Its monitor tells of connections only afterwards, so that a burst has long
+// taken the last one. But libzmq is a shared library: its calls of accept4() and accept() find the
+// definitions of this file, which the program exports.
+//
+// The kernel hands out the lowest number that is free. A connection whose number reaches the line
+// proves that every number below it is in use, so it is closed at once, and libzmq is told that it
+// was aborted, which it expects. The numbers from the line on stay for the store, backups and HTTP:
+// exact in any burst, without a count that could go wrong.
+//
+// A connection that has not said HELLO within a few seconds is shut down; libzmq then closes it.
+//
+// Threads: any. One mutex, held for a system call at the most; each accepted connection renews what
+// is known of its number under it, and a number that was closed and given to something else is
+// known by the socket's cookie, which the kernel gives once.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+struct sockaddr;
+
+namespace millrace::net {
+
+inline constexpr std::int64_t silent_ms_max = 5'000;     // from a connection to its HELLO
+inline constexpr std::int64_t refusing_ms_kept = 5'000;  // since the last refusal
+inline constexpr std::int64_t gate_look_ms = 250;        // between two looks at every connection
+
+struct GateFacts {
+  std::uint64_t open = 0, room = 0;  // connections now, and how many there may be
+  std::uint64_t refused = 0, silent = 0;
+  bool refusing = false;  // newcomers were turned away a moment ago
+};
+// What a look found; each is told once.
+struct GateNews {
+  bool full = false;                // an episode of refusals begins
+  std::uint64_t ended_refused = 0;  // one has ended: how many there were in it
+};
+
+class AcceptGate {
+ public:
+  // Of the process, as accept() is.
+  static AcceptGate& instance();
+
+  // From here on no connection has a number of `line` or more.
+  void arm(int line, std::int64_t now_mono_ms);
+  // What the process needs is open: what is left below the line is room for connections.
+  void measure();
+  // Whether a descriptor that was opened for a client leaves the reserve alone.
+  [[nodiscard]] bool keeps(int fd) const;
+  void said_hello(int fd);
+  // Shuts down who is silent; called again and again, by any thread.
+  [[nodiscard]] GateNews look(std::int64_t now_mono_ms);
+  [[nodiscard]] GateFacts facts();
+
+  // The connections that this thread accepts are not counted: they have a bound of their own.
+  class Exempt {
+   public:
+    Exempt();
+    ~Exempt();
+    Exempt(const Exempt&) = delete;
+    Exempt& operator=(const Exempt&) = delete;
+  };
+
+  // As accept4(); an error is one that a listener of libzmq expects.
+  int accept(int listener, sockaddr* address, unsigned* bytes, int flags);
+
+ private:
+  struct Connection {
+    std::uint64_t cookie = 0;  // 0: none that is known
+    std::int64_t accepted_ms = 0;
+    bool greeted = false;
+  };
+
+  int take(int fd);
+  [[nodiscard]] std::uint64_t count_open();
+
+  std::atomic<int> line_{0};             // 0: not armed
+  std::mutex mutex_;                     // guards all below
+  std::vector<Connection> connections_;  // by descriptor
+  std::int64_t now_ms_ = 0, looked_ms_ = 0, refused_ms_ = 0;
+  std::uint64_t room_ = 0, refused_ = 0, silent_ = 0, refused_before_ = 0;
+  bool refusing_ = false, told_ = false;
+};
+
+}  // namespace millrace::net
