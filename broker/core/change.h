@@ -42,7 +42,7 @@ struct JobUpdate {
   std::uint8_t priority = priority_default;
   State state = State::available;  // available, scheduled or retryable
   std::uint32_t attempt = 0, deaths = 0;
-  std::int64_t due_ms = 0;
+  std::int64_t died_ms = 0, due_ms = 0;
   Bytes error;
   Token ended_token = 0;
 };

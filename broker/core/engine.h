@@ -25,6 +25,8 @@ struct EngineOptions {
   TopicSettings new_topic;
   std::int64_t lease_ms = lease_ms_default;
   std::int64_t grace_ms = grace_ms_max;
+  std::int64_t deaths_apart_ms = deaths_apart_ms_default;
+  std::int64_t death_wait_ms_min = death_wait_ms_min_default;
 };
 
 // What storage knew at the start.

@@ -155,6 +155,7 @@ void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
     if (work.command.purge) continue;
     job.state = transit(State::dead, Trigger::requeue);
     job.attempt = job.deaths = 0;
+    job.died_ms = 0;
     ++partition.counts.live;
     // Behind the cursor no page will find it, and before it a page that was asked for already may
     // pass over it: it stays here, or comes back by a due time of now.

@@ -140,9 +140,10 @@ class Engine::Impl {
   void finish(Job& job, State state, DeadReason reason, const Lease* lease, Bytes error,
               Bytes result, Now now, Effects& out);
   void retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Effects& out);
-  void crash(Lease&& lease, Bytes error, Now now, Effects& out);
+  void wait_again(Lease&& lease, std::int64_t wait_ms, Now now, Effects& out);
+  void count_death(Job& job, Now now) const;
+  void crash(Lease&& lease, const std::string& how, Now now, Effects& out);
   void put_back(Lease&& lease, Now now, Effects& out);
-  void put_back_changed(Lease&& lease, Now now, Effects& out);
   void spill(Partition& partition, Job& job, Now now, Effects& out);
 
   // Window: engine_loads.cc, engine_dispatch.cc

@@ -8,6 +8,13 @@ std::string in_seconds(std::int64_t ms) {
   return std::to_string(ms / 1'000) + "." + std::to_string(ms % 1'000 / 100) + " s";
 }
 
+// Empty for a job that no worker died of.
+std::string deaths_words(const Job& job) {
+  if (job.deaths == 0) return {};
+  return " Workers died of it: " + std::to_string(job.deaths) + " of the " +
+         std::to_string(deaths_max) + " deaths that quarantine it are counted.";
+}
+
 }  // namespace
 
 std::optional<std::int64_t> Engine::Impl::next_due_ms() const {
@@ -77,7 +84,7 @@ Reason Engine::Impl::explain(const Job& stored, Now now) const {
     if (stored.state == State::retryable) {
       return {State::retryable, "backoff",
               "Attempt " + std::to_string(stored.attempt) + " failed (" + stored.error.str() +
-                  "); the next is due in " + wait + "."};
+                  "); the next is due in " + wait + "." + deaths_words(stored)};
     }
     return {State::scheduled, "scheduled", "Its time has not come: it is due in " + wait + "."};
   }

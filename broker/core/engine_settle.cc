@@ -10,14 +10,20 @@ namespace millrace::core {
 namespace {
 
 // The end of an error says most.
-Bytes tail(Bytes text) {
-  if (text.size() <= error_bytes_max) return text;
-  return text.bytes().substr(text.size() - error_bytes_max);
+std::string_view tail(std::string_view text, std::size_t bytes_max = error_bytes_max) {
+  return text.size() <= bytes_max ? text : text.substr(text.size() - bytes_max);
+}
+
+std::string quarantined(const std::string& how, std::int64_t apart_ms) {
+  const std::string words = "quarantined: workers died of it " + std::to_string(deaths_max) +
+                            " times, each at least " + std::to_string(apart_ms / 1'000) +
+                            " s after the one before; the last time: ";
+  return words + std::string(tail(how, error_bytes_max - words.size()));
 }
 
 void update_row(const Job& job, Effects& out) {
   out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
-                                 job.due_ms, job.error, job.ended_token});
+                                 job.died_ms, job.due_ms, job.error, job.ended_token});
 }
 
 Event end_event(EventKind kind, const Lease& lease, Now now) {
@@ -63,14 +69,13 @@ void Engine::Impl::settle_one(JobOutcome&& outcome, Lease& held, Now now, Effect
     case OutcomeKind::discard:
       transit(State::running, Trigger::give_up);
       ++lease.job.attempt;
-      return finish(lease.job, State::dead, DeadReason::discarded, &lease,
-                    tail(std::move(outcome.error)), {}, now, out);
+      return finish(lease.job, State::dead, DeadReason::discarded, &lease, tail(outcome.error), {},
+                    now, out);
     case OutcomeKind::release:
       transit(State::running, Trigger::put_back);
       out.events.push_back(end_event(EventKind::released, lease, now));
       return put_back(std::move(lease), now, out);
-    case OutcomeKind::crashed:
-      return crash(std::move(lease), tail(std::move(outcome.error)), now, out);
+    case OutcomeKind::crashed: return crash(std::move(lease), outcome.error.str(), now, out);
   }
 }
 
@@ -127,43 +132,67 @@ void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease*
 void Engine::Impl::retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Effects& out) {
   Job& job = lease.job;
   ++job.attempt;
-  Bytes error = tail(std::move(outcome.error));
+  Bytes error = tail(outcome.error);
   if (job.attempt >= job.attempts_max) {
     transit(State::running, Trigger::give_up);
     return finish(job, State::dead, DeadReason::exhausted, &lease, std::move(error), {}, now, out);
   }
-  const State next = transit(State::running, Trigger::retry);
+  job.error = std::move(error);
   const TopicSettings& settings = topic_at(job.ref.topic).topic.settings;
-  const std::int64_t wait = outcome.retry_after_ms
-                                ? std::clamp<std::int64_t>(*outcome.retry_after_ms, 0, delay_ms_max)
-                                : backoff_ms(settings, job.attempt, random_);
+  const std::int64_t wait_ms =
+      outcome.retry_after_ms ? std::clamp<std::int64_t>(*outcome.retry_after_ms, 0, delay_ms_max)
+                             : backoff_ms(settings, job.attempt, random_);
   out.events.push_back(end_event(EventKind::retried, lease, now));
+  wait_again(std::move(lease), wait_ms, now, out);
+}
+
+// Retryable, until it has waited so long.
+void Engine::Impl::wait_again(Lease&& lease, std::int64_t wait_ms, Now now, Effects& out) {
+  Job& job = lease.job;
+  const State next = transit(State::running, Trigger::retry);
   Partition& partition = partition_at(job.ref.where());
   partition.row_state_changed(job.state, next);
   ++partition.counts.retried;
   job.state = next;
-  job.due_ms = now.wall_ms + wait;
-  job.error = std::move(error);
+  job.due_ms = now.wall_ms + wait_ms;
   partition.note_due_row(job);
   due_changed(partition);
   touch(partition);
   update_row(job, out);
 }
 
-void Engine::Impl::crash(Lease&& lease, Bytes error, Now now, Effects& out) {
+// Of deaths that follow each other closely the first counts: what killed the others may have been
+// the machine. After a wall clock that was set back the time between two is not known.
+void Engine::Impl::count_death(Job& job, Now now) const {
+  const bool apart = now.wall_ms - job.died_ms >= options_.deaths_apart_ms;
+  if (job.deaths > 0 && !apart) {
+    job.died_ms = std::min(job.died_ms, now.wall_ms);
+    return;
+  }
+  ++job.deaths;
+  job.died_ms = now.wall_ms;
+}
+
+// A death waits as a failure does, and never nothing: it may be the machine's fault, and then a
+// pause is what helps.
+void Engine::Impl::crash(Lease&& lease, const std::string& how, Now now, Effects& out) {
   Job& job = lease.job;
   ++job.attempt;
-  ++job.deaths;
-  job.error = std::move(error);
-  const bool quarantined = job.deaths >= deaths_max;
-  if (quarantined || job.attempt >= job.attempts_max) {
+  count_death(job, now);
+  job.error = tail(how);
+  if (job.deaths >= deaths_max) {
+    job.error = quarantined(how, options_.deaths_apart_ms);
     transit(State::running, Trigger::give_up);
-    return finish(job, State::dead, quarantined ? DeadReason::quarantined : DeadReason::exhausted,
-                  &lease, {}, {}, now, out);
+    return finish(job, State::dead, DeadReason::quarantined, &lease, {}, {}, now, out);
   }
-  transit(State::running, Trigger::put_back);
+  if (job.attempt >= job.attempts_max) {
+    transit(State::running, Trigger::give_up);
+    return finish(job, State::dead, DeadReason::exhausted, &lease, {}, {}, now, out);
+  }
+  const TopicSettings& settings = topic_at(job.ref.topic).topic.settings;
   out.events.push_back(end_event(EventKind::crashed, lease, now));
-  put_back_changed(std::move(lease), now, out);
+  const std::int64_t wait_ms = backoff_ms(settings, job.attempt, random_);
+  wait_again(std::move(lease), std::max(wait_ms, options_.death_wait_ms_min), now, out);
 }
 
 // Available again with its row as it is.
@@ -190,28 +219,6 @@ void Engine::Impl::put_back(Lease&& lease, Now now, Effects& out) {
     return;
   }
   spill(partition, job, now, out);
-}
-
-// Available again with a row that changes anyway (attempt, deaths, error).
-void Engine::Impl::put_back_changed(Lease&& lease, Now now, Effects& out) {
-  Job& job = lease.job;
-  Partition& partition = partition_at(job.ref.where());
-  want_loads(partition);
-  touch(partition);
-  partition.row_state_changed(job.state, State::available);
-  job.state = State::available;
-  const bool had_due = Partition::has_due(job);
-  job.due_ms = 0;
-  const bool beyond = partition.beyond_cursor(job);
-  // A page that was asked for already passes over a row that has its due time still.
-  if (beyond ? had_due : !lease.payload_kept) return spill(partition, job, now, out);
-  update_row(job, out);
-  if (beyond) {
-    partition.lanes[job.priority].backlog = true;
-    return;
-  }
-  const std::int64_t since_mono_ms = lease.since_mono_ms;
-  ready_front(topic_at(job.ref.topic), partition, std::move(job), since_mono_ms);
 }
 
 // To disk only, with a due time of now, so that the next load of due rows brings it back.

@@ -63,7 +63,8 @@ struct Job {
   std::uint8_t priority = priority_default;
   std::uint32_t attempt = 0;  // attempts that were counted
   std::uint32_t attempts_max = attempts_default;
-  std::uint32_t deaths = 0;
+  std::uint32_t deaths = 0;  // that counted: apart from each other (deaths_apart_ms_default)
+  std::int64_t died_ms = 0;  // when the last of them was; 0: none yet
   std::int64_t enqueued_ms = 0;
   std::int64_t due_ms = 0;  // 0: at once
   Bytes payload, key, headers;

@@ -16,6 +16,11 @@ inline constexpr std::uint32_t partitions_default = 8;
 inline constexpr std::uint32_t topics_max = 65'536;  // of a shard
 inline constexpr std::uint32_t attempts_default = 25;
 inline constexpr std::uint32_t deaths_max = 3;  // then the job is quarantined
+// A death counts towards that if it is so long after the one that counted last: a bad minute of a
+// machine counts once, however often it kills.
+inline constexpr std::int64_t deaths_apart_ms_default = 60'000;
+// What a job waits after a death at the least, where its topic's backoff is shorter.
+inline constexpr std::int64_t death_wait_ms_min_default = 1'000;
 
 inline constexpr std::int64_t backoff_ms_cap = 24LL * 3'600'000;
 inline constexpr std::int64_t history_ms_default = 24LL * 3'600'000;

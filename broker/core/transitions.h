@@ -10,9 +10,9 @@ enum class Trigger : std::uint8_t {
   due,      // its time came
   deliver,  // given to a worker
   complete,
-  retry,     // failed, attempts left
+  retry,     // failed or its worker died, attempts left
   give_up,   // failed for good: exhausted, discarded, quarantined
-  put_back,  // released, or its worker died with attempts left
+  put_back,  // released
   cancel,
   requeue,  // taken out of the dead-letter queue
 };

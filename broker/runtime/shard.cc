@@ -77,7 +77,7 @@ void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
   look_at_wall_clock();
   engine_->step(core::Tick{}, now_, effects_);
   for (const auto& session : ended) {
-    engine_->step(core::SessionDied{session, "its process ended"}, now_, effects_);
+    engine_->step(core::SessionDied{session, "died: its process ended"}, now_, effects_);
   }
   again_ = true;
   expire_waiters();

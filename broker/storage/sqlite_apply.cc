@@ -158,6 +158,7 @@ bool SqliteStore::update_job(const core::JobUpdate& update) {
   put.bind(3, update.attempt).bind(4, update.deaths);
   update.due_ms == 0 ? put.bind_null(5) : put.bind(5, update.due_ms);
   put.bind_text(6, update.error).bind(7, static_cast<std::int64_t>(update.ended_token));
+  update.died_ms == 0 ? put.bind_null(8) : put.bind(8, update.died_ms);
   if (!put.run()) return false;
   ++rows_;
   return sqlite3_changes(db_.get()) == 1 || leave_pack(id, update);

@@ -88,6 +88,8 @@ bool SqliteStore::leave_pack(std::int64_t id, const core::JobUpdate& update) {
   auto& put = sql_.insert_left_job;
   bind_new_job(put, 0, id, *job);
   put.bind(new_job_columns_count + 1, static_cast<std::int64_t>(update.ended_token));
+  const int died = new_job_columns_count + 2;
+  update.died_ms == 0 ? put.bind_null(died) : put.bind(died, update.died_ms);
   return run_rows(put, 1, "a job was inserted twice");
 }
 

@@ -20,7 +20,7 @@ constexpr int progress_steps = 10'000;  // of SQLite's machine between looks at 
 
 constexpr std::string_view finished_columns =
     "id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, headers, error, NULL, "
-    "payload, reason, started_ms, finished_ms, worker, result, length(payload)";
+    "NULL, payload, reason, started_ms, finished_ms, worker, result, length(payload)";
 
 class SqliteReader : public Reader {
  public:
@@ -158,8 +158,9 @@ class SqliteReader : public Reader {
       JobRow row;
       row.job = jobs.job(where, with_payload);
       row.state = row.job.state;
-      row.payload_bytes = jobs.packed() ? jobs.pack().payload_bytes()
-                                        : static_cast<std::uint64_t>(live_.number(12));
+      row.payload_bytes = jobs.packed()
+                              ? jobs.pack().payload_bytes()
+                              : static_cast<std::uint64_t>(live_.number(job_column_payload + 1));
       out.push_back(std::move(row));
     }
     failed_ |= jobs.failed();
@@ -176,12 +177,12 @@ class SqliteReader : public Reader {
       JobRow row;
       row.job = read_job(rows, where, with_payload);
       row.state = row.job.state;
-      row.reason = static_cast<core::DeadReason>(rows.number(12));
-      row.started_ms = rows.number(13);
-      row.finished_ms = rows.number(14);
-      row.worker = rows.bytes(15);
-      row.result = core::Bytes(rows.bytes(16));
-      row.payload_bytes = static_cast<std::uint64_t>(rows.number(17));
+      row.reason = static_cast<core::DeadReason>(rows.number(job_column_payload + 1));
+      row.started_ms = rows.number(job_column_payload + 2);
+      row.finished_ms = rows.number(job_column_payload + 3);
+      row.worker = rows.bytes(job_column_payload + 4);
+      row.result = core::Bytes(rows.bytes(job_column_payload + 5));
+      row.payload_bytes = static_cast<std::uint64_t>(rows.number(job_column_payload + 6));
       out.push_back(std::move(row));
     }
     failed_ |= rows.failed();

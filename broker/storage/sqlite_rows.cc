@@ -35,6 +35,7 @@ core::Job read_job(const Statement& row, core::PartitionRef where, bool with_pay
   job.headers = row.bytes(8);
   job.error = row.bytes(9);
   job.ended_token = static_cast<core::Token>(row.number(10));
+  job.died_ms = row.number(11);
   if (with_payload) job.payload = core::Bytes(row.bytes(job_column_payload));
   return job;
 }

@@ -15,8 +15,8 @@ inline constexpr std::string_view new_job_columns =
 // The columns of jobs in the order that read_job takes them; payload last, or left out.
 inline constexpr std::string_view job_columns =
     "id, state, attempt, attempts_max, deaths, enqueued_ms, due_ms, key, headers, error, "
-    "ended_token";
-inline constexpr int job_column_payload = 11, new_job_columns_count = 11;
+    "ended_token, died_ms";
+inline constexpr int job_column_payload = 12, new_job_columns_count = 11;
 
 // Binds a new row of jobs, its columns and the payload, from parameter after + 1 on.
 void bind_new_job(Statement& put, int after, std::int64_t id, const core::Job& job);

@@ -47,8 +47,8 @@ Expected<void> SqliteStore::prepare() {
   sql_.insert_job = {db, insert_jobs_sql(1)};
   sql_.update_job = {
       db,
-      "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6, ended_token=?7 "
-      "WHERE id=?1"};
+      "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6, ended_token=?7, "
+      "died_ms=?8 WHERE id=?1"};
   sql_.keep_job = {db,
                    "INSERT INTO finished (id, topic_id, state, reason, attempt, attempts_max, "
                    "deaths, enqueued_ms, started_ms, finished_ms, key, headers, error, worker, "
@@ -74,7 +74,8 @@ Expected<void> SqliteStore::prepare() {
                "SELECT p.id, p.count, g.gone FROM packs p LEFT JOIN pack_gaps g ON g.id=p.id "
                "WHERE p.id>?1 AND p.id<=?2 ORDER BY p.id"};
   sql_.insert_left_job = {db, "INSERT OR ROLLBACK INTO jobs (" + std::string(new_job_columns) +
-                                  ", payload, ended_token) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"};
+                                  ", payload, ended_token, died_ms) VALUES "
+                                  "(?,?,?,?,?,?,?,?,?,?,?,?,?)"};
   sql_.keep_left_job = {db,
                         "INSERT INTO finished (id, topic_id, state, reason, attempt, deaths, "
                         "started_ms, finished_ms, error, worker, result, attempts_max, "

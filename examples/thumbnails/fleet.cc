@@ -10,7 +10,8 @@ Fleet::Fleet(Paths paths) : paths_(std::move(paths)) {}
 std::string Fleet::start() {
   std::ofstream config(paths_.data + "/millraced.toml");
   config << "[broker]\ndata_dir = \"" << paths_.data << "\"\nlisten = [\"" << endpoint()
-         << "\"]\n\n[[topic]]\nname = \"thumbnails\"\nhistory = true\nattempts_max = 5\n";
+         << "\"]\n\n[[topic]]\nname = \"thumbnails\"\nhistory = true\nattempts_max = "
+            "5\nbackoff_ms_min = 1000\n";
   config.close();
   if (!config) return "cannot write to " + paths_.data;
   start_broker();

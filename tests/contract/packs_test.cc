@@ -223,6 +223,7 @@ TEST_F(Packs, AJobThatFailsGetsARowOfItsOwn) {
                             .state = State::retryable,
                             .attempt = 2,
                             .deaths = 1,
+                            .died_ms = 400,
                             .due_ms = 500,
                             .error = "why",
                             .ended_token = 9});
@@ -234,6 +235,7 @@ TEST_F(Packs, AJobThatFailsGetsARowOfItsOwn) {
   EXPECT_EQ(got->state, State::retryable);
   EXPECT_EQ(got->attempt, 2U);
   EXPECT_EQ(got->deaths, 1U);
+  EXPECT_EQ(got->died_ms, 400);
   EXPECT_EQ(got->due_ms, 500);
   EXPECT_EQ(got->error, "why");
   EXPECT_EQ(got->ended_token, 9U);

@@ -100,6 +100,23 @@ TEST_P(StoreContract, AmongManyJobsThatAreAlikeEachKeepsWhatIsItsOwn) {
   }
 }
 
+TEST_P(StoreContract, TheTimeOfADeathSurvives) {
+  commit(inserts(1, 1));
+  ChangeSet died;
+  died.updates.push_back({.ref = {1, 0, 1},
+                          .state = State::retryable,
+                          .attempt = 1,
+                          .deaths = 1,
+                          .died_ms = 1'234,
+                          .due_ms = 2'000});
+  commit(std::move(died));
+  reopen();
+  const auto got = load<core::JobLoaded>(core::LoadJob{1, {1, 0, 1}});
+  ASSERT_TRUE(got.job);
+  EXPECT_EQ(got.job->deaths, 1U);
+  EXPECT_EQ(got.job->died_ms, 1'234);
+}
+
 TEST_P(StoreContract, EveryFieldOfAJobSurvives) {
   Job full = job(1, std::string("\0\xff", 2), 5'000);
   full.state = State::retryable;

@@ -53,6 +53,10 @@ World::World(Bounds bounds)
       jobs_(static_cast<std::size_t>(bounds.jobs)) {
   options_.lease_ms = 2 * tick_ms;
   options_.grace_ms = 2 * tick_ms;
+  // A death waits one tick, and counts two ticks after another.
+  options_.death_wait_ms_min = tick_ms;
+  options_.deaths_apart_ms = 2 * tick_ms;
+  options_.new_topic.backoff_ms_max = 0;
   options_.new_topic.partitions = 1;
   options_.new_topic.history = true;
   engine_ = std::make_unique<Engine>(options_, store_.recover(), now_);
@@ -201,6 +205,7 @@ void World::turn(Command command, bool broker_dies) {
   Effects out;
   engine_->step(std::move(command), now_, out);
   engine_->step(Dispatch{}, now_, out);
+  judge_deaths(out.changes);
   try {
     store_.apply(out.changes);
   } catch (const std::logic_error& wrong) {

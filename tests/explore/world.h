@@ -101,6 +101,7 @@ class World {
   void settle(const Action& action);
   // world_judge.cc
   void judge() const;
+  void judge_deaths(const core::ChangeSet& changes) const;
   void judge_job(const Job& job) const;
   [[nodiscard]] core::SessionId session(int worker, int life) const;
   [[nodiscard]] bool broker_knows(int worker, int life) const;

@@ -44,6 +44,26 @@ void World::judge() const {
   for (const Job& job : jobs_) judge_job(job);
 }
 
+// Of what the next commit writes, against the rows that it finds.
+void World::judge_deaths(const ChangeSet& changes) const {
+  const auto judge_one = [this](JobRef ref, std::uint32_t attempt, std::uint32_t deaths) {
+    const auto at = store_.jobs.find(ref);
+    if (at == store_.jobs.end() || at->second.deaths == deaths) return;
+    const core::Job& row = at->second;
+    demand(deaths == row.deaths + 1 && attempt == row.attempt + 1, "a death counts once", ref.seq);
+    demand(row.deaths == 0 || now_.wall_ms - row.died_ms >= options_.deaths_apart_ms,
+           "deaths that count are apart", ref.seq);
+  };
+  for (const JobUpdate& update : changes.updates) {
+    judge_one(update.ref, update.attempt, update.deaths);
+    demand(update.attempt == 0 || update.due_ms >= now_.wall_ms, "what failed waits",
+           update.ref.seq);
+  }
+  for (const JobFinish& finish : changes.finishes) {
+    judge_one(finish.ref, finish.attempt, finish.deaths);
+  }
+}
+
 void World::judge_job(const Job& job) const {
   if (!job.stored) return;
   const JobRef ref{1, 0, job.seq};

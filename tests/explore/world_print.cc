@@ -127,7 +127,8 @@ std::uint64_t World::fingerprint() const {
   for (const Job& job : jobs_) add_job(words, job, ranks);
   for (const auto& [ref, job] : store_.jobs) {
     words.insert(words.end(), {ref.seq, static_cast<std::uint64_t>(job.state), job.attempt,
-                               job.deaths, job.due_ms != 0, ahead(job.due_ms, now_.wall_ms)});
+                               job.deaths, job.due_ms != 0, ahead(job.due_ms, now_.wall_ms),
+                               ahead(job.died_ms + options_.deaths_apart_ms, now_.wall_ms)});
   }
   for (const auto& [ref, row] : store_.finished) {
     words.insert(words.end(), {ref.seq, static_cast<std::uint64_t>(row.finish.state),

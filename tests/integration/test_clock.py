@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from millrace_wire import STATUS, SUBSCRIBE, Broker, Client
+from millrace_wire import EXPLAIN, JOB, REQUEUE, STATUS, SUBSCRIBE, Broker, Client
 
 LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
@@ -58,3 +58,32 @@ def test_a_job_that_was_scheduled_goes_by_the_clock_as_it_is_set(clock):
     producer.enqueue(1, delay_ms=3_600_000)
     put(+3_600)
     take(worker)
+
+
+def test_deaths_count_towards_quarantine_when_they_are_apart(clock):
+    """The default backoff is 16 s after the first death and 31 s after the second."""
+    broker, put = clock
+    worker, producer = Client(broker.endpoint, "worker"), Client(broker.endpoint, "producer")
+    worker.ask(SUBSCRIBE, topics=["t"], credit=10)
+    job = f"t/0/{producer.enqueue(1)['first_seq']}"
+
+    def die(state, deaths):
+        given, = worker.deliveries(1)
+        assert worker.settle(given, 4, error="killed by signal 9") == []
+        view = worker.ask(JOB, job=job)
+        assert (view["state"], view["deaths"]) == (state, deaths), view
+        return view
+
+    die("retryable", 1)
+    told = worker.ask(EXPLAIN, job=job)
+    assert told["reason"] == "backoff" and "1 of the 3 deaths" in told["text"], told
+    put(+20)
+    die("retryable", 1)  # within a minute of the first
+    put(+90)
+    die("retryable", 2)
+    put(+300)
+    view = die("dead", 3)
+    assert (view["reason"], view["attempt"]) == ("quarantined", 4)
+    assert "3 times" in view["error"] and "killed by signal 9" in view["error"]
+    assert worker.ask(REQUEUE, topic="t", jobs=[job])["count"] == 1
+    die("retryable", 1)

@@ -21,6 +21,8 @@ runtime::ShardOptions shard_options(const Plan& plan) {
   runtime::ShardOptions options;
   options.engine.lease_ms = plan.lease_ms;
   options.engine.grace_ms = plan.grace_ms;
+  options.engine.deaths_apart_ms = plan.lease_ms;
+  options.engine.death_wait_ms_min = plan.backoff_ms;
   options.topology = {{"sim"}};
   options.heartbeat_ms = plan.lease_ms / 3;
   options.disk_free_bytes_min = disk_free_bytes_min;

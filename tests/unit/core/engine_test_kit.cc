@@ -35,6 +35,7 @@ void MemoryStore::apply(const ChangeSet& c) {
     job.state = u.state;
     job.attempt = u.attempt;
     job.deaths = u.deaths;
+    job.died_ms = u.died_ms;
     job.due_ms = u.due_ms;
     job.error = u.error;
     job.ended_token = u.ended_token;
