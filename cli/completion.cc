@@ -26,7 +26,24 @@ constexpr const char* bash = R"script(_millrace() {
 complete -F _millrace millrace
 )script";
 
-constexpr const char* zsh = R"script(autoload -U +X bashcompinit && bashcompinit
+// Both as a file that zsh loads by its first line, and by source <(millrace completion zsh).
+constexpr const char* zsh = R"script(#compdef millrace
+_millrace() {
+  local before="${words[CURRENT-1]}" all="WORDS"
+  local -a known
+  case "$before" in
+    millrace) known=(${=all}) ;;
+    dead) known=(list show requeue purge) ;;
+    completion) known=(bash zsh fish) ;;
+    verify|restore|--data-dir) _files; return ;;
+    --state) known=(scheduled available running retryable completed cancelled dead) ;;
+    enqueue|topics|pause|resume|--topic)
+      known=(${(f)"$(millrace topics --timeout 1s 2>/dev/null | awk 'NR > 1 {print $1}')"}) ;;
+    *) known=(--json --broker --timeout --help) ;;
+  esac
+  compadd -a known
+}
+if [ "${funcstack[1]}" = _millrace ]; then _millrace "$@"; else compdef _millrace millrace; fi
 )script";
 
 constexpr const char* fish = R"script(complete -c millrace -f -n __fish_use_subcommand -a "WORDS"
@@ -47,11 +64,8 @@ std::string with_words(std::string script) {
 }  // namespace
 
 int completion(const Options& options) {
-  if (options.topic == "fish") {
-    print(with_words(fish));
-  } else {
-    print((options.topic == "zsh" ? zsh : "") + with_words(bash));
-  }
+  const auto* script = options.topic == "fish" ? fish : options.topic == "zsh" ? zsh : bash;
+  print(with_words(script));
   return exit_ok;
 }
 

@@ -12,7 +12,7 @@ import sys
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LINES_MAX = 500
 # Formats without a comment, texts that are not ours to write, and pages that open with a title.
-NO_COMMENT = ("LICENSE", ".json", ".gitignore", ".clang-format", ".1")
+NO_COMMENT = ("LICENSE", ".json", ".gitignore", ".clang-format", ".1", ".8", "/changelog")
 INPUTS = "tests/fuzz/corpus/"  # bytes, of no format
 PUBLIC_ONLY = ("workers/", "producers/", "cli/", "examples/")
 # Headers outside our tree that broker/core may not include either: it is pure.
