@@ -36,6 +36,16 @@ struct ProducerRow {
   std::vector<BatchAnswer> answers;  // of later ones, by batch, rising, at most answers_max
 };
 
+// A request that changed something, with its answer.
+enum class RequestKind : std::uint8_t { open_topic, pause, resume, cancel, requeue, purge };
+struct RequestRow {
+  ChangeId id{};
+  RequestKind kind = RequestKind::cancel;
+  std::int64_t at_ms = 0;
+  std::uint64_t value = 0;  // of the answer: a flag, or a number of jobs
+  bool more = false;
+};
+
 // A live job that stays live: what of its row changes. The key of a row is ref and priority.
 struct JobUpdate {
   JobRef ref;
@@ -76,6 +86,8 @@ struct ChangeSet {
   std::vector<SessionId> sessions_dropped;
   std::vector<ProducerRow> producers_put;
   std::vector<ProducerId> producers_dropped;
+  std::vector<RequestRow> requests_put;
+  std::vector<ChangeId> requests_dropped;
   std::vector<JobRef> finished_dropped;  // rows of finished jobs: requeued, purged, past retention
   std::vector<Job> inserts;              // new or requeued live jobs
   std::vector<JobUpdate> updates;
@@ -86,9 +98,10 @@ struct ChangeSet {
 
   [[nodiscard]] bool empty() const {
     return topics.empty() && sessions_put.empty() && sessions_dropped.empty() &&
-           producers_put.empty() && producers_dropped.empty() && finished_dropped.empty() &&
-           inserts.empty() && updates.empty() && finishes.empty() && leases_put.empty() &&
-           leases_dropped.empty() && partitions.empty();
+           producers_put.empty() && producers_dropped.empty() && requests_put.empty() &&
+           requests_dropped.empty() && finished_dropped.empty() && inserts.empty() &&
+           updates.empty() && finishes.empty() && leases_put.empty() && leases_dropped.empty() &&
+           partitions.empty();
   }
 };
 

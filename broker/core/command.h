@@ -21,11 +21,13 @@ struct OpenTopic {
   TopicSettings settings;
   bool replace = false;  // settings of an existing topic are replaced (configuration), but never
                          // its number of partitions; without it an existing topic is left as it is
+  ChangeId change{};
 };
 struct PauseTopic {
   RequestId request = 0;
   std::string name;
   bool paused = true;
+  ChangeId change{};
 };
 
 struct NewJob {
@@ -110,6 +112,7 @@ struct Cancel {
   std::string topic;
   std::uint16_t partition = 0;
   std::uint64_t seq = 0;
+  ChangeId change{};
 };
 struct DeadCommand {  // requeue, or purge
   RequestId request = 0;
@@ -117,6 +120,7 @@ struct DeadCommand {  // requeue, or purge
   std::string topic;
   std::vector<std::pair<std::uint16_t, std::uint64_t>> jobs;  // partition, seq; empty: the oldest
   std::size_t jobs_max = dead_batch_max;
+  ChangeId change{};
 };
 
 struct Tick {};      // time has passed: leases, due times, upkeep

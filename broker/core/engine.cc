@@ -11,14 +11,23 @@ Engine::Engine(EngineOptions options, Recovered recovered, Now now)
 Engine::~Engine() = default;
 
 void Engine::step(Command&& command, Now now, Effects& out) {
-  std::visit([&](auto&& c) { impl_->on(std::forward<decltype(c)>(c), now, out); },
-             std::move(command));
+  const std::size_t replied = out.replies.size();
+  std::visit(
+      [&](auto&& c) {
+        if constexpr (requires { c.change; }) {
+          if (!impl_->is_new(c, now, out)) return;
+        }
+        impl_->on(std::forward<decltype(c)>(c), now, out);
+      },
+      std::move(command));
+  impl_->note_answers(replied, now, out);
 }
 
 Engine::Impl::Impl(EngineOptions options, Recovered recovered, Now now)
     : options_(options),
       random_(options_.seed),
       producers_(std::move(recovered.producers)),
+      requests_(recovered.requests, now),
       first_seq_(recovered.first_seq),
       upkeep_mono_ms_(now.mono_ms),
       tick_mono_ms_(now.mono_ms) {

@@ -39,6 +39,7 @@ struct Recovered {
   std::vector<PartitionRow> partitions;
   std::vector<SessionRow> sessions;
   std::vector<ProducerRow> producers;
+  std::vector<RequestRow> requests;  // the oldest first
   std::vector<RecoveredLease> leases;
   // Where a partition begins that is not among them. More than 1 after a backup was restored: the
   // partition may have given out numbers in the time that was lost.

@@ -6,6 +6,7 @@
 #include "core/lease_table.h"
 #include "core/partition.h"
 #include "core/producer_table.h"
+#include "core/request_table.h"
 #include "core/retry_policy.h"
 
 #include <algorithm>
@@ -69,6 +70,11 @@ struct FinishedWork {
 class Engine::Impl {
  public:
   Impl(EngineOptions options, Recovered recovered, Now now);
+
+  // Requests that are sent again: engine_requests.cc
+  template <typename Changing>
+  [[nodiscard]] bool is_new(const Changing& command, Now now, Effects& out);
+  void note_answers(std::size_t replied, Now now, Effects& out);
 
   // engine_admin.cc
   void on(OpenTopic&& c, Now now, Effects& out);
@@ -188,6 +194,7 @@ class Engine::Impl {
   std::int64_t grace_until_mono_ms_ = 0;
 
   ProducerTable producers_;
+  RequestTable requests_;
   std::uint64_t first_seq_ = 1;        // of a partition that is used for the first time
   std::vector<Partition*> touched_;    // counts to write
   std::set<PartitionRef> candidates_;  // partitions that may want loads

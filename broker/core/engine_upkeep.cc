@@ -26,6 +26,7 @@ void Engine::Impl::on(Tick&& /*c*/, Now now, Effects& out) {
   }
   write_leases(now, out);
   expire_sessions(now, out);
+  requests_.drop_old(now.mono_ms, out.changes);
   next_upkeep(now);
   start_finished_work(now, out);
 }

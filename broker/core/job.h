@@ -18,6 +18,7 @@ using TopicId = std::uint32_t;  // the number of a topic in one shard's store, f
 using Id16 = std::array<std::uint8_t, 16>;
 using SessionId = Id16;
 using ProducerId = Id16;
+using ChangeId = Id16;        // of a request that changes something; all zero: it has none
 using Token = std::uint64_t;  // epoch (24 bits) and number of the delivery (40 bits); 0: none
 inline constexpr unsigned epoch_shift = 40;
 

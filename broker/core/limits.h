@@ -40,6 +40,13 @@ inline constexpr std::uint64_t credit_max = 8'192;    // of a session
 inline constexpr std::size_t producers_max = 10'000;  // remembered for resends
 inline constexpr std::size_t answers_max = 64;        // remembered of a producer
 
+// Requests that changed something are remembered with their answers, so that one which is sent
+// again is answered again and not done again. Clients send none again that is older than the least.
+inline constexpr std::size_t requests_max = 65'536;  // of a shard
+inline constexpr std::int64_t request_kept_ms = 600'000;
+inline constexpr std::int64_t request_kept_ms_min = 60'000;  // where there are more
+inline constexpr std::size_t requests_dropped_max = 256;     // by one commit
+
 // The ready window: what of the backlog is held in memory, in jobs and in payload bytes.
 inline constexpr std::size_t window_jobs_max = 200'000;     // of a shard
 inline constexpr std::size_t window_bytes_max = 64U << 20;  // of a shard

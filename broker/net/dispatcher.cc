@@ -1,6 +1,7 @@
 #include "net/dispatcher.h"
 
 #include "wire/codec.h"
+#include "wire/limits.h"
 
 #include <limits>
 
@@ -125,6 +126,10 @@ void wait(const Context& c, Parsed& out) {
   with<wire::Wait>(c, out, [&](const wire::Wait& body) { out.lookup = body; });
 }
 
+core::ChangeId change_of(const std::optional<wire::Id>& request) {
+  return request.value_or(wire::Id{});
+}
+
 void topic_create(const Context& c, Parsed& out) {
   with<wire::TopicCreate>(c, out, [&](const wire::TopicCreate& body) {
     core::TopicSettings s;
@@ -143,19 +148,21 @@ void topic_create(const Context& c, Parsed& out) {
     if (s.partitions == 0 || s.attempts_max == 0) {
       return refuse(out, ErrorCode::invalid, "partitions and attempts_max are at least 1");
     }
-    out.command = core::OpenTopic{0, std::string(body.topic), s, false};
+    out.command = core::OpenTopic{0, std::string(body.topic), s, false, change_of(body.request)};
   });
 }
 
 void pause(const Context& c, Parsed& out) {
   with<wire::TopicName>(c, out, [&](const wire::TopicName& body) {
-    out.command = core::PauseTopic{0, std::string(body.topic), out.verb == wire::Verb::pause};
+    out.command = core::PauseTopic{0, std::string(body.topic), out.verb == wire::Verb::pause,
+                                   change_of(body.request)};
   });
 }
 
 void cancel(const Context& c, Parsed& out) {
   with<wire::JobName>(c, out, [&](const wire::JobName& body) {
-    out.command = core::Cancel{0, std::string(body.job.topic), body.job.partition, body.job.seq};
+    out.command = core::Cancel{0, std::string(body.job.topic), body.job.partition, body.job.seq,
+                               change_of(body.request)};
   });
 }
 
@@ -164,9 +171,21 @@ void dead(const Context& c, Parsed& out) {
     core::DeadCommand command;
     command.purge = out.verb == wire::Verb::dead_purge;
     command.topic = body.topic;
-    command.jobs_max = body.limit;
+    command.change = change_of(body.request);
+    // No jobs means the oldest, so that which ones must never come to be none by mistake.
+    if (body.jobs.empty() && body.limit.value_or(0) == 0) {
+      return refuse(out, ErrorCode::invalid,
+                    "say which dead jobs: name them in jobs, or say how many of the oldest as "
+                    "limit (1 to 1,024)");
+    }
+    command.jobs_max = body.limit.value_or(wire::batch_max);
     for (const wire::JobRef& job : body.jobs) {
-      if (job.topic == body.topic) command.jobs.emplace_back(job.partition, job.seq);
+      if (job.topic != body.topic) {
+        return refuse(out, ErrorCode::invalid,
+                      wire::job_text(job.topic, job.partition, job.seq) + " is no job of topic " +
+                          std::string(body.topic) + ": a request is of one topic");
+      }
+      command.jobs.emplace_back(job.partition, job.seq);
     }
     out.command = std::move(command);
   });

@@ -73,6 +73,17 @@ bool SqliteStore::apply_people(const core::ChangeSet& changes) {
   for (const auto& id : changes.producers_dropped) {
     if (!sql_.drop_producer.bind_id(1, id).run()) return false;
   }
+  for (const auto& request : changes.requests_put) {
+    auto& put = sql_.put_request;
+    put.bind_id(1, request.id).bind(2, static_cast<std::int64_t>(request.kind));
+    put.bind(3, request.at_ms).bind(4, static_cast<std::int64_t>(request.value));
+    if (!put.bind(5, request.more ? 1 : 0).run()) return false;
+  }
+  for (const auto& id : changes.requests_dropped) {
+    if (!run_rows(sql_.drop_request.bind_id(1, id), 1, "a request that is not there was dropped")) {
+      return false;
+    }
+  }
   return true;
 }
 

@@ -88,8 +88,8 @@ Expected<void> migrate(Database& db, const std::string& path,
 
 Expected<void> check_schema(Database& db, const std::string& path) {
   static constexpr const char* expected[] = {
-      "jobs",     "packs",    "pack_gaps",  "finished",  "leases", "meta",
-      "jobs_due", "sessions", "partitions", "producers", "topics", "finished_by_age"};
+      "jobs",     "packs",      "pack_gaps", "finished", "leases",          "meta",    "jobs_due",
+      "sessions", "partitions", "producers", "topics",   "finished_by_age", "requests"};
   Statement names(db.get(), "SELECT name FROM sqlite_schema");
   std::vector<std::string> found;
   while (names.row()) found.emplace_back(names.bytes(0));

@@ -43,6 +43,9 @@ Expected<void> SqliteStore::prepare() {
                        "INSERT OR REPLACE INTO producers (id, epoch, seen_ms, answered, answers) "
                        "VALUES (?1,?2,?3,?4,?5)"};
   sql_.drop_producer = {db, "DELETE FROM producers WHERE id=?1"};
+  sql_.put_request = {
+      db, "INSERT INTO requests (id, kind, at_ms, value, more) VALUES (?1,?2,?3,?4,?5)"};
+  sql_.drop_request = {db, "DELETE FROM requests WHERE id=?1"};
   sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
   sql_.insert_job = {db, insert_jobs_sql(1)};
   sql_.update_job = {
@@ -98,7 +101,7 @@ Expected<void> SqliteStore::prepare() {
       "SELECT id FROM finished WHERE topic_id=?1 AND state=7 ORDER BY finished_ms, id LIMIT ?2"};
   sql_.one_dead = {db,
                    "SELECT id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, "
-                   "headers, error, NULL, payload FROM finished WHERE id=?1 AND state=7"};
+                   "headers, error, NULL, NULL, payload FROM finished WHERE id=?1 AND state=7"};
   sql_.expired = {db,
                   "SELECT id FROM finished WHERE topic_id=?1 AND state=?2 AND finished_ms<?3 "
                   "ORDER BY finished_ms, id LIMIT ?4"};
@@ -167,6 +170,12 @@ Expected<core::Recovered> SqliteStore::recover() {
          recovered.producers.push_back({row.id(0), static_cast<std::uint64_t>(row.number(1)),
                                         row.number(2), static_cast<std::uint64_t>(row.number(3)),
                                         unpack_answers(row.bytes(4))});
+       });
+  each("SELECT id, kind, at_ms, value, more FROM requests ORDER BY at_ms",
+       [&](const Statement& row) {
+         recovered.requests.push_back({row.id(0), static_cast<core::RequestKind>(row.number(1)),
+                                       row.number(2), static_cast<std::uint64_t>(row.number(3)),
+                                       row.number(4) != 0});
        });
   std::vector<std::pair<std::int64_t, core::LeaseRow>> leases;
   each("SELECT id, session, token, started_ms FROM leases", [&](const Statement& row) {

@@ -32,7 +32,8 @@ class SqliteStore : public Store {
   static constexpr std::size_t rows_a_statement = 16;
   struct Statements {
     Statement begin, commit, rollback;
-    Statement put_topic, put_session, drop_session, put_producer, drop_producer, drop_finished;
+    Statement put_topic, put_session, drop_session, put_producer, drop_producer, drop_finished,
+        put_request, drop_request;
     Statement insert_job, insert_jobs, insert_alike_jobs, update_job, keep_job, delete_jobs,
         put_lease, drop_lease, put_partition;
     Statement ready, due, next_due, one_job, is_finished, dead_ids, one_dead, expired;

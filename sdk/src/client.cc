@@ -52,25 +52,31 @@ class Client::Impl {
     options_.timeout = std::min(options_.timeout, span_max);  // a WAIT adds to it
   }
 
-  [[nodiscard]] Answers every(wire::Verb verb, const std::string& body) {
-    return calls_.ask({.target = Target::every, .verb = verb, .body = body}, options_.timeout);
+  [[nodiscard]] Answers every(wire::Verb verb, const std::string& body, Effect effect = {}) {
+    Request request{.target = Target::every, .verb = verb, .body = body, .effect = effect};
+    return calls_.ask(std::move(request), options_.timeout);
   }
   [[nodiscard]] Answers owner(const JobId& id, wire::Verb verb, const std::string& body,
-                              milliseconds extra = {}) {
+                              Effect effect = {}, milliseconds extra = {}) {
     if (!wire::valid_topic(id.topic)) {
       return tl::unexpected(Error{ErrorCode::invalid, "'" + id.topic + "' is no topic's name", {}});
     }
-    Request request{.target = Target::owner, .verb = verb, .body = body};
+    Request request{.target = Target::owner, .verb = verb, .body = body, .effect = effect};
     request.topic = id.topic;
     request.partition = id.partition;
     return calls_.ask(std::move(request), options_.timeout + extra);
   }
-  [[nodiscard]] Answers one(std::size_t shard, wire::Verb verb, const std::string& body) {
-    Request request{.target = Target::one, .verb = verb, .body = body};
+  [[nodiscard]] Answers one(std::size_t shard, wire::Verb verb, const std::string& body,
+                            Effect effect = {}) {
+    Request request{.target = Target::one, .verb = verb, .body = body, .effect = effect};
     request.shard = shard;
     return calls_.ask(std::move(request), options_.timeout);
   }
   [[nodiscard]] Result<std::size_t> shards() { return calls_.shards(options_.timeout); }
+  [[nodiscard]] Result<bool> flag(wire::Verb verb, const std::string& topic) {
+    const wire::TopicName body{.topic = topic, .request = random_id()};
+    return any_flag(every(verb, wire::encode(body), Effect::changes));
+  }
   [[nodiscard]] Result<std::uint64_t> dead(wire::Verb verb, const DeadSelection& which);
   [[nodiscard]] Result<JobPage> jobs_of_topic(const std::string& topic, const JobFilter& filter,
                                               std::size_t limit);
@@ -87,7 +93,8 @@ Client::~Client() = default;
 
 Result<std::vector<TopicView>> Client::topics(const std::optional<std::string>& only) {
   const std::string name = only.value_or("");
-  const auto bodies = impl_->every(wire::Verb::topics, wire::encode(wire::TopicName{name}));
+  const auto bodies =
+      impl_->every(wire::Verb::topics, wire::encode(wire::TopicName{.topic = name}));
   if (!bodies) return tl::unexpected(bodies.error());
   std::map<std::string, TopicView> sums;
   for (const auto& body : *bodies) {
@@ -113,7 +120,8 @@ Result<bool> Client::create_topic(const std::string& topic, const TopicSettings&
   body.history_ms = count(settings.history_kept);
   body.dead_ms = count(settings.dead_kept);
   body.dead_max = settings.dead_max;
-  return any_flag(impl_->every(wire::Verb::topic_create, wire::encode(body)));
+  body.request = random_id();
+  return any_flag(impl_->every(wire::Verb::topic_create, wire::encode(body), Effect::changes));
 }
 
 Result<bool> Client::pause(const std::string& topic) {
@@ -123,14 +131,15 @@ Result<bool> Client::pause(const std::string& topic) {
     auto made = create_topic(topic, {.partitions = known->front().partitions});
     if (!made) return made;
   }
-  return any_flag(impl_->every(wire::Verb::pause, wire::encode(wire::TopicName{topic})));
+  return impl_->flag(wire::Verb::pause, topic);
 }
 Result<bool> Client::resume(const std::string& topic) {
-  return any_flag(impl_->every(wire::Verb::resume, wire::encode(wire::TopicName{topic})));
+  return impl_->flag(wire::Verb::resume, topic);
 }
 
 Result<JobView> Client::job(const JobId& id) {
-  const auto bodies = impl_->owner(id, wire::Verb::job, wire::encode(wire::JobName{ref_of(id)}));
+  const auto bodies =
+      impl_->owner(id, wire::Verb::job, wire::encode(wire::JobName{.job = ref_of(id)}));
   return decoded<wire::JobView, JobView>(bodies, view_of_job);
 }
 
@@ -186,7 +195,7 @@ Result<JobPage> Client::jobs(const JobFilter& filter) {
 }
 
 Result<Explanation> Client::explain(const JobId& id) {
-  const auto body = wire::encode(wire::JobName{ref_of(id)});
+  const auto body = wire::encode(wire::JobName{.job = ref_of(id)});
   return decoded<wire::ExplainOk, Explanation>(
       impl_->owner(id, wire::Verb::explain, body), [&id](const wire::ExplainOk& told) {
         return Explanation{id, parse_state(told.state).value_or(State::available),
@@ -195,8 +204,8 @@ Result<Explanation> Client::explain(const JobId& id) {
 }
 
 Result<State> Client::cancel(const JobId& id) {
-  const auto body = wire::encode(wire::JobName{ref_of(id)});
-  return decoded<wire::CancelOk, State>(impl_->owner(id, wire::Verb::cancel, body),
+  const auto body = wire::encode(wire::JobName{.job = ref_of(id), .request = random_id()});
+  return decoded<wire::CancelOk, State>(impl_->owner(id, wire::Verb::cancel, body, Effect::changes),
                                         [](const wire::CancelOk& told) {
                                           return parse_state(told.state).value_or(State::cancelled);
                                         });
@@ -209,7 +218,7 @@ Result<JobView> Client::wait(const JobId& id, milliseconds timeout) {
     const milliseconds piece = std::clamp(left, milliseconds(0), milliseconds(wire::wait_ms_max));
     const auto body =
         wire::encode(wire::Wait{ref_of(id), static_cast<std::uint64_t>(piece.count())});
-    auto view = decoded<wire::JobView, JobView>(impl_->owner(id, wire::Verb::wait, body, piece),
+    auto view = decoded<wire::JobView, JobView>(impl_->owner(id, wire::Verb::wait, body, {}, piece),
                                                 view_of_job);
     if (!view || is_final(view->state) || left <= piece) return view;
   }
@@ -221,8 +230,10 @@ Result<std::uint64_t> Client::Impl::dead_named(wire::Verb verb, const DeadSelect
     wire::DeadSelect select;
     select.topic = which.topic.empty() ? id.topic : which.topic;
     select.jobs.push_back(ref_of(id));
-    auto counted = decoded<wire::DeadOk, std::uint64_t>(
-        owner(id, verb, wire::encode(select)), [](const wire::DeadOk& ok) { return ok.count; });
+    select.request = random_id();
+    auto counted =
+        decoded<wire::DeadOk, std::uint64_t>(owner(id, verb, wire::encode(select), Effect::changes),
+                                             [](const wire::DeadOk& ok) { return ok.count; });
     if (!counted) return counted;
     total += *counted;
   }
@@ -242,8 +253,10 @@ Result<std::uint64_t> Client::Impl::dead(wire::Verb verb, const DeadSelection& w
       wire::DeadSelect select;
       select.topic = which.topic;
       select.limit = limit;
+      select.request = random_id();
       const auto told = decoded<wire::DeadOk, wire::DeadOk>(
-          one(shard, verb, wire::encode(select)), [](const wire::DeadOk& ok) { return ok; });
+          one(shard, verb, wire::encode(select), Effect::changes),
+          [](const wire::DeadOk& ok) { return ok; });
       if (!told) return tl::unexpected(told.error());
       total += told->count;
       more = told->more && told->count > 0;
@@ -292,7 +305,7 @@ Result<BackupView> Client::backup(const std::string& name, std::uint64_t keep) {
   body.keep = keep;
   body.request = random_id();
   return decoded<wire::BackupView, BackupView>(
-      impl_->one(0, wire::Verb::backup, wire::encode(body)), view_of_backup);
+      impl_->one(0, wire::Verb::backup, wire::encode(body), Effect::changes), view_of_backup);
 }
 
 Result<BackupView> Client::backup_status() {

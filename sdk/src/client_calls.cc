@@ -3,8 +3,19 @@
 
 #include "wire/codec.h"
 #include "wire/error_codes.h"
+#include "wire/limits.h"
 
 namespace millrace {
+namespace {
+
+Error unknown() {
+  return {ErrorCode::outcome_unknown,
+          "the broker did not answer in time: what was asked may be done or not, so look before "
+          "you ask again",
+          {}};
+}
+
+}  // namespace
 
 struct ClientCalls::Call {
   Request request;
@@ -13,6 +24,7 @@ struct ClientCalls::Call {
   std::vector<bool> sent, have;
   std::size_t left = 0;
   bool done = false, any_sent = false;
+  Clock::time_point sent_at;  // first
   std::optional<Error> error;
   // A topic made by its first job is known to that job's shard alone: when every shard is asked,
   // those that do not know it have nothing to say.
@@ -48,6 +60,7 @@ Result<std::size_t> ClientCalls::shards(std::chrono::milliseconds timeout) {
 }
 
 Error ClientCalls::late(const Call& call) const {
+  if (call.any_sent && call.request.effect == Effect::changes) return unknown();
   if (call.any_sent) {
     return {
         ErrorCode::timeout, "the broker did not answer in time: what was asked may be done", {}};
@@ -79,6 +92,10 @@ void ClientCalls::start(Call& call) {
 
 void ClientCalls::send(Call& call, std::size_t part) {
   if (!link_.ready(call.shards[part])) return;
+  const auto now = Clock::now();
+  if (!call.any_sent) call.sent_at = now;
+  const bool forgotten = now - call.sent_at > std::chrono::milliseconds(wire::resend_ms_max);
+  if (call.request.effect == Effect::changes && forgotten) return end(call, unknown());
   const auto correlation = link_.send(call.shards[part], call.request.verb, call.request.body);
   sent_[correlation] = {&call, part};
   call.sent[part] = call.any_sent = true;

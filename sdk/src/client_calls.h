@@ -1,5 +1,6 @@
 // Calls in flight: which shards a request goes to, and the answers that came back. A request is
-// sent again after a reconnect; all of them may be done twice without harm.
+// sent again after a reconnect, unchanged. One that changes something carries an id, by which the
+// broker knows it again, and is not sent again when the broker may have forgotten it.
 // Threads: ask() and shards() from any; the rest on the link's thread.
 #pragma once
 
@@ -17,11 +18,13 @@ namespace millrace {
 using Answers = Result<std::vector<std::string>>;  // a body from each shard that knows it
 
 enum class Target : std::uint8_t { one, owner, every };
+enum class Effect : std::uint8_t { none, changes };
 
 struct Request {
   Target target = Target::one;
   wire::Verb verb = wire::Verb::ok;
   std::string body;
+  Effect effect = Effect::none;
   std::size_t shard = 0;  // one
   std::string topic;      // owner: the shard that serves this partition of it
   std::uint16_t partition = 0;

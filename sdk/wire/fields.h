@@ -144,6 +144,7 @@ void fields(F& f, Closing& m) {
 template <typename F>
 void fields(F& f, TopicName& m) {
   f("topic", m.topic, a_topic);
+  f("request", m.request, Rule{});
 }
 template <typename F>
 void fields(F& f, TopicCreate& m) {
@@ -157,6 +158,7 @@ void fields(F& f, TopicCreate& m) {
   f("history_ms", m.history_ms, up_to(std::uint64_t{1} << 40U));
   f("dead_ms", m.dead_ms, up_to(std::uint64_t{1} << 40U));
   f("dead_max", m.dead_max, up_to(std::uint64_t{1} << 40U));
+  f("request", m.request, Rule{});
 }
 template <typename F>
 void fields(F& f, TopicView& m) {
@@ -185,6 +187,7 @@ void fields(F& f, TopicsOk& m) {
 template <typename F>
 void fields(F& f, JobName& m) {
   f("job", m.job, must);
+  f("request", m.request, Rule{});
 }
 template <typename F>
 void fields(F& f, Wait& m) {
@@ -240,7 +243,8 @@ template <typename F>
 void fields(F& f, DeadSelect& m) {
   f("topic", m.topic, must_topic);
   f("jobs", m.jobs, up_to(batch_max));
-  f("limit", m.limit, a_limit(batch_max));
+  f("limit", m.limit, up_to(batch_max));
+  f("request", m.request, Rule{});
 }
 template <typename F>
 void fields(F& f, DeadOk& m) {

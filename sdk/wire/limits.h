@@ -30,6 +30,9 @@ inline constexpr std::size_t partitions_max = 256;
 inline constexpr std::uint64_t credit_max = 8'192;
 inline constexpr std::size_t batches_open_max = 64;  // of one producer at one shard
 inline constexpr std::uint64_t wait_ms_max = 60'000;
+// How long after it was first sent a request that changes something may be sent again: a broker
+// remembers its answer for at least so long.
+inline constexpr std::uint64_t resend_ms_max = 60'000;
 inline constexpr std::uint64_t backups_kept_max = 10'000;
 inline constexpr int priority_max = 9;
 inline constexpr int priority_default = 5;

@@ -150,12 +150,14 @@ struct Closing {
 
 struct TopicName {  // TOPICS (empty: all), PAUSE, RESUME
   std::string_view topic;
+  std::optional<Id> request;  // of what changes something: the same in a resend
 };
 struct TopicCreate {
   std::string_view topic;
   std::optional<std::uint64_t> partitions, attempts_max, backoff_ms_min, backoff_ms_max, run_ms_max,
       history_ms, dead_ms, dead_max;
   std::optional<bool> history;
+  std::optional<Id> request;
 };
 struct Flag {  // {created} of TOPIC_CREATE, {changed} of PAUSE and RESUME: key differs, shape not
   bool value = false;
@@ -176,6 +178,7 @@ struct TopicsOk {
 
 struct JobName {  // JOB, EXPLAIN, CANCEL
   JobRef job;
+  std::optional<Id> request;
 };
 struct Wait {
   JobRef job;
@@ -209,7 +212,8 @@ struct CancelOk {
 struct DeadSelect {  // DEAD_REQUEUE, DEAD_PURGE
   std::string_view topic;
   std::vector<JobRef> jobs;
-  std::uint64_t limit = 1'024;
+  std::optional<std::uint64_t> limit;  // without jobs: the oldest so many
+  std::optional<Id> request;
 };
 struct DeadOk {
   std::uint64_t count = 0;

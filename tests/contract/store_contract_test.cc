@@ -117,6 +117,29 @@ TEST_P(StoreContract, TheTimeOfADeathSurvives) {
   EXPECT_EQ(got.job->died_ms, 1'234);
 }
 
+TEST_P(StoreContract, RequestsAndTheirAnswersSurviveTheOldestFirst) {
+  const auto id = [](std::uint8_t number) { return core::ChangeId{number}; };
+  ChangeSet made;
+  made.requests_put.push_back({id(1), core::RequestKind::purge, 3'000, 1'024, true});
+  made.requests_put.push_back({id(2), core::RequestKind::cancel, 1'000, 0, false});
+  made.requests_put.push_back({id(3), core::RequestKind::pause, 2'000, 1, false});
+  commit(std::move(made));
+  reopen();
+  ASSERT_EQ(recovered_.requests.size(), 3U);
+  EXPECT_EQ(recovered_.requests[0].id, id(2));
+  EXPECT_EQ(recovered_.requests[1].kind, core::RequestKind::pause);
+  EXPECT_EQ(recovered_.requests[1].value, 1U);
+  EXPECT_EQ(recovered_.requests[2].at_ms, 3'000);
+  EXPECT_EQ(recovered_.requests[2].value, 1'024U);
+  EXPECT_TRUE(recovered_.requests[2].more);
+  ChangeSet dropped;
+  dropped.requests_dropped = {id(2), id(1)};
+  commit(std::move(dropped));
+  reopen();
+  ASSERT_EQ(recovered_.requests.size(), 1U);
+  EXPECT_EQ(recovered_.requests[0].id, id(3));
+}
+
 TEST_P(StoreContract, EveryFieldOfAJobSurvives) {
   Job full = job(1, std::string("\0\xff", 2), 5'000);
   full.state = State::retryable;

@@ -21,6 +21,13 @@ constexpr const char* kind_names[] = {
     "silent",  "cut",   "worker dies", "worker starts", "death told", "broker dies"};
 constexpr const char* outcome_names[] = {"completed", "retry", "discard", "release", "crashed"};
 
+// One request however often it is sent.
+ChangeId id_of_cancel(std::uint8_t job) {
+  ChangeId id{};
+  id[0] = static_cast<std::uint8_t>(job + 1);
+  return id;
+}
+
 }  // namespace
 
 void demand(bool holds, const char* what, std::uint64_t number) {
@@ -144,7 +151,9 @@ void World::apply(const Action& action) {
     case Kind::settle: settle(action); break;
     case Kind::cancel:
       jobs_[action.job].cancel_asked = true;
-      turn(Cancel{of_cancel + action.job, topic, 0, jobs_[action.job].seq}, action.broker_dies);
+      turn(
+          Cancel{of_cancel + action.job, topic, 0, jobs_[action.job].seq, id_of_cancel(action.job)},
+          action.broker_dies);
       break;
     case Kind::answer: {
       Command answer = std::move(answers_.front());
@@ -269,6 +278,10 @@ void World::heard(const Reply& reply) {
     job.cancel_answered = true;
     const bool cancelled = std::holds_alternative<Cancelled>(reply.body);
     demand(!cancelled || !job.completion_answered, "a completed job cannot be cancelled", job.seq);
+    const auto ended = store_.finished.find({1, 0, job.seq});
+    const bool done =
+        ended != store_.finished.end() && ended->second.finish.state == State::cancelled;
+    demand(cancelled == done, "a cancel that is sent again is answered as the first", job.seq);
     job.cancel_recorded |= cancelled;
   } else if (reply.request >= of_settle) {
     settled_ = std::get_if<Settled>(&reply.body) != nullptr;

@@ -2,6 +2,8 @@
 
 #include "wire/codec.h"
 
+#include <utility>
+
 namespace millrace::testing {
 
 Canceller::Canceller(Surroundings& around, std::size_t index)
@@ -9,6 +11,7 @@ Canceller::Canceller(Surroundings& around, std::size_t index)
 
 void Canceller::act() {
   const auto& jobs = around_.recorder.acknowledged;
+  for (const std::size_t at : std::exchange(unanswered_, {})) cancel(at);
   if (around_.faults_over) return;
   for (; next_ < jobs.size(); ++next_) {
     if (!percent(around_.plan.cancel_percent)) continue;
@@ -16,10 +19,33 @@ void Canceller::act() {
     event.kind = EventKind::cancel;
     event.job = jobs[next_];
     around_.recorder.add(std::move(event));
-    const std::uint64_t asked =
-        ask(wire::Verb::cancel, wire::encode(wire::JobName{*wire::parse_job(jobs[next_])}));
-    asked_[asked] = jobs[next_];
+    cancel(next_);
   }
+}
+
+void Canceller::cancel(std::size_t at) {
+  wire::JobName message;
+  message.job = *wire::parse_job(around_.recorder.acknowledged[at]);
+  message.request.emplace();
+  for (std::size_t byte = 0; byte < sizeof at; ++byte) {
+    (*message.request)[byte] = static_cast<std::uint8_t>((at + 1) >> (8 * byte));
+  }
+  asked_[ask(wire::Verb::cancel, wire::encode(message))] = at;
+}
+
+void Canceller::forget() {
+  for (const auto& [correlation, at] : asked_) unanswered_.insert(at);
+  asked_.clear();
+}
+
+// Nobody else cancels: whatever ended the job, it was not this.
+void Canceller::refused(std::uint64_t correlation, std::string_view code) {
+  const auto asked = asked_.find(correlation);
+  if (asked == asked_.end()) return;
+  if (code == "conflict" || code == not_found) {
+    around_.recorder.not_cancelled.insert(around_.recorder.acknowledged[asked->second]);
+  }
+  asked_.erase(asked);
 }
 
 void Canceller::answered(std::uint64_t correlation, std::string_view /*body*/) {
@@ -27,7 +53,7 @@ void Canceller::answered(std::uint64_t correlation, std::string_view /*body*/) {
   if (asked == asked_.end()) return;
   HistoryEvent event;
   event.kind = EventKind::cancelled;
-  event.job = asked->second;
+  event.job = around_.recorder.acknowledged[asked->second];
   around_.recorder.add(std::move(event));
   asked_.erase(asked);
 }

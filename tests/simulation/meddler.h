@@ -5,6 +5,7 @@
 #include "client.h"
 
 #include <map>
+#include <set>
 #include <string>
 
 namespace millrace::testing {
@@ -15,13 +16,17 @@ class Canceller : public Bystander {
 
  protected:
   void answered(std::uint64_t correlation, std::string_view body) override;
-  void refused(std::uint64_t correlation, std::string_view) override { asked_.erase(correlation); }
+  void refused(std::uint64_t correlation, std::string_view code) override;
   void act() override;
-  void forget() override { asked_.clear(); }
+  void forget() override;
 
  private:
-  std::map<std::uint64_t, std::string> asked_;  // jobs
-  std::size_t next_ = 0;                        // of those that were acknowledged
+  void cancel(std::size_t at);
+
+  // By their places among the acknowledged.
+  std::map<std::uint64_t, std::size_t> asked_;
+  std::set<std::size_t> unanswered_;  // sent again after the next HELLO, unchanged
+  std::size_t next_ = 0;
 };
 
 class Liar : public Bystander {

@@ -5,6 +5,7 @@
 #include "history.h"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ class Recorder {
 
   std::vector<Overheard> issued;          // newest last
   std::vector<std::string> acknowledged;  // jobs
+  std::set<std::string> not_cancelled;    // jobs, as the answer to a cancel said
   std::string violation;                  // of what no history can show
 
  private:

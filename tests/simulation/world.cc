@@ -166,6 +166,13 @@ class World {
       outcome.violations = outcome.violation = recorder_.violation;
       return outcome;
     }
+    for (const HistoryEvent& event : recorder_.history()) {
+      if (event.kind != EventKind::final || event.word != "cancelled") continue;
+      if (!recorder_.not_cancelled.contains(event.job)) continue;
+      outcome.violations = outcome.violation =
+          "the cancel of " + event.job + " was done and refused";
+      return outcome;
+    }
     for (const auto& [rule, job, what] : check_history(recorder_.history())) {
       std::string line = rule;
       line.append(" ").append(job.empty() ? "-" : job).append(": ").append(what);

@@ -1,6 +1,9 @@
 // Client: questions and administration, the same verbs that the CLI and the gateway use.
 //
 // Every call waits for its answer, at most options.timeout, and asks as many shards as it needs.
+// What changes something carries an id: though its answer is lost and it is sent again, by this
+// client, it is done once, and answered as the first time. Without an answer the outcome is unknown
+// (outcome_unknown); a second call of yours is another request.
 // Threads: members may be called from any thread, one call at a time each; one background thread.
 #pragma once
 

@@ -22,6 +22,12 @@ void MemoryStore::apply(const ChangeSet& c) {
   for (const auto& id : c.sessions_dropped) sessions.erase(id);
   for (const auto& row : c.producers_put) producers[row.id] = row;
   for (const auto& id : c.producers_dropped) producers.erase(id);
+  for (const auto& row : c.requests_put) {
+    must(requests.emplace(row.id, row).second, "a request was remembered twice");
+  }
+  for (const auto& id : c.requests_dropped) {
+    must(requests.erase(id) == 1, "forgot a request that is not there");
+  }
   for (const auto& ref : c.finished_dropped) {
     must(finished.erase(ref) == 1, "dropped a finished job that is not there");
   }
@@ -131,6 +137,9 @@ Recovered MemoryStore::recover() const {
   for (const auto& [where, counts] : partitions) r.partitions.push_back({where, counts});
   for (const auto& [id, session] : sessions) r.sessions.push_back(session);
   for (const auto& [id, row] : producers) r.producers.push_back(row);
+  for (const auto& [id, row] : requests) r.requests.push_back(row);
+  std::sort(r.requests.begin(), r.requests.end(),
+            [](const RequestRow& a, const RequestRow& b) { return a.at_ms < b.at_ms; });
   for (const auto& [ref, lease] : leases) r.leases.push_back({lease, jobs.at(ref)});
   return r;
 }

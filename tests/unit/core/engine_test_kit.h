@@ -30,6 +30,7 @@ class MemoryStore {
   std::map<PartitionRef, PartitionCounts> partitions;
   std::map<SessionId, SessionRow> sessions;
   std::map<ProducerId, ProducerRow> producers;
+  std::map<ChangeId, RequestRow> requests;
   std::map<JobRef, Job> jobs;
   std::map<JobRef, FinishedRow> finished;
   std::map<JobRef, LeaseRow> leases;

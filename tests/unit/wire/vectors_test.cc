@@ -32,6 +32,7 @@ const std::map<int, std::string (*)(std::string_view)> bodies{
     {72, again<JobName>},    {73, again<Jobs>},       {76, again<Wait>},
     {80, again<DeadSelect>}, {129, again<ErrorBody>}, {130, again<Deliver>},
     {131, again<Revoke>},    {90, again<Backup>},     {91, again<Empty>},
+    {67, again<TopicName>},  {75, again<JobName>},    {81, again<DeadSelect>},
 };
 
 nlohmann::json vectors() {

@@ -1,0 +1,94 @@
+#include "core/request_table.h"
+
+#include <algorithm>
+
+namespace millrace::core {
+namespace {
+
+ReplyBody answer_of(const RequestRow& row) {
+  switch (row.kind) {
+    case RequestKind::open_topic:
+    case RequestKind::pause:
+    case RequestKind::resume: return Changed{row.value != 0};
+    case RequestKind::cancel: return Cancelled{};
+    case RequestKind::requeue:
+    case RequestKind::purge: return DeadCount{row.value, row.more};
+  }
+  return Accepted{};
+}
+
+RequestRow row_of(const ChangeId& id, RequestKind kind, const ReplyBody& answer, Now now) {
+  RequestRow row{id, kind, now.wall_ms, 0, false};
+  if (const auto* changed = std::get_if<Changed>(&answer)) row.value = changed->value ? 1 : 0;
+  if (const auto* dead = std::get_if<DeadCount>(&answer)) {
+    row.value = dead->count;
+    row.more = dead->more;
+  }
+  return row;
+}
+
+}  // namespace
+
+RequestTable::RequestTable(const std::vector<RequestRow>& recovered, Now now) {
+  for (const RequestRow& row : recovered) {
+    known_.emplace(row.id, row);
+    // A wall clock that was set back must not make one young for ever.
+    by_age_.emplace_back(now.mono_ms - std::max<std::int64_t>(0, now.wall_ms - row.at_ms), row.id);
+  }
+}
+
+RequestTable::Judgement RequestTable::judge(const ChangeId& id, RequestKind kind, RequestId from,
+                                            Now now, ChangeSet& changes) {
+  if (const auto known = known_.find(id); known != known_.end()) {
+    if (known->second.kind != kind) return {Verdict::another, {}};
+    return {Verdict::known, answer_of(known->second)};
+  }
+  if (const auto first = first_of_.find(id); first != first_of_.end()) {
+    UnderWay& under_way = under_way_.at(first->second);
+    if (under_way.kind != kind) return {Verdict::another, {}};
+    if (under_way.copies.size() >= parked_max) return {Verdict::full, {}};
+    under_way.copies.push_back(from);
+    return {Verdict::under_way, {}};
+  }
+  if (!make_room(now.mono_ms, changes)) return {Verdict::full, {}};
+  under_way_.emplace(from, UnderWay{id, kind, {}});
+  first_of_.emplace(id, from);
+  return {};
+}
+
+std::vector<RequestId> RequestTable::ended(const Reply& reply, Now now, ChangeSet& changes) {
+  const auto found = under_way_.find(reply.request);
+  if (found == under_way_.end()) return {};
+  UnderWay done = std::move(found->second);
+  under_way_.erase(found);
+  first_of_.erase(done.id);
+  if (!std::holds_alternative<Refused>(reply.body)) {
+    const RequestRow row = row_of(done.id, done.kind, reply.body, now);
+    known_.emplace(row.id, row);
+    by_age_.emplace_back(now.mono_ms, row.id);
+    changes.requests_put.push_back(row);
+  }
+  return std::move(done.copies);
+}
+
+void RequestTable::drop_old(std::int64_t now_mono_ms, ChangeSet& changes) {
+  for (std::size_t i = 0; i < requests_dropped_max && !by_age_.empty(); ++i) {
+    if (now_mono_ms - by_age_.front().first < request_kept_ms) return;
+    drop_oldest(changes);
+  }
+}
+
+bool RequestTable::make_room(std::int64_t now_mono_ms, ChangeSet& changes) {
+  if (known_.size() + under_way_.size() < requests_max) return true;
+  if (by_age_.empty() || now_mono_ms - by_age_.front().first < request_kept_ms_min) return false;
+  drop_oldest(changes);
+  return true;
+}
+
+void RequestTable::drop_oldest(ChangeSet& changes) {
+  changes.requests_dropped.push_back(by_age_.front().second);
+  known_.erase(by_age_.front().second);
+  by_age_.pop_front();
+}
+
+}  // namespace millrace::core
