@@ -23,12 +23,12 @@ int say_flag(const Options& options, const Result<bool>& result, const char* nam
 
 // Job ids, or one topic with --all; exits with 64 when it is neither.
 DeadSelection selection_of(const Options& options) {
-  if (!options.all) return {.topic = {}, .ids = ids_of(options)};
+  if (!options.all) return {.ids = ids_of(options)};
   if (options.words.size() != 1 || options.words.front().find('/') != std::string::npos) {
     std::fputs("millrace: --all takes one topic\n", stderr);
     std::exit(exit_usage);
   }
-  return {.topic = options.words.front()};
+  return {.topic = options.words.front(), .all = true};
 }
 
 int say_count(const Options& options, const Result<std::uint64_t>& count, const char* what) {

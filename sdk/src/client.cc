@@ -44,6 +44,23 @@ std::optional<std::uint64_t> count(const std::optional<milliseconds>& value) {
   return static_cast<std::uint64_t>(std::max<milliseconds::rep>(value->count(), 0));
 }
 
+// Empty when it says which dead jobs in one way.
+std::string wrong_with(const DeadSelection& which) {
+  const int ways = (which.ids.empty() ? 0 : 1) + (which.limit == 0 ? 0 : 1) + (which.all ? 1 : 0);
+  if (ways == 0) return "no dead jobs are selected: give ids, or a topic with a limit or all";
+  if (ways > 1) return "ids, limit and all exclude each other: give one of them";
+  for (const JobId& id : which.ids) {
+    if (!which.topic.empty() && id.topic != which.topic) {
+      return id.str() + " is no job of topic " + which.topic;
+    }
+  }
+  if (which.ids.empty() && !wire::valid_topic(which.topic)) {
+    return which.topic.empty() ? "limit and all are of one topic: name it"
+                               : "'" + which.topic + "' is no topic's name";
+  }
+  return {};
+}
+
 }  // namespace
 
 class Client::Impl {
@@ -228,7 +245,7 @@ Result<std::uint64_t> Client::Impl::dead_named(wire::Verb verb, const DeadSelect
   std::uint64_t total = 0;
   for (const JobId& id : which.ids) {
     wire::DeadSelect select;
-    select.topic = which.topic.empty() ? id.topic : which.topic;
+    select.topic = id.topic;
     select.jobs.push_back(ref_of(id));
     select.request = random_id();
     auto counted =
@@ -241,6 +258,9 @@ Result<std::uint64_t> Client::Impl::dead_named(wire::Verb verb, const DeadSelect
 }
 
 Result<std::uint64_t> Client::Impl::dead(wire::Verb verb, const DeadSelection& which) {
+  if (const std::string wrong = wrong_with(which); !wrong.empty()) {
+    return tl::unexpected(Error{ErrorCode::invalid, wrong, {}});
+  }
   if (!which.ids.empty()) return dead_named(verb, which);
   const auto known = shards();
   if (!known) return tl::unexpected(known.error());

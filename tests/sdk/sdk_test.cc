@@ -228,6 +228,51 @@ TEST(Sdk, EveryCallbackIsCalledOnceWhenAProducerEndsEarly) {
   EXPECT_EQ(said.kinds(), 2U);
 }
 
+TEST(Sdk, DeadJobsAreSelectedInOneWayOrRefused) {
+  BrokerProcess broker;
+  Client client({.connection = at(broker)});
+  Producer producer({.connection = at(broker)});
+  Worker worker({.connection = at(broker), .concurrency = 1});
+  Board seen;
+  worker.handle("work", [&seen](JobContext&) {
+    seen.add("seen");
+    return discard("no use");
+  });
+  worker.start();
+  std::vector<JobId> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(producer.enqueue({.topic = "work", .payload = "p"}).id);
+    const auto view = client.wait(ids.back(), 20s);
+    ASSERT_TRUE(view && view->state == State::dead);
+  }
+  EXPECT_TRUE(worker.stop());
+  const std::pair<DeadSelection, const char*> wrong[] = {
+      {{}, "no dead jobs are selected"},
+      {{.topic = "work"}, "no dead jobs are selected"},
+      {{.topic = "work", .ids = ids, .all = true}, "exclude each other"},
+      {{.topic = "work", .limit = 1, .all = true}, "exclude each other"},
+      {{.ids = ids, .limit = 1}, "exclude each other"},
+      {{.topic = "other", .ids = ids}, "is no job of topic other"},
+      {{.all = true}, "name it"},
+      {{.topic = "no topic!", .limit = 1}, "is no topic's name"},
+  };
+  for (const auto& [which, words] : wrong) {
+    for (const auto& refused : {client.purge_dead(which), client.requeue_dead(which)}) {
+      ASSERT_FALSE(refused) << words;
+      EXPECT_EQ(refused.error().code, ErrorCode::invalid);
+      EXPECT_NE(refused.error().message.find(words), std::string::npos) << refused.error().message;
+    }
+  }
+  const auto dead = [&client] { return client.topics("work").value().front().dead; };
+  EXPECT_EQ(dead(), 4U);
+  EXPECT_EQ(client.purge_dead({.ids = {ids[3]}}).value_or(0), 1U);
+  EXPECT_EQ(client.purge_dead({.topic = "work", .limit = 1}).value_or(0), 1U);
+  EXPECT_EQ(dead(), 2U);
+  EXPECT_EQ(client.requeue_dead({.topic = "work", .all = true}).value_or(0), 2U);
+  EXPECT_EQ(dead(), 0U);
+  EXPECT_EQ(broker.stop(), 0);
+}
+
 TEST(Sdk, ClientsOfManyThreadsShareOneConnection) {
   BrokerProcess broker;
   Client client({.connection = at(broker)});

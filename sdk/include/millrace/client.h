@@ -108,11 +108,14 @@ struct JobPage {
   std::optional<JobId> next;
 };
 
-// Which dead jobs: ids, or the oldest of the topic up to limit (all of them if it is 0).
+// Which dead jobs, said in one of three ways: ids; the oldest of a topic, up to limit; or all of a
+// topic. None or two of them is refused as invalid, and nothing is changed. With ids the topic may
+// be left out, or is that of each.
 struct DeadSelection {
   std::string topic;
   std::vector<JobId> ids;
-  std::uint64_t limit = 0;
+  std::uint64_t limit = 0;  // 0: not said
+  bool all = false;
 };
 
 struct ClientOptions {
