@@ -1,115 +1,208 @@
 // Jobs in JSON.
 #include "job_json.h"
 
+#include "base64.h"
+#include "json_scan.h"
+#include "utf8.h"
+
+#include <millrace/times.h>
+
 #include <algorithm>
-#include <ctime>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 namespace millrace::gateway {
 namespace {
 
+using json_scan::Kind;
 using nlohmann::json;
 
 constexpr std::size_t jobs_max = 1'024;
-constexpr int nesting_max = 64;  // the library writes nested values by recursion
+constexpr std::uint64_t number_max = 1ULL << 50U;
 
 tl::unexpected<Error> invalid(std::string what) {
   return tl::unexpected(Error{ErrorCode::invalid, std::move(what), {}});
 }
 
-bool nests_too_deep(std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-      continue;
-    }
-    if (c == '"') quoted = true;
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') --depth;
-    if (depth > nesting_max) return true;
+// A name of the caller's in a message: short.
+std::string shown(const std::string& name) {
+  return "'" + (name.size() > 64 ? name.substr(0, 64) + "..." : name) + "'";
+}
+
+std::optional<std::string> text_of(std::string_view value) {
+  if (json_scan::kind_of(value) != Kind::text) return std::nullopt;
+  return json_scan::decoded(value);
+}
+
+// Digits alone: 1.0, 1e1 and -0 are not taken for a count.
+std::optional<std::int64_t> count_of(std::string_view value) {
+  std::uint64_t count = 0;
+  const auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), count);
+  if (wrong != std::errc{} || end != value.data() + value.size() || count > number_max) {
+    return std::nullopt;
   }
-  return false;
+  return static_cast<std::int64_t>(count);
 }
 
-std::optional<std::string> base64_decoded(std::string_view text) {
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  while (text.ends_with('=')) text.remove_suffix(1);
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  std::uint32_t bits = 0;
-  int have = 0;
-  for (const char c : text) {
-    const auto value = digits.find(c);
-    if (value == std::string_view::npos) return std::nullopt;
-    bits = bits << 6U | static_cast<std::uint32_t>(value);
-    have += 6;
-    if (have < 8) continue;
-    have -= 8;
-    out += static_cast<char>(bits >> static_cast<unsigned>(have) & 0xffU);
-  }
-  return out;
-}
+// A field's value into the job: what is wrong with it, or empty.
+using Read = std::string (*)(Job*, std::string_view value);
 
-std::optional<std::chrono::system_clock::time_point> time_of(const std::string& text) {
-  std::tm parts{};
-  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  // In whole years that the clock's nanoseconds can hold.
-  constexpr int year_min = 1970 - 1900, year_max = 2261 - 1900;
-  const bool holds = parts.tm_year >= year_min && parts.tm_year <= year_max;
-  if (end == nullptr || *end != '\0' || !holds) return std::nullopt;
-  return std::chrono::system_clock::from_time_t(timegm(&parts));
-}
-
-// What is wrong with the field, or empty.
-std::string read_field(Job* job, const std::string& name, const json& value) {
-  constexpr std::uint64_t number_max = 1ULL << 50U;
-  const bool text = value.is_string();
-  const bool number = value.is_number_unsigned() && value.get<std::uint64_t>() <= number_max;
-  const auto small = [&value] {
-    return static_cast<int>(std::min<std::uint64_t>(value.get<std::uint64_t>(), 1'000'000));
-  };
-  if (name == "payload") {
-    job->payload = text ? value.get<std::string>() : value.dump();
-  } else if (name == "payload_base64") {
-    const auto bytes = text ? base64_decoded(value.get<std::string>()) : std::nullopt;
-    if (!bytes) return "payload_base64 is base64 in a string";
-    job->payload = *bytes;
-  } else if (name == "key" || name == "headers") {
-    if (!text) return name + " is a string";
-    (name == "key" ? job->key : job->headers) = value.get<std::string>();
-  } else if (name == "priority") {
-    if (!number) return "priority is a number from 0 (first) to 9";
-    job->priority = small();
-  } else if (name == "max_attempts") {
-    if (!number) return "max_attempts is a number from 1 to 1000";
-    job->max_attempts = small();
-  } else if (name == "delay_ms") {
-    if (!number) return "delay_ms is a number of milliseconds";
-    job->delay = std::chrono::milliseconds(value.get<std::int64_t>());
-  } else if (name == "run_at") {
-    job->run_at = text ? time_of(value.get<std::string>()) : std::nullopt;
-    if (!job->run_at) return "run_at is a time in UTC such as 2030-01-31T12:00:00Z";
+std::string read_payload(Job* job, std::string_view value) {
+  if (const auto text = text_of(value)) {
+    job->payload = *text;
   } else {
-    return "a job has no field '" + name +
-           "'; it has payload, payload_base64, key, priority, delay_ms, run_at, max_attempts and "
-           "headers";
+    job->payload = value;  // as it stands: numbers, order and space are the caller's
   }
   return {};
 }
+std::string read_payload_base64(Job* job, std::string_view value) {
+  const auto text = text_of(value);
+  const auto bytes = text ? base64_decoded(*text) : std::nullopt;
+  if (!bytes) return "payload_base64 is base64 in a string";
+  job->payload = *bytes;
+  return {};
+}
+std::string read_key(Job* job, std::string_view value) {
+  const auto text = text_of(value);
+  if (!text) return "key is a string";
+  job->key = *text;
+  return {};
+}
 
-Result<Job> job_of(const json& value, const std::string& topic) {
-  if (!value.is_object()) return invalid("a job is a JSON object such as {\"payload\": \"...\"}");
-  Job job{.topic = topic};
-  for (const auto& [name, field] : value.items()) {
-    if (auto wrong = read_field(&job, name, field); !wrong.empty()) return invalid(wrong);
+// An object of texts becomes the same object without the space between: its texts stay as they are.
+std::string read_headers(Job* job, std::string_view value) {
+  if (const auto text = text_of(value)) {
+    job->headers = *text;
+    return {};
   }
+  if (json_scan::kind_of(value) != Kind::object)
+    return "headers are a string or an object of strings";
+  std::string wrong;
+  std::set<std::string> names;
+  std::string out = "{";
+  json_scan::each_member(value, [&](std::string_view name, std::string_view text) {
+    const std::string plain = json_scan::decoded(name);
+    if (json_scan::kind_of(text) != Kind::text) {
+      wrong = "headers: " + shown(plain) + " is not a string";
+    } else if (plain.empty()) {
+      wrong = "headers: a name is empty";
+    } else if (!names.insert(plain).second) {
+      wrong = "headers: " + shown(plain) + " is given twice";
+    }
+    out.append(out.size() > 1 ? "," : "").append(name).append(":").append(text);
+    return wrong.empty();
+  });
+  job->headers = out + "}";
+  return wrong;
+}
+
+std::string read_priority(Job* job, std::string_view value) {
+  const auto count = count_of(value);
+  if (!count || *count > 9) return "priority is a number from 0 (first) to 9";
+  job->priority = static_cast<int>(*count);
+  return {};
+}
+std::string read_max_attempts(Job* job, std::string_view value) {
+  const auto count = count_of(value);
+  if (!count || *count < 1 || *count > 1'000) return "max_attempts is a number from 1 to 1000";
+  job->max_attempts = static_cast<int>(*count);
+  return {};
+}
+std::string read_delay_ms(Job* job, std::string_view value) {
+  const auto count = count_of(value);
+  if (!count) return "delay_ms is a number of milliseconds";
+  job->delay = std::chrono::milliseconds(*count);
+  return {};
+}
+std::string read_delay(Job* job, std::string_view value) {
+  const auto text = text_of(value);
+  if (!text) return "delay is a string such as \"1h30m\"";
+  const auto delay = parse_duration(*text);
+  if (!delay) return "delay: " + delay.error().message;
+  job->delay = *delay;
+  return {};
+}
+std::string read_run_at(Job* job, std::string_view value) {
+  const auto text = text_of(value);
+  if (!text) return "run_at is a string such as \"2030-01-31T12:00:00Z\"";
+  const auto at = parse_time(*text).and_then(to_system_clock);
+  if (!at) return "run_at: " + at.error().message;
+  job->run_at = *at;
+  return {};
+}
+
+struct Field {
+  std::string_view name;
+  Read read;
+};
+constexpr Field fields[] = {{"payload", read_payload}, {"payload_base64", read_payload_base64},
+                            {"key", read_key},         {"priority", read_priority},
+                            {"delay", read_delay},     {"delay_ms", read_delay_ms},
+                            {"run_at", read_run_at},   {"max_attempts", read_max_attempts},
+                            {"headers", read_headers}};
+// Of each group at most one is given.
+constexpr std::string_view either[][2] = {{"payload", "payload_base64"},
+                                          {"delay", "delay_ms"},
+                                          {"delay", "run_at"},
+                                          {"delay_ms", "run_at"}};
+
+std::string read_member(Job* job, std::set<std::string>* given, const std::string& name,
+                        std::string_view value) {
+  const auto* field = std::find_if(std::begin(fields), std::end(fields),
+                                   [&name](const Field& f) { return f.name == name; });
+  if (field == std::end(fields)) {
+    std::string known;
+    for (const Field& f : fields) known.append(known.empty() ? "" : ", ").append(f.name);
+    return "a job has no field " + shown(name) + "; it has " + known;
+  }
+  if (!given->insert(name).second) return name + " is given twice";
+  for (const auto& [one, other] : either) {
+    if (given->contains(std::string(one)) && given->contains(std::string(other))) {
+      return std::string(one) + " and " + std::string(other) + " exclude each other: give one";
+    }
+  }
+  return field->read(job, value);
+}
+
+Result<Job> job_of(std::string_view value, const std::string& topic) {
+  if (json_scan::kind_of(value) != Kind::object) {
+    return invalid("a job is a JSON object such as {\"payload\": \"...\"}");
+  }
+  Job job{.topic = topic};
+  std::string wrong;
+  std::set<std::string> given;
+  json_scan::each_member(value, [&](std::string_view name, std::string_view member) {
+    wrong = read_member(&job, &given, json_scan::decoded(name), member);
+    return wrong.empty();
+  });
+  if (!wrong.empty()) return invalid(wrong);
   return job;
+}
+
+Result<ParsedJobs> jobs_of_array(std::string_view array, const std::string& topic) {
+  ParsedJobs parsed;
+  parsed.array = true;
+  std::optional<Error> wrong;
+  json_scan::each_element(array, [&](std::string_view element) {
+    if (parsed.jobs.size() == jobs_max) {
+      wrong = Error{ErrorCode::too_large, "an array has at most 1024 jobs", {}};
+      return false;
+    }
+    auto job = job_of(element, topic);
+    if (job) {
+      parsed.jobs.push_back(std::move(*job));
+      return true;
+    }
+    wrong = Error{job.error().code,
+                  "job " + std::to_string(parsed.jobs.size()) + ": " + job.error().message,
+                  {}};
+    return false;
+  });
+  if (wrong) return tl::unexpected(*wrong);
+  if (parsed.jobs.empty()) return invalid("the array has no job");
+  return parsed;
 }
 
 std::int64_t ms_of(JobView::Time time) {
@@ -119,30 +212,15 @@ std::int64_t ms_of(JobView::Time time) {
 }  // namespace
 
 Result<ParsedJobs> parse_jobs(std::string_view body, const std::string& topic) {
-  if (nests_too_deep(body)) return invalid("the JSON nests deeper than 64 levels");
-  const json value = json::parse(body, nullptr, false);
-  if (value.is_discarded()) return invalid("the body is not JSON");
+  if (const auto fault = json_scan::fault_of(body); !fault.empty()) {
+    return invalid("the body is not JSON that can be taken, " + fault);
+  }
+  const std::string_view value = json_scan::trimmed(body);
+  if (json_scan::kind_of(value) == Kind::array) return jobs_of_array(value, topic);
+  auto job = job_of(value, topic);
+  if (!job) return tl::unexpected(job.error());
   ParsedJobs parsed;
-  parsed.array = value.is_array();
-  if (!parsed.array) {
-    auto job = job_of(value, topic);
-    if (!job) return tl::unexpected(job.error());
-    parsed.jobs.push_back(std::move(*job));
-    return parsed;
-  }
-  if (value.empty()) return invalid("the array has no job");
-  if (value.size() > jobs_max) {
-    return tl::unexpected(Error{ErrorCode::too_large, "an array has at most 1024 jobs", {}});
-  }
-  for (const auto& element : value) {
-    auto job = job_of(element, topic);
-    if (!job) {
-      job.error().message =
-          "job " + std::to_string(parsed.jobs.size()) + ": " + job.error().message;
-      return tl::unexpected(job.error());
-    }
-    parsed.jobs.push_back(std::move(*job));
-  }
+  parsed.jobs.push_back(std::move(*job));
   return parsed;
 }
 
@@ -160,7 +238,12 @@ std::string json_text(const JobView& view) {
   if (view.percent) out["percent"] = *view.percent;
   if (!view.error.empty()) out["error"] = view.error;
   if (!view.dead_reason.empty()) out["reason"] = view.dead_reason;
-  if (!view.result.empty()) out["result"] = view.result;
+  if (!view.result.empty()) {
+    if (is_utf8(view.result))
+      out["result"] = view.result;
+    else
+      out["result_base64"] = base64_encoded(view.result);
+  }
   return out.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

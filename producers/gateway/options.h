@@ -14,7 +14,7 @@ struct Options {
   std::vector<std::string> brokers;
   unsigned connections_max = 4'096;
   std::size_t body_bytes_max = 4U << 20;
-  std::chrono::seconds timeout{5};
+  std::chrono::milliseconds timeout{5'000}, drain{5'000};
   bool allow_public = false, help = false, version = false;
 };
 

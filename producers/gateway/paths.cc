@@ -9,6 +9,8 @@ Path read_path(std::string_view path) {
     read.to = Path::To::health;
   } else if (path == "/readyz") {
     read.to = Path::To::ready;
+  } else if (path == "/metrics") {
+    read.to = Path::To::metrics;
   } else if (path.starts_with(topics) && path.ends_with(tail) &&
              path.size() > topics.size() + tail.size()) {
     read.to = Path::To::topic;

@@ -10,7 +10,7 @@
 namespace millrace::gateway {
 
 struct Path {
-  enum class To { health, ready, topic, job, nowhere };
+  enum class To { health, ready, metrics, topic, job, nowhere };
   To to = To::nowhere;
   std::string topic;                            // of To::topic, as it was written
   Result<JobId> job = tl::unexpected(Error());  // of To::job

@@ -1,28 +1,12 @@
 // Errors as problem details.
 #include "problem.h"
 
+#include "http_text.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace millrace::gateway {
-namespace {
-
-const char* title_of(int status) {
-  switch (status) {
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    default: return "Error";
-  }
-}
-
-}  // namespace
-
 int status_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::invalid: return 400;
@@ -40,7 +24,7 @@ int status_of(ErrorCode code) {
 
 Answer problem(int status, ErrorCode code, const std::string& detail) {
   const nlohmann::json body{{"type", "about:blank"},
-                            {"title", title_of(status)},
+                            {"title", reason_of(status)},
                             {"status", status},
                             {"code", to_string(code)},
                             {"detail", detail}};
@@ -48,12 +32,29 @@ Answer problem(int status, ErrorCode code, const std::string& detail) {
                 "application/problem+json",
                 body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                 {}};
+  if (status == 415) answer.headers.emplace_back("Accept-Encoding", "gzip, zstd");
   if (status == 503) answer.headers.emplace_back("Retry-After", "1");
   return answer;
 }
 
+Answer refusal(int status, const std::string& detail) {
+  switch (status) {
+    case 408: return problem(status, ErrorCode::timeout, detail);
+    case 413:
+    case 414:
+    case 431: return problem(status, ErrorCode::too_large, detail);
+    case 503: return problem(status, ErrorCode::overloaded, detail);
+    default: return problem(status, ErrorCode::invalid, detail);
+  }
+}
+
 Answer problem(const Error& error) {
-  return problem(status_of(error.code), error.code, error.message);
+  Answer answer = problem(status_of(error.code), error.code, error.message);
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(error.retry_after).count();
+  for (auto& [name, value] : answer.headers) {
+    if (name == "Retry-After" && wait > 1) value = std::to_string(wait);
+  }
+  return answer;
 }
 
 }  // namespace millrace::gateway

@@ -10,5 +10,7 @@ namespace millrace::gateway {
 [[nodiscard]] int status_of(ErrorCode code);
 [[nodiscard]] Answer problem(const Error& error);
 [[nodiscard]] Answer problem(int status, ErrorCode code, const std::string& detail);
+// Of a request that was not understood.
+[[nodiscard]] Answer refusal(int status, const std::string& detail);
 
 }  // namespace millrace::gateway

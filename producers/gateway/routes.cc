@@ -1,11 +1,12 @@
 // What each path does.
 #include "routes.h"
 
+#include "gathering.h"
 #include "job_json.h"
+#include "media.h"
 #include "paths.h"
 #include "problem.h"
 
-#include <atomic>
 #include <nlohmann/json.hpp>
 
 namespace millrace::gateway {
@@ -15,50 +16,10 @@ using nlohmann::json;
 
 constexpr std::size_t threads_max = 4, questions_max = 256;
 
-// The outcomes of one request's jobs, gathered on the producer's thread.
-struct Gathering {
-  Gathering(ExchangeRef e, std::size_t jobs, bool a)
-      : exchange(std::move(e)), outcomes(jobs), left(jobs), array(a) {}
-  void add(std::size_t i, const Enqueued& outcome) {
-    outcomes[i] = outcome;
-    if (--left == 0) exchange->answer(answer());
-  }
-  [[nodiscard]] Answer answer() const {
-    json ids = json::array();
-    const Enqueued* failed = nullptr;
-    for (const Enqueued& outcome : outcomes) {
-      const bool stored = outcome.outcome == Outcome::stored;
-      ids.push_back(stored ? json(outcome.id.str()) : json(nullptr));
-      if (!stored && failed == nullptr) failed = &outcome;
-    }
-    if (failed == nullptr) {
-      Answer created{201, "application/json", {}, {}};
-      created.body = (array ? json{{"ids", ids}} : json{{"id", ids[0]}}).dump();
-      if (!array) created.headers.emplace_back("Location", "/v1/jobs/" + outcomes[0].id.str());
-      return created;
-    }
-    Answer refused = problem(failed->error);
-    if (array) {  // null: not stored, or not known to be
-      json body = json::parse(refused.body);
-      body["ids"] = ids;
-      refused.body = body.dump();
-    }
-    return refused;
-  }
-  ExchangeRef exchange;
-  std::vector<Enqueued> outcomes;
-  std::atomic<std::size_t> left;
-  const bool array;
-};
-
 Answer not_allowed(const char* allowed) {
   Answer answer = problem(405, ErrorCode::invalid, std::string("this path takes ") + allowed);
   answer.headers.emplace_back("Allow", allowed);
   return answer;
-}
-
-bool is_json(const std::string& type) {
-  return type.empty() || type.substr(0, type.find(';')) == "application/json";
 }
 
 ProducerOptions producer_options(const Options& options) {
@@ -69,8 +30,10 @@ ProducerOptions producer_options(const Options& options) {
 
 }  // namespace
 
-Routes::Routes(const Options& options)
-    : producer_(producer_options(options)),
+Routes::Routes(const Options& options, Traffic* traffic)
+    : traffic_(*traffic),
+      body_bytes_max_(options.body_bytes_max),
+      producer_(producer_options(options)),
       client_({.connection = {.brokers = options.brokers}, .timeout = options.timeout}) {
   for (std::size_t i = 0; i < threads_max; ++i) threads_.emplace_back([this] { work(); });
 }
@@ -90,33 +53,65 @@ void Routes::handle(const ExchangeRef& e) {
   switch (path.to) {
     case Path::To::health:
     case Path::To::ready:
-      if (!get) return e->answer(not_allowed("GET"));
-      if (path.to == Path::To::ready && !producer_.connected()) {
-        return e->answer(problem(503, ErrorCode::unavailable, "no broker is connected"));
-      }
-      return e->answer({200, "application/json", "{\"status\":\"ok\"}", {}});
+    case Path::To::metrics:
+      if (!get) return e->answer(not_allowed("GET, HEAD"));
+      return e->answer(watched(path.to));
     case Path::To::topic:
       if (e->method != "POST") return e->answer(not_allowed("POST"));
-      if (!is_json(e->content_type)) {
-        return e->answer(problem(415, ErrorCode::invalid, "send application/json"));
-      }
       return enqueue(e, path.topic);
     case Path::To::job:
-      if (!get && e->method != "DELETE") return e->answer(not_allowed("GET, DELETE"));
+      if (!get && e->method != "DELETE") return e->answer(not_allowed("GET, HEAD, DELETE"));
       if (!path.job) return e->answer(problem(path.job.error()));
       return get ? look(e, *path.job) : cancel(e, *path.job);
     case Path::To::nowhere:
       return e->answer(
           problem(404, ErrorCode::not_found,
-                  "there are /v1/topics/TOPIC/jobs, /v1/jobs/TOPIC/PARTITION/SEQ, /healthz and "
-                  "/readyz"));
+                  "there are /v1/topics/TOPIC/jobs, /v1/jobs/TOPIC/PARTITION/SEQ, /healthz, "
+                  "/readyz and /metrics"));
   }
 }
 
+// What those who watch the gateway ask.
+Answer Routes::watched(Path::To page) {
+  if (page == Path::To::metrics) {
+    return {200,
+            "text/plain; version=0.0.4; charset=utf-8",
+            metrics_page(traffic_, producer_.connected()),
+            {}};
+  }
+  if (page == Path::To::ready) {
+    if (traffic_.draining) {
+      return problem(503, ErrorCode::shutting_down, "this gateway stops soon: use another");
+    }
+    if (traffic_.full) {
+      return problem(503, ErrorCode::overloaded, "all connections of this gateway are in use");
+    }
+    if (!producer_.connected()) {
+      return problem(503, ErrorCode::unavailable, "no broker is connected");
+    }
+  }
+  return {200, "application/json", "{\"status\":\"ok\"}", {}};
+}
+
 void Routes::enqueue(const ExchangeRef& exchange, const std::string& topic) {
+  if (const auto wrong = not_json(exchange->content_type)) {
+    return exchange->answer(problem(415, ErrorCode::invalid, *wrong));
+  }
+  const auto coding = coding_of(exchange->content_encoding);
+  if (!coding) {
+    return exchange->answer(problem(415, ErrorCode::invalid,
+                                    "the Content-Encoding '" + exchange->content_encoding +
+                                        "' is not taken: send gzip or zstd, one of them once"));
+  }
+  if (*coding != Coding::none) {
+    auto body = unpacked(*coding, exchange->body, body_bytes_max_);
+    if (!body) return exchange->answer(problem(body.error()));
+    exchange->body = std::move(*body);
+  }
   auto parsed = parse_jobs(exchange->body, topic);
   if (!parsed) return exchange->answer(problem(parsed.error()));
-  auto gathering = std::make_shared<Gathering>(exchange, parsed->jobs.size(), parsed->array);
+  auto gathering =
+      std::make_shared<Gathering>(exchange, parsed->jobs.size(), parsed->array, &traffic_);
   for (std::size_t i = 0; i < parsed->jobs.size(); ++i) {
     const bool taken = producer_.try_enqueue_async(
         std::move(parsed->jobs[i]),

@@ -4,6 +4,7 @@
 
 #include "http_server.h"
 #include "options.h"
+#include "paths.h"
 
 #include <millrace/client.h>
 #include <millrace/producer.h>
@@ -18,7 +19,7 @@ namespace millrace::gateway {
 
 class Routes {
  public:
-  explicit Routes(const Options& options);
+  Routes(const Options& options, Traffic* traffic);
   ~Routes();
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
@@ -26,12 +27,15 @@ class Routes {
   void handle(const ExchangeRef& exchange);
 
  private:
+  [[nodiscard]] Answer watched(Path::To page);
   void enqueue(const ExchangeRef& exchange, const std::string& topic);
   void look(const ExchangeRef& exchange, const JobId& id);
   void cancel(const ExchangeRef& exchange, const JobId& id);
   void ask(const ExchangeRef& exchange, std::function<Answer()> question);
   void work();
 
+  Traffic& traffic_;
+  const std::size_t body_bytes_max_;
   Producer producer_;
   Client client_;
   std::mutex mutex_;  // guards questions_ and closed_

@@ -2,6 +2,7 @@
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -11,19 +12,22 @@ import pytest
 from millrace_wire import BIN, JOB, Client
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Gateway:
-    def __init__(self, broker, *options):
-        self.port = free_port()
+    def __init__(self, broker, *options, limits=None):
+        self.lines = []
         self.process = subprocess.Popen(
-            [f"{BIN}/millrace-gateway", "--listen", f"127.0.0.1:{self.port}", "--broker",
-             broker.endpoint, "--timeout", "3", *options], stderr=subprocess.PIPE, text=True)
-        assert "listens on" in self.process.stderr.readline()
+            [f"{BIN}/millrace-gateway", "--listen", "127.0.0.1:0", "--broker", broker.endpoint,
+             "--timeout", "3s", "--drain", "0s", *options], stderr=subprocess.PIPE, text=True,
+            preexec_fn=limits and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)))
+        self.port = int(self.says("listens on").rsplit(":", 1)[1])
+
+    def says(self, words):
+        """Waits for a line of its log with these words."""
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if words in line:
+                return line
+        raise AssertionError(f"the gateway ended: {self.lines}")
 
     def ask(self, method, path, body=None, kind="application/json"):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -83,7 +87,7 @@ def test_binary_payloads_and_any_json(broker, gateway):
     for job in body["ids"]:
         shard = topology["topics"]["t"][int(job.split("/")[1])]
         payloads.append(Client(topology["shards"][shard][0]).ask(JOB, job=job)["payload"])
-    assert payloads == [b"\x00\x01\xff", b'[1,{"a":null}]', b't"e[xt']
+    assert payloads == [b"\x00\x01\xff", b'[1, {"a": null}]', b't"e[xt']
 
 
 def test_delete_cancels(gateway):
@@ -105,9 +109,9 @@ def test_delete_cancels(gateway):
     ("POST", "/v1/topics/t/jobs", {"payload": "x" * (2 << 20)}, 413, "1 MiB"),
     ("POST", "/v1/topics/t/jobs", {"payload": "x" * (5 << 20)}, 413, "bytes"),
     ("POST", "/v1/topics/t/jobs", {"payload": "x", "priority": 12}, 400, "priority"),
-    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "soon"}, 400, "UTC"),
-    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "4060-01-31T12:00:00Z"}, 400, "UTC"),
-    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "0001-01-01T00:00:00Z"}, 400, "UTC"),
+    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "soon"}, 400, "run_at: 'soon' is not a time"),
+    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "4060-01-31T12:00:00Z"}, 400, "run_at"),
+    ("POST", "/v1/topics/t/jobs", {"payload": "x", "run_at": "0001-01-01T00:00:00Z"}, 400, "before 1970"),
     ("POST", "/v1/topics/bad%20name/jobs", {"payload": "x"}, 400, "topic"),
     ("PUT", "/v1/topics/t/jobs", {"payload": "x"}, 405, "POST"),
     ("GET", "/v1/jobs/nonsense", None, 400, "thumbnails/3/1842"),
@@ -165,7 +169,7 @@ def test_two_gateways_in_front_of_one_broker(broker, gateway):
 @pytest.mark.parametrize("options, code, said", [
     (["--listen", "0.0.0.0:8080"], 64, "--allow-public"),
     (["--listen", "here"], 64, "IPv4"),
-    (["--timeout", "never"], 64, "a number"),
+    (["--timeout", "never"], 64, "not a duration"),
 ])
 def test_wrong_command_lines(options, code, said):
     ended = subprocess.run([f"{BIN}/millrace-gateway", *options], capture_output=True, text=True,

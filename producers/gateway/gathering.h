@@ -1,0 +1,28 @@
+// The outcomes of one request's jobs, and the answer that they make. Threads: the producer's.
+#pragma once
+
+#include "http_server.h"
+
+#include <millrace/producer.h>
+
+#include <atomic>
+#include <vector>
+
+namespace millrace::gateway {
+
+class Gathering {
+ public:
+  Gathering(ExchangeRef exchange, std::size_t jobs, bool array, Traffic* traffic);
+  void add(std::size_t i, const Enqueued& outcome);  // the last one answers
+
+ private:
+  [[nodiscard]] Answer answer() const;
+
+  ExchangeRef exchange_;
+  std::vector<Enqueued> outcomes_;
+  std::atomic<std::size_t> left_;
+  const bool array_;
+  Traffic& traffic_;
+};
+
+}  // namespace millrace::gateway

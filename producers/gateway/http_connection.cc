@@ -1,0 +1,162 @@
+#include "http_connection.h"
+
+#include "http_text.h"
+
+#include <algorithm>
+
+namespace millrace::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A whole request line with its headers has to be there by then.
+constexpr milliseconds head_patience_max{5'000};
+constexpr milliseconds request_patience{60'000};  // and the whole request, however it trickles
+// Longer than the proxies in front keep a connection that they do not use, so that they close it
+// and never send a request into a connection that is being closed here.
+constexpr milliseconds keep_alive{75'000};
+// After a refusal what the client is still sending is read and dropped, so that it reads why.
+constexpr milliseconds linger{2'000};
+constexpr std::uint64_t linger_bytes_max = 64U << 20;
+constexpr std::size_t read_bytes = 64U << 10;
+
+Connection* self_of(const void* data) { return static_cast<Connection*>(const_cast<void*>(data)); }
+
+// One loop thread, and what is read is taken before the next read.
+void lend_buffer(uv_handle_t* /*handle*/, std::size_t /*wanted*/, uv_buf_t* buffer) {
+  thread_local std::string room(read_bytes, '\0');
+  *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionOwner& owner, uv_loop_t* loop)
+    : owner_(owner), reader_(owner.options().body_bytes_max) {
+  uv_tcp_init(loop, &socket_);
+  socket_.data = writing_.data = shutting_.data = hint_.data = this;
+}
+
+bool Connection::accept(uv_stream_t* listener) {
+  if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(&socket_)) != 0) return false;
+  uv_tcp_nodelay(&socket_, 1);
+  await(std::min(head_patience_max, owner_.options().patience));
+  request_deadline_ms_ =
+      uv_now(socket_.loop) + static_cast<std::uint64_t>(request_patience.count());
+  read_more();
+  return true;
+}
+
+void Connection::await(milliseconds span) {
+  deadline_ms_ = uv_now(socket_.loop) + static_cast<std::uint64_t>(span.count());
+}
+
+void Connection::read_more() {
+  uv_read_start(reinterpret_cast<uv_stream_t*>(&socket_), lend_buffer, on_bytes);
+}
+
+void Connection::on_bytes(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
+  Connection& self = *self_of(stream->data);
+  if (count == 0) return;
+  if (count < 0) return self.close();
+  const auto bytes = static_cast<std::size_t>(count);
+  if (self.state_ != State::lingering) return self.take({buffer->base, bytes});
+  self.lingered_bytes_ += bytes;
+  if (self.lingered_bytes_ > linger_bytes_max) self.close();
+}
+
+void Connection::take(std::string_view bytes) {
+  const bool was_begun = reader_.begun();
+  const auto step = reader_.read(&bytes);
+  if (!was_begun) {  // from here on a whole head is waited for, and a trickle does not help
+    await(std::min(head_patience_max, owner_.options().patience));
+    request_deadline_ms_ =
+        uv_now(socket_.loop) + static_cast<std::uint64_t>(request_patience.count());
+  } else if (reader_.in_body()) {
+    await(owner_.options().patience);
+  }
+  switch (step) {
+    case RequestReader::Step::more: return;
+    case RequestReader::Step::go_ahead: return go_ahead();
+    case RequestReader::Step::fault: return refuse(reader_.fault().status, reader_.fault().message);
+    case RequestReader::Step::whole: break;
+  }
+  uv_read_stop(reinterpret_cast<uv_stream_t*>(&socket_));
+  ahead_ = bytes;
+  state_ = State::asked;
+  if (!std::exchange(spoken_, true)) owner_.on_spoken(this);
+  owner_.on_request(shared_from_this());
+}
+
+void Connection::go_ahead() {
+  static char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
+  if (hinting_) return;
+  const uv_buf_t buffer = uv_buf_init(words, sizeof words - 1);
+  hinting_ = uv_write(&hint_, reinterpret_cast<uv_stream_t*>(&socket_), &buffer, 1,
+                      [](uv_write_t* w, int) { self_of(w->data)->hinting_ = false; }) == 0;
+}
+
+void Connection::answer(const Answer& answer) {
+  if (state_ != State::asked) return;
+  write(answer, !reader_.request().keep_alive || owner_.last_answers(), false);
+}
+
+void Connection::refuse(int status, const std::string& why) {
+  if (state_ != State::reading && state_ != State::asked) return;
+  uv_read_stop(reinterpret_cast<uv_stream_t*>(&socket_));
+  write(owner_.options().refusal(status, why), true, true);
+}
+
+void Connection::write(const Answer& answer, bool last, bool linger) {
+  state_ = State::writing;
+  last_ = last;
+  linger_ = linger;
+  const Request& request = reader_.request();
+  out_ = response_text(answer, {.head_only = request.method == "HEAD",
+                                .last = last,
+                                .old_keep_alive = request.old && !last});
+  ++owner_.traffic().answers[static_cast<std::size_t>(std::clamp(answer.status, 0, 599))];
+  await(request_patience);
+  const uv_buf_t buffer = uv_buf_init(out_.data(), static_cast<unsigned>(out_.size()));
+  const int failed =
+      uv_write(&writing_, reinterpret_cast<uv_stream_t*>(&socket_), &buffer, 1,
+               [](uv_write_t* w, int status) { self_of(w->data)->written(status == 0); });
+  if (failed != 0) close();
+}
+
+void Connection::written(bool well) {
+  if (state_ != State::writing) return;
+  if (!well || (last_ && !linger_)) return close();
+  if (last_) {
+    state_ = State::lingering;
+    await(linger);
+    uv_shutdown(&shutting_, reinterpret_cast<uv_stream_t*>(&socket_), [](uv_shutdown_t*, int) {});
+    return read_more();
+  }
+  out_.clear();
+  reader_.next();
+  state_ = State::reading;
+  await(keep_alive);
+  read_more();
+  if (const std::string ahead = std::exchange(ahead_, {}); !ahead.empty()) take(ahead);
+}
+
+void Connection::look_at_clock() {
+  const std::uint64_t now = uv_now(socket_.loop);
+  const bool reading = state_ == State::reading;
+  const bool in_request = reading && reader_.begun();
+  const bool late = now >= deadline_ms_ || (in_request && now >= request_deadline_ms_);
+  if (!late || state_ == State::asked || state_ == State::closed) return;
+  if (state_ != State::lingering) ++owner_.traffic().expired;
+  if (in_request) return refuse(408, "the request did not come to its end in time");
+  close();
+}
+
+void Connection::close() {
+  if (std::exchange(state_, State::closed) == State::closed) return;
+  uv_close(reinterpret_cast<uv_handle_t*>(&socket_), [](uv_handle_t* handle) {
+    Connection* self = self_of(handle->data);
+    self->owner_.on_closed(self);
+  });
+}
+
+}  // namespace millrace::gateway

@@ -1,0 +1,71 @@
+// A connection: reads one request after the other, writes an answer to each, and closes.
+// Lives on the loop's thread; its owner holds it until it says that it is closed.
+#pragma once
+
+#include "http_request.h"
+#include "http_server.h"
+
+#include <uv.h>
+#include <list>
+#include <memory>
+#include <string>
+
+namespace millrace::gateway {
+
+class Connection;
+using ConnectionRef = std::shared_ptr<Connection>;
+
+class ConnectionOwner {
+ public:
+  virtual ~ConnectionOwner() = default;
+  virtual void on_request(const ConnectionRef& from) = 0;
+  virtual void on_spoken(Connection* from) = 0;  // its first request is whole
+  virtual void on_closed(Connection* from) = 0;
+  [[nodiscard]] virtual bool last_answers() const = 0;  // connections end with their answer
+  [[nodiscard]] virtual const HttpOptions& options() const = 0;
+  [[nodiscard]] virtual Traffic& traffic() = 0;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(ConnectionOwner& owner, uv_loop_t* loop);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // False where the socket is gone already.
+  [[nodiscard]] bool accept(uv_stream_t* listener);
+  void answer(const Answer& answer);  // to the request that was handed over
+  void refuse(int status, const std::string& why);
+  void close();
+  void look_at_clock();  // gives up a client that is silent for too long
+  [[nodiscard]] bool idle() const { return state_ == State::reading && !reader_.begun(); }
+  [[nodiscard]] Request& request() { return reader_.request(); }
+
+  std::list<Connection*>::iterator place;  // the owner's
+
+ private:
+  enum class State { reading, asked, writing, lingering, closed };
+
+  void read_more();
+  void take(std::string_view bytes);
+  void go_ahead();
+  void write(const Answer& answer, bool last, bool linger);
+  void written(bool well);
+  void await(std::chrono::milliseconds span);
+
+  static void on_bytes(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
+
+  ConnectionOwner& owner_;
+  uv_tcp_t socket_{};
+  uv_write_t writing_{};
+  uv_shutdown_t shutting_{};
+  uv_write_t hint_{};
+  State state_ = State::reading;
+  RequestReader reader_;
+  std::string ahead_;  // bytes of a request that came before the answer to the one in front
+  std::string out_;
+  bool last_ = false, linger_ = false, spoken_ = false, hinting_ = false;
+  std::uint64_t deadline_ms_ = 0, request_deadline_ms_ = 0, lingered_bytes_ = 0;
+};
+
+}  // namespace millrace::gateway

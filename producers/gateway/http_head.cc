@@ -1,0 +1,199 @@
+#include "http_head.h"
+
+#include "media.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace millrace::gateway {
+namespace {
+
+constexpr std::size_t fields_max = 100, method_bytes_max = 32;
+
+Fault bad(std::string message) { return {400, std::move(message)}; }
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [marks](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           marks.find(c) != std::string_view::npos;
+  });
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return std::nullopt;
+    const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+// /path?query, the same after http://host, or *.
+std::optional<std::string> path_of(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!same_word(target.substr(0, scheme.size()), scheme)) continue;
+    target.remove_prefix(scheme.size());
+    const auto end = std::min(target.find_first_of("/?"), target.size());
+    if (end == 0) return std::nullopt;
+    target.remove_prefix(end);
+    if (target.empty() || target.front() == '?') target = "/";
+    break;
+  }
+  if (target != "*" && !target.starts_with('/')) return std::nullopt;
+  return percent_decoded(target.substr(0, target.find('?')));
+}
+
+std::optional<Fault> read_request_line(std::string_view line, Request* request) {
+  const auto first = line.find(' ');
+  const auto last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last) {
+    return bad("the request line is METHOD TARGET HTTP/1.1, with one space between");
+  }
+  const auto method = line.substr(0, first), version = line.substr(last + 1);
+  const auto target = line.substr(first + 1, last - first - 1);
+  if (!is_token(method) || method.size() > method_bytes_max) return bad("the method is malformed");
+  const bool http = version.size() == 8 && version.starts_with("HTTP/") && version[6] == '.' &&
+                    hex_value(version[5]) >= 0 && hex_value(version[7]) >= 0;
+  if (!http) return bad("the request line ends with HTTP/1.1");
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+    return Fault{505, "HTTP/1.1 and HTTP/1.0 are spoken here"};
+  }
+  const bool visible = std::all_of(target.begin(), target.end(),
+                                   [](char c) { return c > ' ' && c <= '~' && c != '#'; });
+  const auto path = visible ? path_of(target) : std::nullopt;
+  if (!path) return bad("the target of the request is malformed");
+  request->method = method;
+  request->path = *path;
+  request->old = version == "HTTP/1.0";
+  return std::nullopt;
+}
+
+bool is_host(std::string_view text) {
+  constexpr std::string_view marks = "-._~!$&'()*+,;=:[]%";
+  return std::all_of(text.begin(), text.end(), [marks](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           marks.find(c) != std::string_view::npos;
+  });
+}
+
+std::vector<std::string_view> values_of(const HeaderFields& fields, std::string_view name) {
+  std::vector<std::string_view> values;
+  for (const auto& [field, value] : fields) {
+    if (same_word(field, name)) values.emplace_back(value);
+  }
+  return values;
+}
+
+bool has_word(const HeaderFields& fields, std::string_view name, std::string_view word) {
+  for (std::string_view rest : values_of(fields, name)) {
+    while (!rest.empty()) {
+      const auto comma = std::min(rest.find(','), rest.size());
+      std::string_view item = rest.substr(0, comma);
+      while (item.starts_with(' ') || item.starts_with('\t')) item.remove_prefix(1);
+      while (item.ends_with(' ') || item.ends_with('\t')) item.remove_suffix(1);
+      if (same_word(item, word)) return true;
+      rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+  }
+  return false;
+}
+
+std::optional<Fault> read_what_is_used(const HeaderFields& fields, Request* request) {
+  const auto hosts = values_of(fields, "Host");
+  if (hosts.size() > 1) return bad("the request has two Host headers");
+  if (hosts.empty() && !request->old) return bad("a request of HTTP/1.1 has a Host header");
+  if (!hosts.empty() && !is_host(hosts.front())) return bad("the Host header is malformed");
+  const auto types = values_of(fields, "Content-Type");
+  if (types.size() > 1) return bad("the request has two Content-Type headers");
+  if (!types.empty()) request->content_type = types.front();
+  for (const auto coding : values_of(fields, "Content-Encoding")) {
+    request->content_encoding.append(request->content_encoding.empty() ? "" : ", ").append(coding);
+  }
+  request->keep_alive = request->old ? has_word(fields, "Connection", "keep-alive")
+                                     : !has_word(fields, "Connection", "close");
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Fault> read_field(std::string_view line, HeaderFields* fields) {
+  if (line.starts_with(' ') || line.starts_with('\t')) {
+    return bad("a header is one line: folded lines are not taken");
+  }
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
+    return bad("a header is Name: value, without space before the colon");
+  }
+  std::string_view value = line.substr(colon + 1);
+  while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
+  while (value.ends_with(' ') || value.ends_with('\t')) value.remove_suffix(1);
+  const bool clean = std::all_of(value.begin(), value.end(), [](char c) {
+    return c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != '\x7f');
+  });
+  if (!clean) return bad("a header has a control character in its value");
+  if (fields->size() == fields_max) return Fault{431, "a request has at most 100 headers"};
+  fields->emplace_back(line.substr(0, colon), value);
+  return std::nullopt;
+}
+
+std::optional<Fault> read_head(std::string_view text, Head* head) {
+  bool first = true;
+  while (!text.empty()) {
+    const auto end = text.find("\r\n");
+    const auto line = text.substr(0, end);
+    if (line.find('\r') != std::string_view::npos) return bad("a line ends with CR LF");
+    auto fault = first ? read_request_line(line, &head->request) : read_field(line, &head->fields);
+    if (fault) return fault;
+    first = false;
+    text.remove_prefix(end + 2);
+  }
+  return read_what_is_used(head->fields, &head->request);
+}
+
+std::optional<Fault> read_framing(const HeaderFields& fields, bool old, Framing* framing) {
+  const auto lengths = values_of(fields, "Content-Length");
+  const auto codings = values_of(fields, "Transfer-Encoding");
+  if (lengths.size() > 1) return bad("the request has two Content-Length headers");
+  if (!lengths.empty() && !codings.empty()) {
+    return bad("the request has Content-Length and Transfer-Encoding: one of them is wrong");
+  }
+  if (codings.size() > 1 || (!codings.empty() && !same_word(codings.front(), "chunked"))) {
+    return bad("the only Transfer-Encoding that is taken is chunked");
+  }
+  if (!codings.empty() && old) return bad("HTTP/1.0 has no Transfer-Encoding");
+  framing->chunked = !codings.empty();
+  if (!lengths.empty()) {
+    const std::string_view digits = lengths.front();
+    const auto [end, wrong] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), framing->length);
+    const bool whole = end == digits.data() + digits.size();
+    if (wrong == std::errc::result_out_of_range && whole)
+      framing->length = UINT64_MAX;
+    else if (wrong != std::errc{} || !whole)
+      return bad("Content-Length is a number of bytes");
+  }
+  const auto expected = values_of(fields, "Expect");
+  if (old || expected.empty()) return std::nullopt;
+  if (expected.size() > 1 || !same_word(expected.front(), "100-continue")) {
+    return Fault{417, "the only expectation that is met is 100-continue"};
+  }
+  framing->go_ahead = framing->chunked || framing->length > 0;
+  return std::nullopt;
+}
+
+}  // namespace millrace::gateway

@@ -1,0 +1,54 @@
+#include "traffic.h"
+
+#include <initializer_list>
+#include <utility>
+
+namespace millrace::gateway {
+namespace {
+
+using Sample = std::pair<std::string, std::uint64_t>;  // labels in braces or nothing, and the value
+
+void add(std::string* page, const std::string& name, const char* type, const char* help,
+         std::initializer_list<Sample> samples) {
+  const std::string full = "millrace_gateway_" + name;
+  page->append("# HELP ").append(full).append(" ").append(help);
+  page->append("\n# TYPE ").append(full).append(" ").append(type).append("\n");
+  for (const auto& [labels, value] : samples) {
+    page->append(full).append(labels).append(" ").append(std::to_string(value)).append("\n");
+  }
+}
+
+}  // namespace
+
+std::string metrics_page(const Traffic& traffic, bool broker_connected) {
+  std::string page;
+  add(&page, "requests_total", "counter", "Requests that were answered, by status.", {});
+  for (std::size_t status = 0; status < traffic.answers.size(); ++status) {
+    const auto count = traffic.answers[status].load();
+    if (count == 0) continue;
+    page += "millrace_gateway_requests_total{status=\"" + std::to_string(status) + "\"} " +
+            std::to_string(count) + "\n";
+  }
+  add(&page, "jobs_total", "counter", "Jobs that were handed to the broker, by outcome.",
+      {{"{outcome=\"stored\"}", traffic.stored},
+       {"{outcome=\"rejected\"}", traffic.rejected},
+       {"{outcome=\"unknown\"}", traffic.unknown}});
+  add(&page, "connections", "gauge", "Connections that are open.", {{"", traffic.connections}});
+  add(&page, "connections_limit", "gauge", "Connections that are taken at the most.",
+      {{"", traffic.connections_max}});
+  add(&page, "connections_accepted_total", "counter", "Connections that were taken.",
+      {{"", traffic.accepted}});
+  add(&page, "connections_refused_total", "counter",
+      "Connections that were turned away because all were in use.", {{"", traffic.refused}});
+  add(&page, "connections_displaced_total", "counter",
+      "Connections without a request that gave way to newcomers.", {{"", traffic.displaced}});
+  add(&page, "connections_expired_total", "counter",
+      "Connections that were closed because their client was silent.", {{"", traffic.expired}});
+  add(&page, "broker_connected", "gauge", "1 while a broker is connected, else 0.",
+      {{"", broker_connected ? 1U : 0U}});
+  add(&page, "draining", "gauge", "1 between the order to stop and the stop, else 0.",
+      {{"", traffic.draining ? 1U : 0U}});
+  return page;
+}
+
+}  // namespace millrace::gateway
