@@ -5,12 +5,14 @@
 
 #include <millrace/producer.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
-#include <atomic>
+#include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -63,13 +65,13 @@ class Tally {
 int bulk(const Options& options, Producer& producer) {
   std::ifstream file;
   const bool from_file = *options.jsonl != "-";
-  if (from_file) file.open(*options.jsonl, std::ios::ate);
-  if (from_file && !file) {
-    std::fprintf(stderr, "millrace: cannot read %s\n", options.jsonl->c_str());
-    return exit_usage;
+  struct stat about {};
+  if (from_file) file.open(*options.jsonl);
+  if (from_file &&
+      (!file || ::stat(options.jsonl->c_str(), &about) != 0 || S_ISDIR(about.st_mode))) {
+    return misused("cannot read the file '" + safe_text(*options.jsonl) + "' of --jsonl");
   }
-  const double size = from_file ? static_cast<double>(file.tellg()) : 0;
-  file.seekg(0);
+  const double size = static_cast<double>(about.st_size);  // 0 for a pipe: no bar
   std::istream& in = from_file ? file : std::cin;
   const bool drawn = ::isatty(2) != 0 && !options.json;
   const auto begun = std::chrono::steady_clock::now();
@@ -96,12 +98,33 @@ int bulk(const Options& options, Producer& producer) {
   return tally.end(options, spent.count());
 }
 
-std::vector<std::string> payloads_of(const Options& options) {
-  const bool from_stdin =
-      options.words.empty() || (options.words.size() == 1 && options.words[0] == "-");
-  if (!from_stdin) return options.words;
+// All of stdin, with whatever bytes are in it. Larger ones than this no broker takes.
+constexpr std::size_t stdin_bytes_max = 16U << 20;
+
+Result<std::string> all_of_stdin() {
+  std::string all;
+  std::array<char, 65'536> buffer{};
+  for (;;) {
+    const auto got = ::read(0, buffer.data(), buffer.size());
+    if (got == 0) return all;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      return tl::unexpected(
+          Error{ErrorCode::invalid, std::string("cannot read stdin: ") + std::strerror(errno), {}});
+    }
+    all.append(buffer.data(), static_cast<std::size_t>(got));
+    if (all.size() > stdin_bytes_max) {
+      return tl::unexpected(Error{ErrorCode::too_large, "stdin has more than 16 MiB", {}});
+    }
+  }
+}
+
+Result<std::vector<std::string>> payloads_of(const Options& options) {
+  if (!options.words.empty() && options.words.front() != "-") return options.words;
   if (::isatty(0) != 0) std::fputs("reading the payload from stdin; end it with Ctrl-D\n", stderr);
-  return {std::string(std::istreambuf_iterator<char>(std::cin), {})};
+  auto all = all_of_stdin();
+  if (!all) return tl::unexpected(all.error());
+  return std::vector<std::string>{std::move(*all)};
 }
 
 }  // namespace
@@ -111,12 +134,10 @@ int enqueue(const Options& options) {
   settings.deadline = options.timeout;
   Producer producer(settings);
   if (options.jsonl) return bulk(options, producer);
+  auto payloads = payloads_of(options);
+  if (!payloads) return fail(options, payloads.error());
   std::vector<Job> jobs;
-  for (auto& payload : payloads_of(options)) {
-    auto job = job_of(options, std::move(payload));
-    if (!job) return misused(job.error().message);
-    jobs.push_back(std::move(*job));
-  }
+  for (auto& payload : *payloads) jobs.push_back(job_of(options, std::move(payload)));
   int code = exit_ok;
   for (const Enqueued& outcome : producer.enqueue_all(std::move(jobs))) {
     if (outcome.outcome != Outcome::stored) {

@@ -10,7 +10,7 @@
 
 namespace millrace::cli {
 
-[[nodiscard]] Result<Job> job_of(const Options& options, std::string payload);
+[[nodiscard]] Job job_of(const Options& options, std::string payload);
 // The line's own fields win over the options. An error's sentence continues "line 7 ...".
 [[nodiscard]] Result<Job> job_of_line(const Options& options, const std::string& line);
 

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "output.h"
 #include "views.h"
+#include "words.h"
 
 #include <nlohmann/json.hpp>
 
@@ -89,7 +90,10 @@ int jobs(const Options& options, Client& client) {
   if (!options.state.empty()) {
     filter.state = parse_state(options.state);
     if (!filter.state) {
-      return misused("'" + options.state + "' is no state: see millrace jobs --help");
+      const std::vector<std::string> known{"scheduled", "available", "running", "retryable",
+                                           "completed", "cancelled", "dead"};
+      return misused("unknown state '" + options.state + "'" + suggestion(options.state, known) +
+                     "\nsee millrace jobs --help");
     }
   }
   if (!options.after.empty()) {
@@ -110,15 +114,19 @@ int jobs(const Options& options, Client& client) {
                                         bytes_text(v.payload_bytes),
                                         safe_text(v.error.substr(0, v.error.find('\n')), 60)};
       },
-      "no jobs");
-  if (page->next && !options.json) print("more: --after " + page->next->str() + "\n");
+      options.state == "dead" ? "no dead jobs" : "no jobs");
+  if (page->next && !options.json) print("more with --after " + page->next->str() + "\n");
   return code;
 }
 
 int job(const Options& options, Client& client) {
   const auto view = client.job(ids_of(options).front());
   if (!view) return fail(options, view.error());
-  if (options.json) {
+  if (options.payload_only) {
+    print(view->payload.value_or(""));
+  } else if (options.result_only) {
+    print(view->result);
+  } else if (options.json) {
     print_json(json_of(*view));
   } else {
     print_job(*view, options.full);

@@ -17,7 +17,7 @@ std::vector<JobId> ids_of(const Options& options) {
   for (const auto& word : options.words) {
     const auto id = JobId::parse(word);
     if (!id) {
-      std::fprintf(stderr, "millrace: '%s' is no job: %s\n", word.c_str(),
+      std::fprintf(stderr, "millrace: '%s' is not a job's id: %s\n", word.c_str(),
                    id.error().message.c_str());
       std::exit(exit_usage);
     }

@@ -52,7 +52,8 @@ int create(const Options& options, Client& client) {
   settings.backoff_max = options.backoff_max;
   if (options.history) settings.history = true;
   return say_flag(options, client.create_topic(options.topic, settings), "created",
-                  "made " + options.topic, options.topic + " was there");
+                  "created the topic " + options.topic,
+                  "the topic " + options.topic + " exists already, with these settings");
 }
 
 int pause(const Options& options, Client& client) {
@@ -94,7 +95,8 @@ int dead_purge(const Options& options, Client& client) {
   const DeadSelection which = selection_of(options);
   if (!options.yes) {
     if (::isatty(0) == 0) {
-      std::fputs("millrace: purge deletes for good: say --yes\n", stderr);
+      std::fputs("millrace: purge deletes for good, and nobody is there to ask: add --yes\n",
+                 stderr);
       return exit_usage;
     }
     std::fputs("delete them for good? [y/N] ", stderr);

@@ -1,4 +1,4 @@
-// What was typed, as plain values. Times are as typed until they are used.
+// What was typed, as plain values.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ enum Exit : int {
   exit_ok = 0,
   exit_refused = 1,
   exit_not_found = 2,
-  exit_in_vain = 3,   // waited, and it is not final; or the outcome is unknown
+  exit_in_vain = 3,   // the time ran out first, or the outcome is unknown
   exit_not_done = 4,  // wait: it ended dead or cancelled
   exit_usage = 64,
   exit_unavailable = 69,
@@ -31,12 +31,14 @@ struct Options {
   std::vector<std::string> words;  // payloads, or job ids
   std::size_t limit = 50;
   bool all = false, yes = false, full = false, once = false;
+  bool payload_only = false, result_only = false;  // their bytes, and nothing else
   std::chrono::milliseconds wait{60'000}, interval{1'000};
 
   std::optional<std::string> jsonl;  // a file, or - for stdin
-  std::string key, run_at;
+  std::string key, headers;
   std::optional<int> priority, max_attempts;
-  std::chrono::milliseconds delay{0};
+  std::optional<std::chrono::milliseconds> delay;
+  std::optional<std::chrono::system_clock::time_point> run_at;
 
   std::optional<int> partitions;
   std::optional<std::chrono::milliseconds> run_max, backoff_min, backoff_max;
@@ -46,6 +48,17 @@ struct Options {
   std::uint64_t keep = 0;
   bool replace = false, detach = false;
 };
+
+// A command as --help has it, for completion.
+struct Flag {
+  std::string name, takes, help;  // takes: TOPIC, ID, FILE ...; empty: nothing
+};
+struct CommandWords {
+  std::string name, help, takes;  // "dead list"; what its words are
+  std::vector<Flag> flags;
+};
+// Those of every command are under the empty name.
+[[nodiscard]] std::vector<CommandWords> all_commands();
 
 // Exits by itself for --help, --version and mistakes (64).
 [[nodiscard]] Options read_options(int count, char** arguments);

@@ -64,9 +64,9 @@ json json_of(const JobView& v) {
   if (v.due_at) j["due_ms"] = ms_of(*v.due_at);
   if (v.started_at) j["started_ms"] = ms_of(*v.started_at);
   if (v.finished_at) j["finished_ms"] = ms_of(*v.finished_at);
-  if (!v.worker.empty()) j["worker"] = v.worker;
+  if (!v.worker.empty()) add_bytes(&j, "worker", v.worker);
   if (v.percent) j["percent"] = *v.percent;
-  if (!v.note.empty()) j["note"] = v.note;
+  if (!v.note.empty()) add_bytes(&j, "note", v.note);
   if (!v.error.empty()) add_bytes(&j, "error", v.error);
   if (!v.dead_reason.empty()) j["reason"] = v.dead_reason;
   if (!v.result.empty()) add_bytes(&j, "result", v.result);

@@ -1,7 +1,10 @@
 // The worker host's command line.
 #include "options.h"
 
+#include <millrace/times.h>
+
 #include <getopt.h>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -40,23 +43,6 @@ constexpr option flags[] = {{"topic", required_argument, nullptr, topic},
                             {nullptr, 0, nullptr, 0}};
 
 constexpr std::chrono::milliseconds span_max = std::chrono::hours(24 * 365);
-constexpr std::pair<std::string_view, std::chrono::milliseconds> units[] = {
-    {"ms", std::chrono::milliseconds(1)}, {"", std::chrono::seconds(1)},
-    {"s", std::chrono::seconds(1)},       {"m", std::chrono::minutes(1)},
-    {"h", std::chrono::hours(1)},
-};
-
-// "250ms", "30s", "5m", "2h"; a bare number is seconds.
-std::optional<std::chrono::milliseconds> span_of(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string_view named(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (wrong != std::errc{} || value < 0) return std::nullopt;
-  for (const auto& [name, unit] : units) {
-    if (named == name && value <= span_max / unit) return value * unit;
-  }
-  return std::nullopt;
-}
 
 std::optional<int> number_of(std::string_view text, int least, int most) {
   int value = 0;
@@ -67,10 +53,9 @@ std::optional<int> number_of(std::string_view text, int least, int most) {
 }
 
 std::string set_span(std::chrono::milliseconds* to, const char* flag, const char* text) {
-  const auto span = span_of(text);
-  if (!span)
-    return std::string(flag) + " takes a time such as 30s, 500ms or 2m, a year at most, not '" +
-           text + "'";
+  const auto span = parse_duration(text);
+  if (!span) return std::string(flag) + ": " + span.error().message;
+  if (*span > span_max) return std::string(flag) + " takes a year at most, not '" + text + "'";
   *to = *span;
   return {};
 }
@@ -104,6 +89,23 @@ std::string apply(Options& options, int flag, const char* value) {
   }
 }
 
+std::string misread(int flag, const std::string& word) {
+  if (flag == ':') return word + " needs a value: see millrace-worker --help";
+  std::string known;
+  for (const option* f = flags; f->name != nullptr; ++f) {
+    known += (known.empty() ? "--" : ", --") + std::string(f->name);
+  }
+  return "unknown option '" + word + "'; known are " + known;
+}
+
+// Topics and brokers may be several; of anything else the second would undo the first.
+std::string given_twice(int flag, std::array<bool, version + 1>* given) {
+  bool& before = given->at(static_cast<std::size_t>(flag));
+  const bool twice = before && flag != topic && flag != broker;
+  before = true;
+  return twice ? "--" + std::string(flags[flag - 1].name) + " is given more than once" : "";
+}
+
 }  // namespace
 
 const char* usage() {
@@ -112,9 +114,9 @@ const char* usage() {
          "  --concurrency N    commands at a time (5)\n"
          "  --prefetch N       jobs held ready beyond those (0)\n"
          "  --payload-file     the payload in a file named by MILLRACE_PAYLOAD_FILE, not on stdin\n"
-         "  --run-max TIME     a command that runs longer is stopped, its job retried (none)\n"
-         "  --term-grace TIME  from SIGTERM to SIGKILL (5s)\n"
-         "  --drain TIME       at SIGTERM: patience with running commands (25s)\n"
+         "  --run-max DURATION a command that runs longer is stopped, its job retried (none)\n"
+         "  --term-grace DURATION  from SIGTERM to SIGKILL (5s)\n"
+         "  --drain DURATION   at SIGTERM: how long running commands may go on (25s)\n"
          "  --broker ENDPOINT  ipc://PATH or tcp://HOST:PORT; may repeat (MILLRACE_BROKER, or\n"
          "                     ipc:///run/millrace/millrace.sock)\n"
          "  --name NAME        shown to people (host:pid)\n"
@@ -122,6 +124,7 @@ const char* usage() {
          "dead-letter queue; anything else retry. The end of its stderr is kept as the error.\n"
          "Its environment: MILLRACE_JOB, _TOPIC, _PARTITION, _SEQ, _KEY, _HEADERS, _ATTEMPT,\n"
          "_MAX_ATTEMPTS, _ENQUEUED_MS.\n"
+         "A DURATION is a number with a unit: 500ms, 30s, 1h30m.\n"
          "exit codes: 0 drained, 1 stopped while the broker could not be told, 64 usage\n";
 }
 
@@ -130,12 +133,17 @@ ReadOptions read_options(int count, char** arguments) {
   Options& options = read.options;
   options.worker.prefetch = 0;  // commands are slow: better with another worker than waiting here
   int flag = 0;
-  while (read.error.empty() && (flag = getopt_long(count, arguments, "", flags, nullptr)) != -1) {
-    read.error = apply(options, flag, optarg);
+  std::array<bool, version + 1> given{};
+  opterr = 0;  // the sentences are ours
+  while (read.error.empty() && (flag = getopt_long(count, arguments, ":", flags, nullptr)) != -1) {
+    read.error = flag == '?' || flag == ':' ? misread(flag, arguments[optind - 1])
+                                            : given_twice(flag, &given);
+    if (read.error.empty()) read.error = apply(options, flag, optarg);
   }
   if (!read.error.empty() || options.help || options.version) return read;
   if (optind < count) {
-    read.error = std::string("what is '") + arguments[optind] + "'? see millrace-worker --help";
+    read.error =
+        std::string("unexpected argument '") + arguments[optind] + "': see millrace-worker --help";
   } else if (options.topics.empty()) {
     read.error = "name a topic: --topic TOPIC";
   } else if (options.command.command.empty()) {

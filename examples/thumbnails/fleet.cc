@@ -1,6 +1,8 @@
 // A broker and two workers.
 #include "fleet.h"
 
+#include "text.h"
+
 #include <fstream>
 
 namespace quickstart {
@@ -9,9 +11,10 @@ Fleet::Fleet(Paths paths) : paths_(std::move(paths)) {}
 
 std::string Fleet::start() {
   std::ofstream config(paths_.data + "/millraced.toml");
-  config << "[broker]\ndata_dir = \"" << paths_.data << "\"\nlisten = [\"" << endpoint()
-         << "\"]\n\n[[topic]]\nname = \"thumbnails\"\nhistory = true\nattempts_max = "
-            "5\nbackoff_ms_min = 1000\n";
+  config << "[broker]\ndata_dir = " << quoted(paths_.data) << "\nlisten = [" << quoted(endpoint())
+         << "]\n\n[[topic]]\nname = \"thumbnails\"\nhistory = true\nattempts_max = 5\n"
+         // Someone watches: what fails is tried again within a second, not within hours.
+         << "backoff_ms_min = 200\nbackoff_ms_max = 1000\n";
   config.close();
   if (!config) return "cannot write to " + paths_.data;
   start_broker();
@@ -31,7 +34,8 @@ void Fleet::start_worker(std::size_t place) {
   workers_[place] = std::make_unique<Process>(
       std::vector<std::string>{paths_.bin + "/millrace-worker", "--topic", "thumbnails",
                                "--concurrency", "4", "--name", name, "--broker", endpoint(),
-                               "--exec", "'" + paths_.script + "'"},
+                               "--run-max", "20s", "--exec",
+                               shell_word(paths_.script) + " " + shell_word(paths_.output)},
       paths_.data + "/" + name + ".log");
 }
 

@@ -11,7 +11,8 @@ namespace quickstart {
 
 struct Paths {
   std::string bin;     // where millraced and millrace-worker lie
-  std::string script;  // the job's command
+  std::string script;  // the job's command, and where it puts what it makes
+  std::string output;
   std::string data;    // store, configuration, logs
   std::string socket;  // short: a socket's path has at most 107 bytes
 };

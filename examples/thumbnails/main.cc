@@ -3,6 +3,8 @@
 //   quickstart PICTURES BIN SCRIPT WORK [--json]
 #include "fleet.h"
 #include "report.h"
+#include "text.h"
+#include "watch.h"
 
 #include <millrace/client.h>
 #include <millrace/producer.h>
@@ -18,7 +20,6 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace {
@@ -26,25 +27,34 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
+using quickstart::Ended;
 using quickstart::Fleet;
 using quickstart::Progress;
 using quickstart::Summary;
+using quickstart::topic;
 
 constexpr int widths[] = {160, 480, 1280};
-constexpr const char* topic = "thumbnails";
 
 volatile std::sig_atomic_t interrupted = 0;
 
-std::vector<fs::path> pictures_in(const fs::path& folder) {
+bool is_picture(const fs::directory_entry& entry) {
+  std::string type = entry.path().extension().string();
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::error_code none;  // a link that leads nowhere, or where we may not look
+  return (type == ".jpg" || type == ".jpeg" || type == ".png" || type == ".webp" ||
+          type == ".tif" || type == ".tiff") &&
+         entry.is_regular_file(none);
+}
+
+// Folders that cannot be read are passed over, but for the first: that is an error.
+std::vector<fs::path> pictures_in(const fs::path& folder, std::error_code& wrong) {
   std::vector<fs::path> found;
-  for (const auto& entry :
-       fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied)) {
-    std::string type = entry.path().extension().string();
-    std::transform(type.begin(), type.end(), type.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const bool picture = type == ".jpg" || type == ".jpeg" || type == ".png" || type == ".webp" ||
-                         type == ".tif" || type == ".tiff";
-    if (picture && entry.is_regular_file()) found.push_back(entry.path());
+  if (fs::directory_iterator(folder, wrong); wrong) return found;
+  fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, wrong);
+  while (!wrong && at != fs::recursive_directory_iterator{}) {
+    if (is_picture(*at)) found.push_back(at->path());
+    at.increment(wrong);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -60,67 +70,19 @@ fs::path add_corrupt_picture(const fs::path& like, const fs::path& folder) {
   return path;
 }
 
-std::vector<millrace::Job> jobs_of(const std::vector<fs::path>& pictures, const fs::path& output) {
+std::vector<millrace::Job> jobs_of(const std::vector<fs::path>& pictures) {
   std::vector<millrace::Job> jobs;
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     for (const int width : widths) {
       // The number keeps pictures of one name in different folders apart.
-      const auto to = output / (std::to_string(i) + "-" + pictures[i].stem().string() + "-" +
-                                std::to_string(width) + ".jpg");
+      const std::string name = std::to_string(i) + "-" +
+                               quickstart::plain_name(pictures[i].stem().string()) + "-" +
+                               std::to_string(width) + ".jpg";
       jobs.push_back({.topic = topic,
-                      .payload = std::to_string(width) + "\t" + pictures[i].string() + "\t" +
-                                 to.string() + "\n"});
+                      .payload = std::to_string(width) + " " + name + "\n" + pictures[i].string()});
     }
   }
   return jobs;
-}
-
-// Kills a worker after a third of the jobs and the broker after two thirds.
-class Trouble {
- public:
-  Trouble(Fleet& fleet, Progress& progress, std::size_t jobs)
-      : fleet_(fleet), progress_(progress), jobs_(jobs) {}
-
-  void look(std::size_t finished) {
-    if (!worker_ && finished * 3 >= jobs_) {
-      worker_ = true;
-      progress_.say("kill -9 of worker thumbnails-1 (pid " +
-                    std::to_string(fleet_.kill_a_worker()) + "): its jobs go to others");
-    } else if (!broker_ && finished * 3 >= jobs_ * 2) {
-      broker_ = true;
-      progress_.say("kill -9 of the broker (pid " + std::to_string(fleet_.kill_the_broker()) +
-                    "), started again on its file: the workers keep what they do");
-    }
-  }
-
- private:
-  Fleet& fleet_;
-  Progress& progress_;
-  std::size_t jobs_;
-  bool worker_ = false, broker_ = false;
-};
-
-// Until every job is final. False when interrupted, or a part ended by itself.
-bool watch(Fleet& fleet, millrace::Client& client, Progress& progress, std::size_t jobs,
-           Clock::time_point begun) {
-  Trouble trouble(fleet, progress, jobs);
-  for (;;) {
-    if (interrupted != 0) return false;
-    if (const auto fallen = fleet.fallen(); !fallen.empty()) {
-      progress.say(fallen);
-      return false;
-    }
-    const auto topics = client.topics(topic);
-    if (topics && !topics->empty()) {
-      const auto& view = topics->front();
-      const std::size_t finished = view.completed + view.dead;
-      const std::chrono::duration<double> spent = Clock::now() - begun;
-      progress.show(finished, view.running, spent.count());
-      trouble.look(finished);
-      if (finished >= jobs) return true;
-    }
-    std::this_thread::sleep_for(100ms);
-  }
 }
 
 // Where most programs say what they mean.
@@ -129,24 +91,48 @@ std::string last_line(std::string text) {
   return text.substr(text.rfind('\n') + 1);
 }
 
+std::string utc(millrace::JobView::Time time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+// What a job waits for, and until when.
+std::string waits_for(const millrace::JobView& job, millrace::Client& client) {
+  const auto why = client.explain(job.id);
+  std::string text = why ? why->text : "the broker did not say: " + why.error().message;
+  if (job.due_at) text += " Next attempt at " + utc(*job.due_at) + ".";
+  return text + (job.error.empty() ? "" : " It failed with: " + last_line(job.error));
+}
+
 // By asking for each job that was acknowledged, and looking for each file that was promised.
-void count(const std::vector<millrace::JobId>& ids, millrace::Client& client, Summary* summary) {
-  for (const auto& id : ids) {
-    const auto job = client.job(id);
-    const bool completed = job && job->state == millrace::State::completed;
-    const bool dead = job && job->state == millrace::State::dead;
-    if (completed && fs::exists(job->result.substr(0, job->result.find('\n')))) {
-      ++summary->completed;
-    } else if (dead) {
-      ++summary->dead;
-      if (summary->dead_job.empty()) {
-        summary->dead_job = id.str();
-        summary->dead_error = last_line(job->error);
-      }
-    } else {
-      ++summary->lost;
-    }
+// Ids and pictures are in the order of the jobs.
+void count(const std::vector<millrace::JobId>& ids, const std::vector<fs::path>& pictures,
+           const fs::path& output, millrace::Client& client, Summary* summary) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto job = client.job(ids[i]);
+    const auto note = [&](const std::string& why) {
+      return quickstart::Note{ids[i].str(), pictures[i / std::size(widths)].string(), why};
+    };
     if (job && job->attempt > 1) ++summary->retried;
+    if (!job) {
+      ++summary->lost;
+    } else if (job->state == millrace::State::dead) {
+      ++summary->dead;
+      summary->dead_jobs.push_back(note(last_line(job->error)));
+    } else if (!millrace::is_final(job->state)) {
+      ++summary->waiting;
+      summary->waiting_jobs.push_back(note(waits_for(*job, client)));
+    } else {
+      std::error_code none;
+      const auto made = output / job->result.substr(0, job->result.find('\n'));
+      const bool whole = job->state == millrace::State::completed && !job->result.empty() &&
+                         fs::exists(made, none);
+      ++(whole ? summary->completed : summary->lost);
+    }
   }
 }
 
@@ -165,23 +151,27 @@ int run(const fs::path& folder, const fs::path& bin, const fs::path& script, con
   const fs::path data = work / "data", output = work / "thumbnails";
   fs::create_directories(data);
   fs::create_directories(output);
-  auto pictures = pictures_in(folder);
-  if (pictures.empty()) {
-    std::fprintf(stderr, "no pictures (jpg, png, webp, tiff) in %s\n", folder.c_str());
+  std::error_code wrong_folder;
+  auto pictures = pictures_in(folder, wrong_folder);
+  if (wrong_folder || pictures.empty()) {
+    const std::string why = wrong_folder ? "cannot read the folder: " + wrong_folder.message()
+                                         : "no pictures (.jpg, .png, .webp, .tif) in the folder";
+    std::fprintf(stderr, "%s: %s\n", why.c_str(), quickstart::shown(folder.string()).c_str());
     return 1;
   }
   pictures.insert(pictures.begin() + static_cast<std::ptrdiff_t>(pictures.size() / 2),
                   add_corrupt_picture(pictures.front(), work));
   const fs::path socket_folder = short_folder(data);
-  Fleet fleet({bin.string(), script.string(), data.string(), (socket_folder / "s").string()});
+  Fleet fleet({bin.string(), script.string(), output.string(), data.string(),
+               (socket_folder / "s").string()});
   if (const auto wrong = fleet.start(); !wrong.empty()) {
     std::fprintf(stderr, "%s\n", wrong.c_str());
     return 1;
   }
-  const auto jobs = jobs_of(pictures, output);
+  const auto jobs = jobs_of(pictures);
   std::fprintf(stderr, "%zu pictures, %zu jobs, a broker and two workers of four slots\n",
                pictures.size(), jobs.size());
-  bool well = true;
+  auto ended = Ended::broken;
   Summary summary{.pictures = pictures.size(), .jobs = jobs.size()};
   {
     const millrace::ConnectionOptions connection{.brokers = {fleet.endpoint()}};
@@ -192,14 +182,19 @@ int run(const fs::path& folder, const fs::path& bin, const fs::path& script, con
       if (outcome.outcome == millrace::Outcome::stored) ids.push_back(outcome.id);
     }
     Progress progress(jobs.size());
-    well = ids.size() == jobs.size() && watch(fleet, client, progress, jobs.size(), begun);
+    if (ids.size() == jobs.size()) {
+      ended = quickstart::watch(fleet, client, progress, jobs.size(), interrupted);
+    } else {
+      progress.say("the broker did not take every job: see the logs");
+    }
     progress.end();
-    if (well) count(ids, client, &summary);
+    if (ended != Ended::broken) count(ids, pictures, output, client, &summary);
   }
   fleet.stop();
   if (socket_folder != data) fs::remove_all(socket_folder);
-  if (!well) {
-    std::fprintf(stderr, "stopped before the end; logs are in %s\n", data.c_str());
+  if (ended == Ended::broken) {
+    std::fprintf(stderr, "stopped before the end; logs are in %s\n",
+                 quickstart::shown(data.string()).c_str());
     return 1;
   }
   summary.seconds = std::chrono::duration<double>(Clock::now() - begun).count();

@@ -1,6 +1,8 @@
 // What the quickstart shows.
 #include "report.h"
 
+#include "text.h"
+
 #include <unistd.h>
 #include <algorithm>
 #include <cstdio>
@@ -9,41 +11,43 @@ namespace quickstart {
 namespace {
 
 constexpr std::size_t bar_cells = 32;
+constexpr std::size_t notes_max = 5;  // of each kind
+constexpr double said_again_s = 3;
 
-std::string json_text(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      char escaped[8];
-      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
-      out += escaped;
-    } else {
-      out += c;
-    }
+void print_notes(const char* title, const std::vector<Note>& notes) {
+  if (notes.empty()) return;
+  std::printf("\n  %s\n", title);
+  for (std::size_t i = 0; i < notes.size() && i < notes_max; ++i) {
+    std::printf("    %s, %s:\n      %s\n", notes[i].job.c_str(), shown(notes[i].picture).c_str(),
+                shown(notes[i].why).c_str());
   }
-  return out + '"';
+  if (notes.size() > notes_max) std::printf("    and %zu more\n", notes.size() - notes_max);
 }
 
 }  // namespace
 
 Progress::Progress(std::size_t jobs) : jobs_(jobs), terminal_(::isatty(2) != 0) {}
 
-void Progress::show(std::size_t finished, std::size_t running, double seconds) {
-  const double rate = seconds > 0 ? static_cast<double>(finished) / seconds : 0;
+void Progress::show(const Counts& now, double seconds) {
+  const double rate = seconds > 0 ? static_cast<double>(now.finished) / seconds : 0;
+  std::string waits;
+  if (now.retryable > 0) waits = ", " + std::to_string(now.retryable) + " failed and wait to retry";
+  const std::size_t whole = std::max<std::size_t>(jobs_, 1);
   if (!terminal_) {
-    const std::size_t tenth = finished * 10 / std::max<std::size_t>(jobs_, 1);
-    if (tenth == said_) return;
+    const std::size_t tenth = now.finished * 10 / whole;
+    const bool silent = seconds - said_at_s_ > said_again_s;
+    if (tenth == said_ && !silent) return;
     said_ = tenth;
-    std::fprintf(stderr, "  %zu of %zu done, %.1f a second, %zu running\n", finished, jobs_, rate,
-                 running);
+    said_at_s_ = seconds;
+    std::fprintf(stderr, "  %zu of %zu done, %.1f a second, %zu running%s\n", now.finished, jobs_,
+                 rate, now.running, waits.c_str());
     return;
   }
-  const std::size_t full = finished * bar_cells / std::max<std::size_t>(jobs_, 1);
+  const std::size_t full = now.finished * bar_cells / whole;
   std::string bar;
   for (std::size_t i = 0; i < bar_cells; ++i) bar += i < full ? "█" : "░";
-  std::fprintf(stderr, "\r\033[K  %s %zu/%zu  %.1f/s  %zu running", bar.c_str(), finished, jobs_,
-               rate, running);
+  std::fprintf(stderr, "\r\033[K  %s %zu/%zu  %.1f/s  %zu running%s", bar.c_str(), now.finished,
+               jobs_, rate, now.running, waits.c_str());
   std::fflush(stderr);
   drawn_ = true;
 }
@@ -60,29 +64,32 @@ void Progress::end() {
 
 void print_table(const Summary& s) {
   std::printf("\n  pictures   %6zu\n  jobs       %6zu   three sizes each\n", s.pictures, s.jobs);
-  std::printf("  completed  %6zu\n  retried    %6zu   by the kills\n", s.completed, s.retried);
+  std::printf("  completed  %6zu\n  retried    %6zu   after a kill or a failure\n", s.completed,
+              s.retried);
   std::printf("  dead       %6zu   in the dead-letter queue\n", s.dead);
+  if (s.waiting > 0) std::printf("  waiting    %6zu   they failed and wait to retry\n", s.waiting);
   std::printf("  lost       %6zu\n  seconds    %6.1f\n", s.lost, s.seconds);
-  std::printf("\n  thumbnails in %s\n", s.output.c_str());
-  if (!s.dead_job.empty()) {
-    std::printf("\n  %s is dead:\n    %s\n", s.dead_job.c_str(), s.dead_error.c_str());
-  }
+  std::printf("\n  thumbnails are in %s\n", shown(s.output).c_str());
+  print_notes("dead, for no retry can help or all attempts failed:", s.dead_jobs);
+  print_notes("waiting; they go on when the broker and a worker run again:", s.waiting_jobs);
+  const std::string database = shell_word(s.data + "/shard-0.db");
   std::printf(
       "\n  look further:\n"
-      "    sqlite3 -readonly %s/shard-0.db 'select * from finished_list limit 5'\n"
-      "    less %s/millraced.log\n"
-      "    %s/millraced --config %s/millraced.toml &\n"
-      "    %s/millrace --broker %s dead list\n",
-      s.data.c_str(), s.data.c_str(), s.bin.c_str(), s.data.c_str(), s.bin.c_str(),
-      s.endpoint.c_str());
+      "    sqlite3 -readonly %s 'select * from finished_list limit 5'\n"
+      "    less %s\n"
+      "    %s --config %s &\n"
+      "    %s --broker %s dead list\n",
+      database.c_str(), shell_word(s.data + "/millraced.log").c_str(),
+      shell_word(s.bin + "/millraced").c_str(), shell_word(s.data + "/millraced.toml").c_str(),
+      shell_word(s.bin + "/millrace").c_str(), shell_word(s.endpoint).c_str());
 }
 
 void print_json(const Summary& s) {
   std::printf(
       "{\"pictures\": %zu, \"jobs\": %zu, \"completed\": %zu, \"retried\": %zu, \"dead\": %zu, "
-      "\"lost\": %zu, \"seconds\": %.2f, \"output\": %s}\n",
-      s.pictures, s.jobs, s.completed, s.retried, s.dead, s.lost, s.seconds,
-      json_text(s.output).c_str());
+      "\"waiting\": %zu, \"lost\": %zu, \"seconds\": %.2f, \"output\": %s}\n",
+      s.pictures, s.jobs, s.completed, s.retried, s.dead, s.waiting, s.lost, s.seconds,
+      quoted(s.output).c_str());
 }
 
 }  // namespace quickstart

@@ -239,7 +239,10 @@ def test_under_load_with_kills_each_job_ends_once(broker, host):
     ([], "name a topic"),
     (["--topic", "t"], "--exec"),
     (["--topic", "t", "--exec", "cat", "--concurrency", "many"], "a number from 1 to 1024"),
-    (["--topic", "t", "--exec", "cat", "--drain", "soon"], "a time such as"),
+    (["--topic", "t", "--exec", "cat", "--drain", "soon"], "is not a duration"),
+    (["--topic", "t", "--exec", "cat", "--drain", "25"], "with a unit"),
+    (["--topic", "t", "--exec", "cat", "--exec", "true"], "--exec is given more than once"),
+    (["--topic", "t", "--exec", "cat", "--what"], "unknown option '--what'"),
     (["--topic", "t", "--exec", "cat", "--drain", "1000000000h"], "a year at most"),
     (["--topic", "t", "--exec", "cat", "extra"], "what is 'extra'"),
 ])
