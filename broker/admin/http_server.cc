@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <strings.h>
 #include <uv.h>
 #include <charconv>
 #include <cstring>
@@ -16,7 +17,8 @@
 namespace millrace::admin {
 namespace {
 
-constexpr unsigned idle_s_max = 10;
+constexpr unsigned idle_s_max = 5;
+constexpr std::size_t body_bytes_max = 64U << 10U;  // it means nothing here and is dropped
 constexpr std::size_t connection_bytes_max = 8U << 10U;
 constexpr std::uint64_t housekeeping_ms = 1'000;  // idle connections are closed in this step
 
@@ -43,12 +45,18 @@ Address parse(const std::string& text) {
   return address;
 }
 
-MHD_Result reply(MHD_Connection* connection, const Page& page) {
+enum class Then { keep, close };
+
+MHD_Result reply(MHD_Connection* connection, const Page& page, Then then = Then::keep) {
   MHD_Response* response = MHD_create_response_from_buffer(
       page.body.size(), const_cast<char*>(page.body.data()), MHD_RESPMEM_MUST_COPY);
   if (response == nullptr) return MHD_NO;
   MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page.type.c_str());
   MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  if (page.status == 405) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+  if (then == Then::close) {
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+  }
   const MHD_Result queued = MHD_queue_response(connection, page.status, response);
   MHD_destroy_response(response);
   return queued;
@@ -65,12 +73,69 @@ void on_change(void* visitors, MHD_Connection* connection, void** context,
   HttpVisitors::on_change(visitors, connection, context, static_cast<int>(kind));
 }
 
+// What the headers say of the request's end; the library takes the first of several.
+struct Framing {
+  unsigned hosts = 0, lengths = 0, codings = 0;
+  bool chunked = true, digits = true, long_body = false, expectation = false, spaced = false;
+};
+
+bool same_word(const char* a, const char* b) { return strcasecmp(a, b) == 0; }
+
+MHD_Result note_header(void* data, MHD_ValueKind /*kind*/, const char* name, const char* value) {
+  auto& seen = *static_cast<Framing*>(data);
+  const std::string_view text = value == nullptr ? "" : value;
+  seen.spaced = seen.spaced || std::strpbrk(name, " \t") != nullptr;
+  if (same_word(name, MHD_HTTP_HEADER_HOST)) ++seen.hosts;
+  if (same_word(name, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
+    ++seen.codings;
+    seen.chunked = seen.chunked && value != nullptr && same_word(value, "chunked");
+  }
+  if (same_word(name, MHD_HTTP_HEADER_EXPECT)) {
+    seen.expectation = value == nullptr || !same_word(value, "100-continue");
+  }
+  if (!same_word(name, MHD_HTTP_HEADER_CONTENT_LENGTH)) return MHD_YES;
+  ++seen.lengths;
+  std::uint64_t bytes = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  seen.digits = seen.digits && wrong == std::errc{} && end == text.data() + text.size();
+  seen.long_body = seen.long_body || bytes > body_bytes_max;
+  return MHD_YES;
+}
+
+// A request that two readers could understand in two ways is refused, and its connection closed.
+Page in_doubt(MHD_Connection* connection, std::string_view version) {
+  Framing seen;
+  MHD_get_connection_values(connection, MHD_HEADER_KIND, &note_header, &seen);
+  if (seen.spaced) return {.status = 400, .body = "no space stands in the name of a header\n"};
+  const bool hosted = version == "HTTP/1.1" ? seen.hosts == 1 : seen.hosts <= 1;
+  if (!hosted) return {.status = 400, .body = "a request has one Host header\n"};
+  if (seen.lengths > 1 || !seen.digits) {
+    return {.status = 400, .body = "a request has one Content-Length, in digits\n"};
+  }
+  if (seen.codings > 1 || !seen.chunked || (seen.codings == 1 && seen.lengths == 1)) {
+    return {.status = 400, .body = "a body has Content-Length, or is chunked and nothing else\n"};
+  }
+  if (seen.expectation) return {.status = 417, .body = "only 100-continue can be expected\n"};
+  if (seen.long_body) return {.status = 413, .body = "nothing here takes a body\n"};
+  return {.status = 200};
+}
+
+// What http://HOST/path asks for, as proxies write it, is /path.
+std::string_view path_of(std::string_view target) {
+  const auto authority = target.find("://");
+  if (target.starts_with('/') || authority == std::string_view::npos) return target;
+  const auto path = target.find('/', authority + 3);
+  return path == std::string_view::npos ? "/" : target.substr(path);
+}
+
 MHD_Result answer(void* desk_of_server, MHD_Connection* connection, const char* path,
-                  const char* method, const char* /*version*/, const char* /*body*/,
+                  const char* method, const char* version, const char* /*body*/,
                   std::size_t* body_bytes, void** seen) {
   static char mark;
   if (*seen == nullptr) {  // the headers alone; the answer waits for the end of the request
     *seen = &mark;
+    const Page doubt = in_doubt(connection, version);
+    if (doubt.status != 200) return reply(connection, doubt, Then::close);
     return MHD_YES;
   }
   if (*body_bytes != 0) {
@@ -83,7 +148,7 @@ MHD_Result answer(void* desk_of_server, MHD_Connection* connection, const char* 
   if (asked != "GET" && asked != "HEAD") {
     return reply(connection, {.status = 405, .body = "only GET and HEAD\n"});
   }
-  return reply(connection, desk.pages(path));
+  return reply(connection, desk.pages(std::string(path_of(path))));
 }
 
 }  // namespace
@@ -129,7 +194,8 @@ std::string HttpServer::start() {
       flags, 0, nullptr, nullptr, &answer, &parts_->desk, MHD_OPTION_SOCK_ADDR, &address.any,
       MHD_OPTION_CONNECTION_LIMIT, parts_->connections_max, MHD_OPTION_NOTIFY_CONNECTION,
       &on_change, &parts_->desk.visitors, MHD_OPTION_CONNECTION_TIMEOUT, idle_s_max,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_bytes_max, MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, connection_bytes_max, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+      MHD_OPTION_END);
   if (parts_->daemon == nullptr) {
     return "cannot listen on http://" + parts_->address + ": " + std::strerror(errno);
   }
