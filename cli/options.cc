@@ -291,7 +291,12 @@ std::string sentence_of(CLI::App& app, const CLI::ParseError& e) {
   CLI::App* at = typed(&app);
   const auto left = app.remaining(true);
   const std::string kind = e.get_name();
-  if (kind == "ExtrasError" && !left.empty()) return unexpected(at, left.front());
+  if (kind == "ExtrasError") {
+    // Of a command's own extras only the sentence knows: "... not expected: WORD".
+    const std::string all = e.what();
+    const std::string word = all.substr(std::min(all.find(": "), all.size() - 2) + 2);
+    return unexpected(at, left.empty() ? word.substr(0, word.find(' ')) : left.front());
+  }
   if (kind == "RequiredError" && !left.empty()) return unexpected(at, left.front());
   if (kind == "RequiredError" && !commands_of(at).empty()) return "a command is missing";
   if (kind == "ArgumentMismatch") {

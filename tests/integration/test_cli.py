@@ -58,7 +58,7 @@ def test_enqueue_in_bulk(broker, tmp_path):
     assert (topic["available"], topic["enqueued"]) == (3_000, 3_000)
     said = millrace(broker, "enqueue", "t", "--jsonl", "-", code=1,
                     stdin='{"payload": "x"}\nnonsense\n{"colour": 1}\n')
-    assert "stored 1, rejected 2" in said and "line 2 is no JSON object" in said
+    assert "stored 1, rejected 2" in said and "line 2 is not a JSON object" in said
 
 
 def test_lists_page_through_all_jobs_once(broker):
@@ -96,8 +96,8 @@ def test_dead_letters(broker):
 
 
 def test_topics_pause_resume_create(broker):
-    assert "made v" in millrace(broker, "create", "v", "--partitions", "4", "--history")
-    assert "v was there" in millrace(broker, "create", "v", "--partitions", "4", "--history")
+    assert "created the topic v" in millrace(broker, "create", "v", "--partitions", "4", "--history")
+    assert "v exists already" in millrace(broker, "create", "v", "--partitions", "4", "--history")
     assert "conflict" in millrace(broker, "create", "v", "--partitions", "5", code=1)
     assert "paused" in millrace(broker, "pause", "v")
     assert "paused" in millrace(broker, "topics", "v")
@@ -129,18 +129,33 @@ def test_top_on_a_terminal_restores_it(broker):
 
 
 @pytest.mark.parametrize("arguments, code, said", [
-    (["job", "nonsense"], 64, "is no job"),
+    (["job", "nonsense"], 64, "is not a job's id"),
     (["job", "t/0/999999"], 2, "not_found"),
     (["enqueue", "bad topic", "x"], 1, "topic's name"),
-    (["enqueue", "t", "x", "--priority", "11"], 1, "priority"),
-    (["enqueue", "t", "x", "--delay", "soon"], 64, "a time is"),
-    (["enqueue", "t", "x", "--run-at", "tomorrow"], 64, "UTC"),
+    (["enqueue", "t", "x", "--priority", "11"], 64, "0 to 9"),
+    (["enqueue", "t", "x", "--delay", "soon"], 64, "is not a duration"),
+    (["enqueue", "t", "x", "--delay", "5"], 64, "with a unit"),
+    (["enqueue", "t", "x", "--run-at", "tomorrow"], 64, "is not a time"),
+    (["enqueue", "t", "x", "--run-at", "2030-02-30T00:00:00Z"], 64, "--run-at"),
+    (["enqueue", "t", "x", "--run-at", "2030-01-31T12:00:00Z", "--delay", "1m"], 64, "contradict"),
+    (["enqueue", "t", "x", "--key", "a", "--key", "b"], 64, "--key is given more than once"),
+    (["enqueue", "t", "x", "--key"], 64, "--key needs a value"),
+    (["enqueue", "t", "x", "--jsonl", "-"], 64, "contradict"),
+    (["enqueue", "t", "x", "--max-attempts", "-1"], 64, "from 1 to 1000"),
+    (["enqueue", "t", "--jsonl", "/"], 64, "cannot read"),
+    (["jobs", "--topic", "t"], 64, "millrace jobs TOPIC"),
+    (["jobs", "--limt", "3"], 64, "did you mean '--limit'"),
+    (["jobs", "--limit", "0"], 64, "from 1 to 256"),
+    (["jobs", ""], 64, "is empty"),
+    (["jbos"], 64, "did you mean 'jobs'"),
+    (["dead", "lst"], 64, "did you mean 'list'"),
+    (["jobs", "--state", "runing"], 64, "did you mean 'running'"),
     (["enqueue", "t", "--jsonl", "/no/such/file"], 64, "cannot read"),
-    (["jobs", "--state", "asleep"], 64, "no state"),
+    (["jobs", "--state", "asleep"], 64, "unknown state"),
     (["dead", "requeue", "t/0/1", "--all"], 64, "one topic"),
     (["pause", "nowhere"], 2, "unknown_topic"),
-    (["frobnicate"], 64, ""),
-    ([], 64, ""),
+    (["frobnicate"], 64, "unknown command"),
+    ([], 64, "a command is missing"),
 ])
 def test_wrong_input(broker, arguments, code, said):
     assert said in millrace(broker, *arguments, code=code)
