@@ -291,7 +291,7 @@ std::string sentence_of(CLI::App& app, const CLI::ParseError& e) {
   CLI::App* at = typed(&app);
   const auto left = app.remaining(true);
   const std::string kind = e.get_name();
-  if (kind == "ExtrasError") {
+  if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
     // Of a command's own extras only the sentence knows: "... not expected: WORD".
     const std::string all = e.what();
     const std::string word = all.substr(std::min(all.find(": "), all.size() - 2) + 2);
