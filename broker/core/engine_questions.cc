@@ -11,8 +11,8 @@ std::string in_seconds(std::int64_t ms) {
 // Empty for a job that no worker died of.
 std::string deaths_words(const Job& job) {
   if (job.deaths == 0) return {};
-  return " Workers died of it: " + std::to_string(job.deaths) + " of the " +
-         std::to_string(deaths_max) + " deaths that quarantine it are counted.";
+  return " " + std::to_string(job.deaths) + " of the " + std::to_string(deaths_max) +
+         " deaths that quarantine it counted so far.";
 }
 
 }  // namespace
