@@ -1,16 +1,18 @@
 #include "config.h"
 
+#include "addresses.h"
+
 #include <arpa/inet.h>
 #include <toml++/toml.h>
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <limits>
+#include <map>
 
 namespace millrace {
 namespace {
 
-constexpr std::size_t socket_path_bytes_max = 107;  // sun_path, less its zero
 constexpr std::int64_t ms_max = std::int64_t{1} << 40U;
 
 class File {
@@ -61,25 +63,30 @@ class File {
   std::vector<std::string>& errors_;
 };
 
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "[::1]" || host.substr(0, 4) == "127.";
-}
+// Where an address is named in the file.
+struct Named {
+  std::string address;
+  toml::source_region at;
+};
 
-void check_address(File& file, const toml::node& node, const std::string& address,
-                   std::uint32_t shards) {
-  if (address.rfind("ipc://", 0) == 0) {
-    if (shard_address(address, shards - 1).size() - 6 > socket_path_bytes_max) {
-      file.wrong(node.source(), "the path of a socket has at most 107 bytes");
+std::string line_of(const Named& named) { return "line " + std::to_string(named.at.begin.line); }
+
+// No two addresses, of any shards, are one; the HTTP port is none of them either.
+void check_overlaps(File& file, const std::vector<Named>& all, std::uint32_t shards) {
+  std::map<std::string, const Named*> taken;
+  for (const Named& named : all) {
+    const bool http = named.address.rfind("http://", 0) == 0;
+    for (std::uint32_t shard = 0; shard < (http ? 1 : shards); ++shard) {
+      const std::string place =
+          http ? "tcp://" + named.address.substr(7) : place_of(named.address, shard);
+      const auto [at, is_new] = taken.emplace(place, &named);
+      if (is_new) continue;
+      file.wrong(named.at, named.address + " and " + at->second->address + " (" +
+                               line_of(*at->second) + ") are both " + place +
+                               (shards > 1 ? ", for each shard has an address of its own" : "") +
+                               ": name another");
+      break;
     }
-    return;
-  }
-  if (address.rfind("tcp://", 0) != 0 || address.rfind(':') < 6) {
-    return file.wrong(node.source(), "an address is ipc:///path or tcp://127.0.0.1:port");
-  }
-  const std::string host = address.substr(6, address.rfind(':') - 6);
-  if (!is_loopback(host)) {
-    file.wrong(node.source(), "no keys are configured, so anybody could connect to " + address +
-                                  ": listen on ipc:// or on a loopback address");
   }
 }
 
@@ -112,7 +119,7 @@ void read_backup_dir(File& file, const toml::table& t, Config& c) {
   }
 }
 
-void read_broker(File& file, const toml::table& t, Config& c) {
+void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
   file.known(t, {"data_dir", "listen", "shards", "allow_new_topics", "lease_ms", "heartbeat_ms",
                  "grace_ms_max", "disk_free_bytes_min", "backup_dir"});
   file.number(t, "shards", 1, 64, c.shards);
@@ -147,8 +154,13 @@ void read_broker(File& file, const toml::table& t, Config& c) {
       file.wrong(node.source(), "an address is text");
       continue;
     }
-    check_address(file, node, *address, c.shards);
     c.listen.push_back(*address);
+    const std::string what = wrong_address(*address, c.shards);
+    if (what.empty()) {
+      named.push_back({*address, node.source()});
+    } else {
+      file.wrong(node.source(), what);
+    }
   }
 }
 
@@ -166,12 +178,17 @@ bool is_loopback_with_port(const std::string& address) {
          (inet_pton(AF_INET, host.c_str(), &number) == 1 && host.rfind("127.", 0) == 0);
 }
 
-void read_http(File& file, const toml::table& t, Config& c) {
+void read_http(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
   file.known(t, {"listen"});
   const toml::node* node = t.get("listen");
   if (node == nullptr) return file.wrong(t.source(), "listen is missing: 127.0.0.1:port");
   c.http_listen = node->value_exact<std::string>().value_or("");
-  if (is_loopback_with_port(c.http_listen)) return;
+  if (is_loopback_with_port(c.http_listen)) {
+    // Port 0 is a free one, which is never another's.
+    const bool free_one = c.http_listen.substr(c.http_listen.rfind(':')) == ":0";
+    if (!free_one) named.push_back({"http://" + c.http_listen, node->source()});
+    return;
+  }
   file.wrong(node->source(),
              "listen is 127.0.0.1:port or [::1]:port: whoever reaches it sees every topic, so it "
              "is a loopback address");
@@ -207,6 +224,13 @@ void read_topic(File& file, const toml::table& t, Config& c) {
                "a topic's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or "
                "digit");
   }
+  const auto same = std::find_if(c.topics.begin(), c.topics.end(), [&](const core::Topic& known) {
+    return known.name == topic.name;
+  });
+  if (!topic.name.empty() && same != c.topics.end()) {
+    file.wrong(t.get("name")->source(),
+               "topic '" + topic.name + "' is named twice: put its settings into one [[topic]]");
+  }
   auto& s = topic.settings;
   file.number(t, "partitions", 1, core::partitions_max, s.partitions);
   file.number(t, "attempts_max", 1, 1'000, s.attempts_max);
@@ -233,12 +257,15 @@ ReadConfig read_config(const std::string& path) {
     return read;
   }
   file.known(root, {"broker", "http", "log", "topic"});
+  std::vector<Named> named;
   if (const toml::table* broker = file.section(root, "broker")) {
-    read_broker(file, *broker, read.config);
+    read_broker(file, *broker, read.config, named);
   } else if (root.get("broker") == nullptr) {
     file.wrong(root.source(), "section [broker] is missing");
   }
-  if (const toml::table* http = file.section(root, "http")) read_http(file, *http, read.config);
+  if (const toml::table* http = file.section(root, "http"))
+    read_http(file, *http, read.config, named);
+  check_overlaps(file, named, read.config.shards);
   if (const toml::table* log = file.section(root, "log")) read_log(file, *log, read.config);
   if (const toml::node* topics = root.get("topic")) {
     if (!topics->is_array_of_tables()) {

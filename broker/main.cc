@@ -295,7 +295,7 @@ int main(int count, char** arguments) {
   for (const auto& error : read.errors) std::fprintf(stderr, "%s\n", error.c_str());
   if (!read.errors.empty()) return exit_config;
   if (check) {
-    std::printf("%s is well\n", path.c_str());
+    std::printf("%s: the configuration is valid\n", path.c_str());
     return 0;
   }
   return serve(path, read.config);

@@ -1,0 +1,90 @@
+#include "addresses.h"
+
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <sys/stat.h>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t socket_path_bytes_max = 107;  // sun_path, less its zero
+constexpr std::uint32_t port_max = 65'535;
+constexpr std::string_view ipc = "ipc://", tcp = "tcp://";
+
+bool is_loopback(const std::string& host) {
+  in_addr number{};
+  return host == "localhost" || host == "[::1]" ||
+         (inet_pton(AF_INET, host.c_str(), &number) == 1 && host.rfind("127.", 0) == 0);
+}
+
+std::optional<std::uint64_t> port_of(std::string_view text) {
+  std::uint64_t port = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, port);
+  if (text.empty() || read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return port;
+}
+
+std::string wrong_path(const std::string& address, std::uint32_t shards) {
+  const std::string path = address.substr(ipc.size());
+  if (path.empty() || path.front() != '/' || path.back() == '/') {
+    return "the address of a socket is ipc:// and a path from the root: ipc:///path";
+  }
+  if (shard_address(address, shards - 1).size() - ipc.size() > socket_path_bytes_max) {
+    return "the path of a socket has at most 107 bytes";
+  }
+  for (std::uint32_t shard = 0; shard < shards; ++shard) {
+    const std::string name = shard_address(address, shard).substr(ipc.size());
+    struct stat found {};
+    if (::lstat(name.c_str(), &found) != 0 || S_ISSOCK(found.st_mode)) continue;
+    return name + " is there and is no socket: move it away, or name another address";
+  }
+  return {};
+}
+
+std::string wrong_port(const std::string& address, std::uint32_t shards) {
+  const auto port = port_of(std::string_view(address).substr(address.rfind(':') + 1));
+  if (!port || *port > port_max) return "a port is a number from 1 to 65535, in " + address;
+  if (*port == 0) {
+    return "port 0 would be another at each start, and no client could know it: name one";
+  }
+  if (*port + shards - 1 <= port_max) return {};
+  return "each shard has a port of its own, the last of " + std::to_string(shards) + " the port " +
+         std::to_string(*port + shards - 1) + ", and 65535 is the highest";
+}
+
+}  // namespace
+
+std::string wrong_address(const std::string& address, std::uint32_t shards) {
+  if (address.rfind(ipc, 0) == 0) return wrong_path(address, shards);
+  if (address.rfind(tcp, 0) != 0 || address.rfind(':') < tcp.size()) {
+    return "an address is ipc:///path or tcp://127.0.0.1:port";
+  }
+  const std::string host = address.substr(tcp.size(), address.rfind(':') - tcp.size());
+  if (!is_loopback(host)) {
+    return "no keys are configured, so anybody could connect to " + address +
+           ": listen on ipc:// or on a loopback address";
+  }
+  return wrong_port(address, shards);
+}
+
+std::string place_of(const std::string& address, std::uint32_t shard) {
+  const std::string own = shard_address(address, shard);
+  if (own.rfind(ipc, 0) == 0) {
+    const std::filesystem::path path(own.substr(ipc.size()));
+    std::error_code error;
+    const auto folder = std::filesystem::weakly_canonical(path.parent_path(), error);
+    return std::string(ipc) + (error ? path : folder / path.filename()).string();
+  }
+  const auto colon = own.rfind(':');
+  const std::string host = own.substr(tcp.size(), colon - tcp.size());
+  const auto port = port_of(std::string_view(own).substr(colon + 1)).value_or(0);
+  return std::string(tcp) + (host == "localhost" ? "127.0.0.1" : host) + ":" + std::to_string(port);
+}
+
+}  // namespace millrace

@@ -1,0 +1,44 @@
+"""Settings that cannot work: --check-config names each with its place, and nothing starts."""
+import subprocess
+
+import pytest
+
+from millrace_wire import BIN
+
+
+def check(path, text):
+    path.write_text(text)
+    run = subprocess.run([f"{BIN}/millraced", "--config", str(path), "--check-config"],
+                         capture_output=True, text=True, timeout=20, check=False)
+    return run.returncode, run.stdout, run.stderr
+
+
+@pytest.mark.parametrize("text, place", [
+    ('listen = ["tcp://127.0.0.1:99999"]', ":3:11: a port is a number from 1 to 65535"),
+    ('listen = ["tcp://127.0.0.1:7x"]', ":3:11: a port is a number"),
+    ('listen = ["tcp://127.0.0.1:"]', ":3:11: a port is a number"),
+    ('listen = ["tcp://127.0.0.1:0"]', ":3:11: port 0 would be another at each start"),
+    ('listen = ["tcp://127.evil.example:9"]', ":3:11: no keys are configured"),
+    ('shards = 4\nlisten = ["tcp://127.0.0.1:65533"]', ":4:11: each shard has a port of its own"),
+    ('listen = ["ipc://s"]', ":3:11: the address of a socket"),
+    ('listen = ["ipc:///etc/hostname"]', ":3:11: /etc/hostname is there and is no socket"),
+    ('listen = ["ipc:///tmp/s", "ipc:///tmp/s"]', ":3:27: ipc:///tmp/s and ipc:///tmp/s (line 3)"),
+    ('listen = ["ipc:///tmp/s", "ipc:///tmp//./s"]', ":3:27: "),
+    ('listen = ["tcp://localhost:7001", "tcp://127.0.0.1:07001"]', ":3:35: "),
+    ('shards = 2\nlisten = ["ipc:///tmp/s", "ipc:///tmp/s.1"]', ":4:27: "),
+    ('shards = 3\nlisten = ["tcp://127.0.0.1:7001", "tcp://127.0.0.1:7003"]', ":4:35: "),
+    ('listen = ["tcp://127.0.0.1:7001"]\n[http]\nlisten = "127.0.0.1:7001"', ":5:10: "),
+    ('[[topic]]\nname = "a"\n[[topic]]\nname = "a"\nattempts_max = 2', ":6:8: topic 'a' is named"),
+])
+def test_settings_that_cannot_work_are_refused_with_their_place(tmp_path, text, place):
+    path = tmp_path / "c.toml"
+    code, _, said = check(path, f'[broker]\ndata_dir = "{tmp_path}"\n{text}\n')
+    assert code == 78 and f"{path}{place}" in said and len(said.splitlines()) == 1
+
+
+def test_settings_that_are_well_are_called_valid(tmp_path):
+    path = tmp_path / "c.toml"
+    code, said, wrong = check(path, f'[broker]\ndata_dir = "{tmp_path}"\nshards = 2\n'
+                              f'listen = ["ipc://{tmp_path}/s", "tcp://127.0.0.1:7001"]\n'
+                              '[http]\nlisten = "127.0.0.1:0"\n')
+    assert (code, said, wrong) == (0, f"{path}: the configuration is valid\n", "")
