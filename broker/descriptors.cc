@@ -11,7 +11,7 @@ constexpr rlim_t limit_max = 65'536;  // more than that no broker has a use for
 // Open from the start to the end.
 constexpr int process_open = 8;  // the standard streams, the pipes of libuv, what was inherited
 constexpr int http_open = 8;     // its socket, its loop
-constexpr int shard_open = 21;   // a lock, three connections to the file, ZeroMQ, a loop
+constexpr int shard_open = 22;   // two locks, three connections to the file, ZeroMQ, a loop
 // In use for a moment, or only after a while.
 constexpr int process_reserve = 8;  // the settings read again, a folder synced, systemd told
 constexpr int shard_reserve = 4;    // a journal, the mark of what was synced

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "net/accept_gate.h"
 #include "offline.h"
+#include "privacy.h"
 #include "reload.h"
 #include "runtime/backup_thread.h"
 #include "runtime/broker.h"
@@ -20,9 +21,11 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -215,7 +218,8 @@ std::string remember_shards(const millrace::Config& config) {
   std::ofstream file(path);
   file << config.shards << "\n";
   file.close();
-  return file ? std::string() : "writing " + path + " failed: check the disk, then start again";
+  return file ? std::string()
+              : "writing " + path + ": " + std::strerror(errno) + "; look at its mode and disk";
 }
 
 int serve(const std::string& path, const millrace::Config& config) {
@@ -237,6 +241,7 @@ int serve(const std::string& path, const millrace::Config& config) {
     spdlog::critical("{}", descriptors.wrong);
     return exit_config;
   }
+  for (const auto& words : millrace::open_to_others(config)) spdlog::warn("{}", words);
   if (!millrace::wait_for_space(config, signals)) return 0;
   auto& gate = millrace::net::AcceptGate::instance();
   gate.arm(descriptors.plan.line, millrace::runtime::read_clocks().mono_ms);
@@ -270,6 +275,7 @@ int serve(const std::string& path, const millrace::Config& config) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  millrace::close_to_others();
   if (const auto ended = millrace::run_offline(count, arguments)) return *ended;
   std::string path;
   bool check = false;

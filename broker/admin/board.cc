@@ -64,9 +64,7 @@ std::vector<std::string> Board::ills(std::int64_t now_mono_ms, bool ready) const
     if (!undamaged(shards[s].check)) {
       wrong.push_back(name + "the check of its file found damage: " + shards[s].check);
     }
-    if (ready && !shards[s].accepting) {
-      wrong.push_back(name + "the disk is at its watermark, so enqueue is refused: free space");
-    }
+    if (ready && !shards[s].refusing.empty()) wrong.push_back(name + shards[s].refusing);
   }
   if (ready && stopping_) wrong.emplace_back("the broker stops");
   return wrong;
@@ -78,7 +76,7 @@ void BoardHook::on_tick(const core::Engine& engine, const runtime::ShardFacts& f
   if (!depths_) return;
   if (now.mono_ms >= next_look_mono_ms_) look(engine, now);
   last_.check = facts.check;
-  last_.accepting = facts.accepting;
+  last_.refusing = facts.refusing;
   last_.wal_bytes = facts.wal_bytes;
   last_.credit_free = engine.credit_free();
   board_.publish(shard_, last_);

@@ -17,6 +17,8 @@ constexpr std::size_t effects_room_max = 65'536;  // elements
 // What a byte of a message may take on disk before the next look at it: in the WAL, in the file,
 // and what surrounds it there.
 constexpr std::uint64_t disk_bytes_a_byte = 3;
+const std::string at_watermark =
+    "the disk is at its watermark, so enqueue is refused and nothing was stored: free space";
 
 }  // namespace
 
@@ -116,7 +118,7 @@ void Shard::take(const net::Incoming& message) {
   if (parsed.refused) return refuse(asked, to_string(parsed.error.code), parsed.error.message);
   if (parsed.verb == wire::Verb::enqueue && !disk_takes(message.body.size())) {
     const auto refused = net::refusal(
-        "disk_full", "the disk is at its watermark: nothing was stored; free space", 1'000);
+        "disk_full", (facts_.refusing.empty() ? at_watermark : facts_.refusing), 1'000);
     send(asked.peer, refused.verb, asked.correlation, refused.body);
     return;
   }
@@ -292,12 +294,21 @@ void Shard::refresh_facts() {
   facts_.store_bytes = store.store_bytes;
   facts_.disk_free_bytes = store.disk_free_bytes;
   taken_bytes_ = 0;
-  const bool accepting = store.disk_free_bytes >= options_.disk_free_bytes_min;
-  if (accepting != facts_.accepting) {
+  const bool full = store.disk_free_bytes < options_.disk_free_bytes_min;
+  const bool accepting = store.gone.empty() && !full;
+  if (accepting != facts_.accepting && store.gone.empty()) {
     spdlog::warn("shard {}: {} bytes of disk are free: enqueue is {}", facts_.shard,
                  store.disk_free_bytes, accepting ? "taken again" : "refused");
+  } else if (accepting != facts_.accepting) {
+    spdlog::error(
+        "shard {}: {}. Enqueue is refused; what is stored still goes to workers. If the file was "
+        "removed, what is left when the broker stops is lost: let it run until the jobs are done",
+        facts_.shard, store.gone);
   }
   facts_.accepting = accepting;
+  facts_.refusing = accepting            ? ""
+                    : store.gone.empty() ? at_watermark
+                                         : store.gone + ". Enqueue is refused, nothing was stored";
 }
 
 void Shard::fail(const std::string& why) {

@@ -24,17 +24,57 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+std::string refused_advice(int error, const std::string& path) {
+  switch (error) {
+    case EROFS: return "the disk is mounted read-only: mount it for writing";
+    case EACCES:
+    case EPERM:
+      return "user " + std::to_string(::geteuid()) + " may not write in " + folder_of(path) +
+             ": give it the folder (chown), or name another data_dir";
+    case ENOSPC:
+    case EDQUOT: return "the disk, or the quota of this user on it, is full: free space";
+    case EMFILE:
+    case ENFILE: return "no file descriptor is left: raise the limit of open files (ulimit -n)";
+    case EIO: return "the disk failed: look at the system's log";
+    default: return "the broker needs to write in its data_dir";
+  }
+}
+
 Failure refused(const std::string& name, const std::string& path, int error) {
-  if (error == ENOENT) {
-    return {FailureKind::io, "there is no folder " + folder_of(path) +
-                                 ": make it (mkdir -p), or name another data_dir"};
+  if (error == ENOENT || error == ENOTDIR) {
+    return {FailureKind::io,
+            (error == ENOENT ? "there is no folder " + folder_of(path) + ": make it (mkdir -p)"
+                             : folder_of(path) + " is not a folder: make one of that name") +
+                ", mount the disk that it is on, or name another data_dir"};
   }
   const bool denied = error == EACCES || error == EROFS || error == EPERM;
-  return {denied            ? FailureKind::read_only
-          : error == ENOSPC ? FailureKind::no_space
-                            : FailureKind::io,
-          "opening " + name + ": " + std::strerror(error) +
-              "; the broker needs to write in its data_dir"};
+  return {denied                               ? FailureKind::read_only
+          : error == ENOSPC || error == EDQUOT ? FailureKind::no_space
+                                               : FailureKind::io,
+          "opening " + name + ": " + std::strerror(error) + "; " + refused_advice(error, path)};
+}
+
+Failure not_found(const std::string& path, int error) {
+  std::error_code unknown;
+  const std::string folder = folder_of(path);
+  const bool folder_gone = error == ENOENT && !fs::exists(folder, unknown);
+  const std::string what = folder_gone ? "the folder " + folder : path;
+  if (error == ENOENT || error == ENOTDIR) {
+    return {FailureKind::io,
+            what +
+                " is not there any more: it was removed or renamed, or its disk is "
+                "no longer mounted"};
+  }
+  return {FailureKind::io, "looking at " + what + ": " + std::strerror(error)};
+}
+
+// SQLite follows links too, so that the log lies beside the file itself.
+std::string real_name(const std::string& path) {
+  std::error_code error;
+  const auto real = fs::canonical(path, error);
+  if (!error) return real.string();
+  const auto folder = fs::canonical(folder_of(path), error);
+  return error ? path : (folder / fs::path(path).filename()).string();
 }
 
 // The lock lies in a file of its own: closing any descriptor of the database would drop a lock on
@@ -42,11 +82,18 @@ Failure refused(const std::string& name, const std::string& path, int error) {
 class FileLock {
  public:
   explicit FileLock(int fd) : fd_(fd) {}
-  ~FileLock() { ::close(fd_); }
+  ~FileLock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
   [[nodiscard]] bool take() const { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
+  void take_made(const std::string& path) {
+    if (fd_ >= 0) return;
+    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    (void)(fd_ >= 0 && take());
+  }
   [[nodiscard]] std::string owner() const {
     std::array<char, 32> text{};
     const auto got = ::read(fd_, text.data(), text.size() - 1);
@@ -62,25 +109,46 @@ class FileLock {
   int fd_;
 };
 
+// Two locks: on the name, which is there before the file is, and on the file itself, which may have
+// several names. That on the name is let go of first.
+struct OwnedFile {
+  OwnedFile(int file_fd, int name_fd) : file(file_fd), name(name_fd) {}
+  FileLock file, name;
+};
+
 class RealFiles : public Files {
  public:
   const char* vfs() const override { return nullptr; }
 
   Expected<std::shared_ptr<void>> lock(const std::string& path) override {
-    const std::string name = path + ".lock";
+    const std::string name = real_name(path) + ".lock";
     const int fd = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) return tl::unexpected(refused(name, path, errno));
-    auto lock = std::make_shared<FileLock>(fd);
-    if (!lock->take()) {
+    // Closed only after the connections to the database, which lose their own locks by it.
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    auto lock = std::make_shared<OwnedFile>(file, fd);
+    if (!lock->name.take()) {
       return tl::unexpected(Failure{
-          FailureKind::busy, path + " is in use by another broker (process " + lock->owner() +
+          FailureKind::busy, path + " is in use by another broker (process " + lock->name.owner() +
                                  "): stop it first, or name another data_dir"});
     }
-    if (!lock->write_owner()) {
+    if (file >= 0 && !lock->file.take()) {
+      return tl::unexpected(Failure{
+          FailureKind::busy,
+          path +
+              " is in use by another broker, which knows it by another name (a hard link: find "
+              "it with find / -xdev -samefile " +
+              path + "): stop that broker first"});
+    }
+    if (!lock->name.write_owner()) {
       return tl::unexpected(Failure{errno == ENOSPC ? FailureKind::no_space : FailureKind::io,
                                     "writing " + name + ": " + std::strerror(errno)});
     }
     return std::shared_ptr<void>(std::move(lock));
+  }
+
+  void lock_made(const std::string& path, const std::shared_ptr<void>& lock) override {
+    static_cast<OwnedFile*>(lock.get())->file.take_made(path);
   }
 
   std::string head(const std::string& path, std::size_t bytes) override {
@@ -130,9 +198,9 @@ class RealFiles : public Files {
                                   "writing " + path + " again: " + std::strerror(error)});
   }
 
-  std::uint64_t free_bytes(const std::string& path) override {
+  Expected<std::uint64_t> free_bytes(const std::string& path) override {
     struct statvfs disk {};
-    if (::statvfs(path.c_str(), &disk) != 0) return 0;
+    if (::statvfs(path.c_str(), &disk) != 0) return tl::unexpected(not_found(path, errno));
     return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
   }
 };

@@ -23,6 +23,8 @@ class Files {
   [[nodiscard]] virtual const char* vfs() const = 0;
   // One process owns a file: held until the last copy goes.
   [[nodiscard]] virtual Expected<std::shared_ptr<void>> lock(const std::string& path) = 0;
+  // The same for a file that was made since, which may get other names later.
+  virtual void lock_made(const std::string& /*path*/, const std::shared_ptr<void>& /*lock*/) {}
   // The first bytes of a file, fewer where it is shorter.
   [[nodiscard]] virtual std::string head(const std::string& path, std::size_t bytes) = 0;
   [[nodiscard]] virtual std::optional<std::uint64_t> size(const std::string& path) = 0;
@@ -30,7 +32,8 @@ class Files {
   [[nodiscard]] virtual Expected<void> sync_folder_of(const std::string& path) = 0;
   // Writes a file's bytes over themselves and syncs them; nothing where there is no such file.
   [[nodiscard]] virtual Expected<void> write_again(const std::string& path) = 0;
-  [[nodiscard]] virtual std::uint64_t free_bytes(const std::string& path) = 0;
+  // Of the disk that the file lies on. A failure says that the file cannot be found any more.
+  [[nodiscard]] virtual Expected<std::uint64_t> free_bytes(const std::string& path) = 0;
 };
 
 [[nodiscard]] Files& real_files();

@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace millrace::storage {
@@ -38,6 +40,24 @@ std::string_view advice(FailureKind kind) {
     case FailureKind::io: return "check the disk and the system's log, then start again";
   }
   return "";
+}
+
+// By what the system said; empty where the kind of failure says more.
+std::string_view advice_of(int error) {
+  switch (error) {
+    case ENOENT:
+      return "it, or its folder, was removed or renamed, or its disk is not mounted: put it back";
+    case ENOTDIR: return "a part of its path is not a folder: name another data_dir";
+    case EISDIR: return "that is a folder: move it away, or name another data_dir";
+    case EACCES:
+    case EPERM: return "this user may not: check the owner and mode of the file and its folder";
+    case EROFS: return "the disk is mounted read-only: mount it for writing";
+    case ENOSPC:
+    case EDQUOT: return "the disk, or the quota of this user on it, is full: free space";
+    case EMFILE:
+    case ENFILE: return "no file descriptor is left: raise the limit of open files (ulimit -n)";
+    default: return "";
+  }
 }
 
 }  // namespace
@@ -185,8 +205,13 @@ Failure Database::failure(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_);
   const FailureKind kind = kind_of(code);
   const std::string what = code == SQLITE_IOERR_DATA ? page_damage() : sqlite3_errmsg(handle_);
-  return {kind, std::string(doing) + " " + path_ + ": " + what + " (SQLite " +
-                    std::to_string(code) + "); " + std::string(advice(kind))};
+  // Of the system, where it was that which refused.
+  const bool by_system = (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_IOERR;
+  const int error = by_system && code != SQLITE_IOERR_DATA ? sqlite3_system_errno(handle_) : 0;
+  const std::string why = error == 0 ? "" : std::string(": ") + std::strerror(error);
+  const std::string_view next = by_system ? advice_of(error) : std::string_view();
+  return {kind, std::string(doing) + " " + path_ + ": " + what + why + " (SQLite " +
+                    std::to_string(code) + "); " + std::string(next.empty() ? advice(kind) : next)};
 }
 
 Expected<void> Database::execute(const std::string& sql) {

@@ -20,6 +20,7 @@ Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options) {
   if (!lock) return tl::unexpected(lock.error());
   auto db = open_writer(options);
   if (!db) return tl::unexpected(db.error());
+  options.files->lock_made(options.path, *lock);
   auto store = std::make_unique<SqliteStore>(std::move(options), std::move(*lock), std::move(*db));
   if (auto done = store->prepare(); !done) return tl::unexpected(done.error());
   return store;
@@ -251,7 +252,9 @@ StoreFacts SqliteStore::facts() const {
   facts.wal_bytes = static_cast<std::uint64_t>(wal_bytes_);
   facts.store_bytes = options_.files->size(options_.path).value_or(0);
   facts.checksums = checksums_;
-  facts.disk_free_bytes = options_.files->free_bytes(options_.path);
+  const auto free = options_.files->free_bytes(options_.path);
+  facts.disk_free_bytes = free.value_or(0);
+  if (!free) facts.gone = free.error().message;
   return facts;
 }
 

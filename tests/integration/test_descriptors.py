@@ -48,14 +48,15 @@ class Limited(Watched):
 
     def connect(self, kind, source="127.0.0.1"):
         """A socket that is connected, or on its way there, and silent."""
-        if kind == "ipc":
-            made, to = socket.socket(socket.AF_UNIX), f"{self.folder}/s"
-        else:
-            made, to = socket.socket(), ("127.0.0.1", self.port)
-            made.bind((source, 0))
+        if kind == "ipc":  # waits while the queue of the listener is full
+            made = socket.socket(socket.AF_UNIX)
+            made.connect(f"{self.folder}/s")
+            return made
+        made = socket.socket()
+        made.bind((source, 0))
         made.setblocking(False)
         try:
-            made.connect(to)
+            made.connect(("127.0.0.1", self.port))
         except BlockingIOError:
             pass
         return made

@@ -266,7 +266,7 @@ storage::Expected<void> SimDisk::write_again(const std::string& path) {
   return {};
 }
 
-std::uint64_t SimDisk::free_bytes(const std::string& /*path*/) {
+storage::Expected<std::uint64_t> SimDisk::free_bytes(const std::string& /*path*/) {
   const std::uint64_t bytes = used();
   return bytes >= capacity_ ? 0 : capacity_ - bytes;
 }

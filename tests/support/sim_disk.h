@@ -90,7 +90,7 @@ class SimDisk : public storage::Files {
   [[nodiscard]] std::optional<std::uint64_t> size(const std::string& path) override;
   [[nodiscard]] storage::Expected<void> sync_folder_of(const std::string& path) override;
   [[nodiscard]] storage::Expected<void> write_again(const std::string& path) override;
-  [[nodiscard]] std::uint64_t free_bytes(const std::string& path) override;
+  [[nodiscard]] storage::Expected<std::uint64_t> free_bytes(const std::string& path) override;
 
   // For the VFS alone (sim_vfs.cc). Codes are SQLite's.
   [[nodiscard]] std::shared_ptr<SimFile> open(const std::string& path, bool create);

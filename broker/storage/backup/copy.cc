@@ -51,7 +51,9 @@ class Copying {
     synced_ = bytes;
     watch_.copied(bytes);
     if (auto done = sync_path(to_); !done) return give_up(done.error());
-    if (real_files().free_bytes(to_) < watch_.disk_free_bytes_min) {
+    const auto free = real_files().free_bytes(to_);
+    if (!free) return give_up(free.error());
+    if (*free < watch_.disk_free_bytes_min) {
       return give_up({FailureKind::no_space, "the disk of " + to_ + " is at its watermark (" +
                                                  std::to_string(watch_.disk_free_bytes_min) +
                                                  " bytes free): the backup ended early"});

@@ -116,7 +116,9 @@ Expected<void> may_begin(const BackupPlan& plan, const std::string& name) {
   }
   const auto needed = space_needed(plan);
   if (!needed) return tl::unexpected(needed.error());
-  const std::uint64_t free = real_files().free_bytes(plan.folder);
+  const auto free_bytes = real_files().free_bytes(plan.folder);
+  if (!free_bytes) return tl::unexpected(free_bytes.error());
+  const std::uint64_t free = *free_bytes;
   if (free < *needed + plan.disk_free_bytes_min) {
     return tl::unexpected(Failure{
         FailureKind::no_space,

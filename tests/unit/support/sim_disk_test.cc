@@ -201,7 +201,7 @@ TEST(SimDisk, AFullDiskTakesWhatFitsInPlace) {
   SimDisk disk("disk", 1);
   auto file = durable_file(disk);
   disk.set_capacity(old_bytes.size() + 10);
-  EXPECT_EQ(disk.free_bytes("/f"), 10U);
+  EXPECT_EQ(*disk.free_bytes("/f"), 10U);
   EXPECT_EQ(disk.write(*file, new_bytes, 0), SQLITE_OK);
   EXPECT_EQ(disk.write(*file, std::string(11, 'x'), old_bytes.size()), SQLITE_FULL);
   EXPECT_EQ(disk.write(*file, std::string(10, 'x'), old_bytes.size()), SQLITE_OK);
