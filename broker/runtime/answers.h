@@ -19,7 +19,7 @@ struct ShardFacts {
                 disk_free_bytes = 0, batch_jobs = 0;
   std::vector<std::uint64_t> commit_us;  // of the last commits
   bool accepting = true;
-  std::string refusing;  // why enqueue is refused; empty: it is not
+  std::string refusing;           // why enqueue is refused; empty: it is not
   std::string check = "running";  // verdict of the full check
 };
 

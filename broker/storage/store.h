@@ -63,7 +63,7 @@ struct ListFilter {
 
 struct StoreFacts {
   std::uint64_t wal_bytes = 0, store_bytes = 0, disk_free_bytes = 0;
-  std::string gone;        // the file is not at its path any more, as a sentence; empty: it is
+  std::string gone;       // the file is not at its path any more, as a sentence; empty: it is
   bool checksums = true;  // damage to what is stored is seen whenever it is read
 };
 
