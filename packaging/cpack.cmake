@@ -2,7 +2,7 @@
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME millrace)
 set(CPACK_PACKAGE_CONTACT "Millrace maintainers <maintainers@millrace.invalid>")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "durable job platform")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "")  # each has its own, the first line of its description
 set(CPACK_DEBIAN_PACKAGE_RELEASE ${release})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
@@ -53,7 +53,7 @@ set(CPACK_DEBIAN_WORKER_PACKAGE_DEPENDS
 set(CPACK_DEBIAN_WORKER_PACKAGE_SUGGESTS "millrace-broker, millrace-cli")
 
 millrace_package(gateway millrace-gateway net "durable job platform: the HTTP gateway"
-  "This package holds millrace-gateway, which takes jobs as JSON over HTTP, and runs\nit as a service on the loopback address.")
+  "This package holds millrace-gateway, which takes jobs as JSON over HTTP, and\nruns it as a service on the loopback address.")
 millrace_scripts(gateway ${built}/gateway/conffiles
   ${here}/gateway/postinst ${here}/gateway/prerm ${here}/gateway/postrm)
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "${service_tools}")
@@ -65,15 +65,17 @@ set(CPACK_DEBIAN_CLI_PACKAGE_SUGGESTS millrace-broker)
 
 millrace_package(sdk libmillrace0 libs "durable job platform: the shared library"
   "This package holds the library that applications in C++ use as producers,\nworkers and clients.")
-millrace_scripts(sdk ${here}/library/triggers)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY "=")
+millrace_scripts(sdk ${here}/library/triggers ${built}/library/shlibs)
+file(WRITE ${built}/library/shlibs
+  "libmillrace 0 libmillrace0 (= ${PROJECT_VERSION}-${release})\n")
+set(CPACK_DEBIAN_SDK_PACKAGE_SHLIBDEPS OFF)
+set(CPACK_MILLRACE_BUILD ${CMAKE_BINARY_DIR})
+set(CPACK_PROJECT_CONFIG_FILE ${here}/library/depends.cmake)
 
 millrace_package(sdk_dev libmillrace-dev libdevel "durable job platform: development files"
-  "This package holds the headers, the static library, and the files for CMake and\npkg-config.")
+  "This package holds the headers, the static library, and the files for CMake\nand pkg-config.")
 set(CPACK_DEBIAN_SDK_DEV_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_SDK_DEV_PACKAGE_DEPENDS
   "libmillrace0 (= ${PROJECT_VERSION}-${release}), libexpected-dev, libmsgpack-cxx-dev, libzmq3-dev")
 
-set(CPACK_PROJECT_CONFIG_FILE)
 include(CPack)

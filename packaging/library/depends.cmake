@@ -1,0 +1,10 @@
+# Read by CPack when it packs: what the shared library needs, and what needs it. Asked here, for
+# where CPack asks it also adds scripts that call ldconfig, beside the trigger (triggers).
+set(folder ${CPACK_MILLRACE_BUILD}/packaging/library)
+file(WRITE ${folder}/debian/control "")
+execute_process(COMMAND dpkg-shlibdeps -O ${CPACK_MILLRACE_BUILD}/sdk/libmillrace.so.0
+  WORKING_DIRECTORY ${folder} OUTPUT_VARIABLE needs RESULT_VARIABLE failed)
+if(failed OR NOT needs MATCHES "shlibs:Depends=([^\n]+)")
+  message(FATAL_ERROR "dpkg-shlibdeps does not say what libmillrace.so.0 needs")
+endif()
+set(CPACK_DEBIAN_SDK_PACKAGE_DEPENDS "${CMAKE_MATCH_1}")
