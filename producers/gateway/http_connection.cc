@@ -19,6 +19,7 @@ constexpr milliseconds keep_alive{75'000};
 constexpr milliseconds linger{2'000};
 constexpr std::uint64_t linger_bytes_max = 64U << 20;
 constexpr std::size_t read_bytes = 64U << 10;
+constexpr std::size_t small_body_bytes = 64U << 10;  // is taken however much others hold
 
 Connection* self_of(const void* data) { return static_cast<Connection*>(const_cast<void*>(data)); }
 
@@ -74,6 +75,10 @@ void Connection::take(std::string_view bytes) {
   } else if (reader_.in_body()) {
     await(owner_.options().patience);
   }
+  hold(reader_.request().body.size());
+  if (held_ > small_body_bytes && owner_.held_bytes() > owner_.options().bodies_bytes_max) {
+    return refuse(503, "too much of other requests is held at this gateway: nothing was sent");
+  }
   switch (step) {
     case RequestReader::Step::more: return;
     case RequestReader::Step::go_ahead: return go_ahead();
@@ -85,6 +90,12 @@ void Connection::take(std::string_view bytes) {
   state_ = State::asked;
   if (!std::exchange(spoken_, true)) owner_.on_spoken(this);
   owner_.on_request(shared_from_this());
+}
+
+void Connection::hold(std::size_t bytes) {
+  owner_.held_bytes() = owner_.held_bytes() - held_ + bytes;
+  owner_.traffic().body_bytes = owner_.held_bytes();
+  held_ = bytes;
 }
 
 void Connection::go_ahead() {
@@ -108,6 +119,7 @@ void Connection::refuse(int status, const std::string& why) {
 
 void Connection::write(const Answer& answer, bool last, bool linger) {
   state_ = State::writing;
+  hold(0);
   last_ = last;
   linger_ = linger;
   const Request& request = reader_.request();
@@ -153,6 +165,8 @@ void Connection::look_at_clock() {
 
 void Connection::close() {
   if (std::exchange(state_, State::closed) == State::closed) return;
+  hold(0);
+  owner_.on_closing(this);
   uv_close(reinterpret_cast<uv_handle_t*>(&socket_), [](uv_handle_t* handle) {
     Connection* self = self_of(handle->data);
     self->owner_.on_closed(self);

@@ -19,11 +19,13 @@ class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
   virtual void on_request(const ConnectionRef& from) = 0;
-  virtual void on_spoken(Connection* from) = 0;  // its first request is whole
-  virtual void on_closed(Connection* from) = 0;
+  virtual void on_spoken(Connection* from) = 0;         // its first request is whole
+  virtual void on_closing(Connection* from) = 0;        // its descriptor goes with this
+  virtual void on_closed(Connection* from) = 0;         // it may go
   [[nodiscard]] virtual bool last_answers() const = 0;  // connections end with their answer
   [[nodiscard]] virtual const HttpOptions& options() const = 0;
   [[nodiscard]] virtual Traffic& traffic() = 0;
+  [[nodiscard]] virtual std::size_t& held_bytes() = 0;  // of all bodies
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -48,6 +50,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void read_more();
   void take(std::string_view bytes);
+  void hold(std::size_t bytes);
   void go_ahead();
   void write(const Answer& answer, bool last, bool linger);
   void written(bool well);
@@ -62,7 +65,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uv_write_t hint_{};
   State state_ = State::reading;
   RequestReader reader_;
-  std::string ahead_;  // bytes of a request that came before the answer to the one in front
+  std::size_t held_ = 0;  // its part of the owner's held_bytes
+  std::string ahead_;     // bytes of a request that came before the answer to the one in front
   std::string out_;
   bool last_ = false, linger_ = false, spoken_ = false, hinting_ = false;
   std::uint64_t deadline_ms_ = 0, request_deadline_ms_ = 0, lingered_bytes_ = 0;

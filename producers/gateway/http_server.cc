@@ -15,6 +15,7 @@ namespace millrace::gateway {
 namespace {
 
 constexpr int backlog = 1'024;
+constexpr unsigned accepts_a_turn = 64;
 constexpr std::uint64_t stop_patience_ms = 10'000, look_ms = 250;
 
 }  // namespace
@@ -27,10 +28,12 @@ struct HttpServer::Impl : ConnectionOwner {
 
   void on_request(const ConnectionRef& from) override;
   void on_spoken(Connection* from) override;
+  void on_closing(Connection* from) override;
   void on_closed(Connection* from) override;
   [[nodiscard]] bool last_answers() const override { return draining || stopping; }
   [[nodiscard]] const HttpOptions& options() const override { return options_; }
   [[nodiscard]] Traffic& traffic() override { return traffic_; }
+  [[nodiscard]] std::size_t& held_bytes() override { return held; }
 
   void welcome();
   bool make_room();
@@ -49,8 +52,11 @@ struct HttpServer::Impl : ConnectionOwner {
   uv_tcp_t listener{};
   uv_timer_t clock{}, last{};
   uv_async_t wake{};
+  uv_check_t turn{};
   std::atomic<bool> stop_wanted{false}, draining{false};
-  bool stopping = false;
+  bool stopping = false, deferred = false;
+  std::size_t held = 0, open = 0;  // open: connections with a descriptor
+  unsigned welcomed = 0;           // in this turn of the loop
   std::unordered_map<Connection*, ConnectionRef> connections;
   std::list<Connection*> silent;  // those that never sent a request, the oldest first
   std::mutex mutex;               // guards answered
@@ -91,35 +97,36 @@ void HttpServer::Impl::on_spoken(Connection* from) {
   from->place = silent.end();
 }
 
+void HttpServer::Impl::on_closing(Connection* from) {
+  if (from->place != silent.end()) silent.erase(std::exchange(from->place, silent.end()));
+  traffic_.connections = --open;
+  if (open < options_.connections_max - options_.connections_max / 8) say_full(false);
+}
+
 void HttpServer::Impl::on_closed(Connection* from) {
-  if (from->place != silent.end()) silent.erase(from->place);
   connections.erase(from);
-  traffic_.connections = connections.size();
-  if (connections.size() < options_.connections_max - options_.connections_max / 8) say_full(false);
   end_if_idle();
 }
 
-// The connections that are closing still have their descriptors: the bound counts them.
 bool HttpServer::Impl::make_room() {
-  if (connections.size() < options_.connections_max) return true;
-  if (!silent.empty()) {
-    Connection* oldest = silent.front();
-    silent.pop_front();
-    oldest->place = silent.end();
-    ++traffic_.displaced;
-    oldest->close();  // its descriptor goes at once, the rest in this turn of the loop
-    return true;
-  }
-  return false;
+  if (open < options_.connections_max) return true;
+  if (silent.empty()) return false;
+  ++traffic_.displaced;
+  silent.front()->close();
+  return true;
 }
 
+// What is closed is freed at the end of a turn, so a turn takes a bounded number. The listener
+// reads on after the accept that was deferred.
 void HttpServer::Impl::welcome() {
+  deferred = ++welcomed > accepts_a_turn;
+  if (deferred) return;
   if (!make_room()) return turn_away();
   auto connection = std::make_shared<Connection>(*this, &loop);
   connection->place = silent.insert(silent.end(), connection.get());
   connections.emplace(connection.get(), connection);
   ++traffic_.accepted;
-  traffic_.connections = connections.size();
+  traffic_.connections = ++open;
   if (!connection->accept(reinterpret_cast<uv_stream_t*>(&listener))) connection->close();
 }
 
@@ -187,7 +194,8 @@ void HttpServer::Impl::close_handles() {
   for (const auto& [key, connection] : connections) connection->close();
   for (auto* handle :
        {reinterpret_cast<uv_handle_t*>(&listener), reinterpret_cast<uv_handle_t*>(&clock),
-        reinterpret_cast<uv_handle_t*>(&last), reinterpret_cast<uv_handle_t*>(&wake)}) {
+        reinterpret_cast<uv_handle_t*>(&last), reinterpret_cast<uv_handle_t*>(&wake),
+        reinterpret_cast<uv_handle_t*>(&turn)}) {
     if (uv_is_closing(handle) == 0) uv_close(handle, nullptr);
   }
   while (uv_run(&loop, UV_RUN_DEFAULT) != 0) {
@@ -203,7 +211,8 @@ HttpServer::HttpServer(HttpOptions options, Handler handler, Traffic* traffic)
   uv_timer_init(&s.loop, &s.clock);
   uv_timer_init(&s.loop, &s.last);
   uv_async_init(&s.loop, &s.wake, [](uv_async_t* a) { static_cast<Impl*>(a->data)->answer_all(); });
-  s.wake.data = s.clock.data = s.listener.data = &s;
+  uv_check_init(&s.loop, &s.turn);
+  s.turn.data = s.wake.data = s.clock.data = s.listener.data = &s;
   traffic->connections_max = s.options_.connections_max;
 }
 
@@ -236,6 +245,11 @@ void HttpServer::run() {
   uv_timer_start(
       &impl_->clock, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->look_at_clock(); }, look_ms,
       look_ms);
+  uv_check_start(&impl_->turn, [](uv_check_t* c) {
+    auto& self = *static_cast<Impl*>(c->data);
+    self.welcomed = 0;
+    if (self.deferred && !self.stopping) self.welcome();
+  });
   uv_run(&impl_->loop, UV_RUN_DEFAULT);
 }
 

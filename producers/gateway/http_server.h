@@ -39,6 +39,7 @@ struct HttpOptions {
   // With a client that is silent in the middle of a request or of its answer.
   std::chrono::milliseconds patience{5'000};
   std::size_t body_bytes_max = 0;
+  std::size_t bodies_bytes_max = 0;  // of all requests that are open; small ones pass it
   std::function<Answer(int status, const std::string& why)> refusal;
 };
 

@@ -18,6 +18,7 @@ enum Flag : int {
   broker,
   connections,
   body,
+  bodies,
   timeout,
   drain,
   allow_public,
@@ -29,6 +30,7 @@ constexpr option flags[] = {{"listen", required_argument, nullptr, listen},
                             {"broker", required_argument, nullptr, broker},
                             {"connections-max", required_argument, nullptr, connections},
                             {"body-bytes-max", required_argument, nullptr, body},
+                            {"bodies-bytes-max", required_argument, nullptr, bodies},
                             {"timeout", required_argument, nullptr, timeout},
                             {"drain", required_argument, nullptr, drain},
                             {"allow-public", no_argument, nullptr, allow_public},
@@ -87,6 +89,8 @@ std::string apply(Options& o, int flag, const char* value) {
     case broker: o.brokers.emplace_back(value); return {};
     case connections: return set_number(&o.connections_max, "--connections-max", value, 65'536);
     case body: return set_number(&o.body_bytes_max, "--body-bytes-max", value, 64U << 20);
+    case bodies:
+      return set_number(&o.bodies_bytes_max, "--bodies-bytes-max", value, std::uint64_t{1} << 40U);
     case timeout: return set_duration(&o.timeout, "--timeout", value, 100ms, 5min);
     case drain: return set_duration(&o.drain, "--drain", value, 0ms, 1h);
     case allow_public: o.allow_public = true; return {};
@@ -106,6 +110,9 @@ const char* usage() {
          "  --broker ENDPOINT       may repeat (MILLRACE_BROKER, or the default socket)\n"
          "  --connections-max N     (4096), and no more than the limit of file descriptors allows\n"
          "  --body-bytes-max N      (4194304)\n"
+         "  --bodies-bytes-max N    of all requests that are open (268435456); above it those "
+         "with\n"
+         "                          bodies of more than 64 KiB get a 503\n"
          "  --timeout DURATION      patience with the broker, and with a silent client (5s)\n"
          "  --drain DURATION        after SIGTERM /readyz answers 503 for this long while "
          "requests\n"
@@ -123,7 +130,8 @@ ReadOptions read_options(int count, char** arguments) {
     read.error = apply(read.options, flag, optarg);
   }
   if (read.error.empty() && optind < count) {
-    read.error = std::string("what is '") + arguments[optind] + "'? see millrace-gateway --help";
+    read.error =
+        std::string("unknown argument '") + arguments[optind] + "'; see millrace-gateway --help";
   }
   if (read.error.empty() && !read.options.allow_public && !read.options.host.starts_with("127.")) {
     read.error = read.options.host +

@@ -13,7 +13,7 @@ struct Options {
   std::uint16_t port = 8080;
   std::vector<std::string> brokers;
   unsigned connections_max = 4'096;
-  std::size_t body_bytes_max = 4U << 20;
+  std::size_t body_bytes_max = 4U << 20, bodies_bytes_max = 256U << 20;
   std::chrono::milliseconds timeout{5'000}, drain{5'000};
   bool allow_public = false, help = false, version = false;
 };

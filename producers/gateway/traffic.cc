@@ -44,6 +44,8 @@ std::string metrics_page(const Traffic& traffic, bool broker_connected) {
       "Connections without a request that gave way to newcomers.", {{"", traffic.displaced}});
   add(&page, "connections_expired_total", "counter",
       "Connections that were closed because their client was silent.", {{"", traffic.expired}});
+  add(&page, "body_bytes", "gauge", "What the bodies of unanswered requests hold together.",
+      {{"", traffic.body_bytes}});
   add(&page, "broker_connected", "gauge", "1 while a broker is connected, else 0.",
       {{"", broker_connected ? 1U : 0U}});
   add(&page, "draining", "gauge", "1 between the order to stop and the stop, else 0.",

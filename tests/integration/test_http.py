@@ -14,6 +14,7 @@ from millrace_wire import BIN, JOB, Client
 from test_gateway import Gateway, gateway  # noqa: F401  (a fixture)
 
 POST = b"POST /v1/topics/t/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+METRICS = b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 SHORT_S = 20
 
 
@@ -242,3 +243,28 @@ def test_a_drain_is_seen_and_serves(gateway):
     assert g.ask("GET", "/healthz")[0] == 200
     assert g.ask("POST", "/v1/topics/t/jobs", {})[0] == 201
     g.close()  # the second signal ends the drain
+
+
+def test_what_bodies_hold_together_is_bounded(gateway):
+    g = gateway("--bodies-bytes-max", "1000000", "--timeout", "60s")
+    large = b'{"payload": "' + b"x" * 300_000 + b'"}'
+
+    def until_held(count):
+        """Until the gateway has read what was sent."""
+        wanted = f"millrace_gateway_body_bytes {count}\n".encode()
+        for _ in range(10_000):
+            if wanted in answers(g.port, METRICS):
+                return
+        raise AssertionError(f"never {count} bytes")
+    held = []
+    for _ in range(2):
+        held.append(connect(g.port))
+        held[-1].sendall(POST + b"Content-Length: 400000\r\n\r\n" + b" " * 399_998)
+    until_held(2 * 399_998)
+    told = g.ask("POST", "/v1/topics/t/jobs", large)
+    assert told[0] == 503 and told[1]["code"] == "overloaded"
+    assert g.ask("POST", "/v1/topics/t/jobs", {"payload": "small"})[0] == 201
+    for connection in held:
+        connection.close()
+    until_held(0)
+    assert g.ask("POST", "/v1/topics/t/jobs", large)[0] == 201
