@@ -36,10 +36,10 @@ void PowerModel::put(const core::Job& job) {
   ++counts.live;
   if (job.state == core::State::scheduled) ++counts.scheduled;
   if (job.state == core::State::retryable) ++counts.retryable;
-  rows_[place("jobs", job)] =
-      (Line() << job.state << job.attempt << job.attempts_max << job.deaths << job.enqueued_ms
-              << job.due_ms << job.key << job.headers << job.error << job.payload)
-          .text();
+  rows_[place("jobs", job)] = (Line() << job.state << job.attempt << job.attempts_max << job.deaths
+                                      << job.died_ms << job.enqueued_ms << job.due_ms << job.key
+                                      << job.headers << job.error << job.payload)
+                                  .text();
 }
 
 void PowerModel::take_out(const core::Job& job) {
@@ -76,6 +76,7 @@ core::ChangeSet PowerModel::next() {
       session(changes);
     } else if (what == 18) {
       topic(changes);
+      request(changes);
     } else {
       producer(changes);
     }
@@ -139,9 +140,13 @@ void PowerModel::update(core::ChangeSet& changes) {
   job.due_ms = static_cast<std::int64_t>(1 + random_() % 1'000);
   ++job.attempt;
   job.error = "failed";
+  if (chance(30)) {
+    ++job.deaths;
+    job.died_ms = static_cast<std::int64_t>(1 + random_() % 1'000);
+  }
   ++counts_[job.ref.partition].retried;
-  changes.updates.push_back(
-      {job.ref, job.priority, job.state, job.attempt, job.deaths, job.due_ms, job.error});
+  changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths, job.died_ms,
+                             job.due_ms, job.error});
   put(job);
   end_lease(changes, job);
 }
@@ -205,7 +210,7 @@ void PowerModel::forget(core::ChangeSet& changes) {
   --counts.died;
   job.state = core::State::available;
   job.attempt = job.deaths = 0;
-  job.due_ms = 0;
+  job.died_ms = job.due_ms = 0;
   job.error = {};
   put(job);
   changes.inserts.push_back(std::move(job));
@@ -242,6 +247,23 @@ void PowerModel::session(core::ChangeSet& changes) {
   changes.sessions_put.push_back({id, "w" + std::to_string(random_() % 9), random_() % 9});
   const core::SessionRow& row = changes.sessions_put.back();
   rows_[place("sessions", id)] = (Line() << row.name << row.epoch).text();
+}
+
+void PowerModel::request(core::ChangeSet& changes) {
+  if (!changes.requests_put.empty() || !changes.requests_dropped.empty()) return;
+  core::RequestRow row;
+  row.id = id_from(1 + random_() % 3);
+  if (rows_.erase(place("requests", row.id)) == 1) {
+    changes.requests_dropped.push_back(row.id);
+    return;
+  }
+  row.kind = static_cast<core::RequestKind>(random_() % 6);
+  row.at_ms = static_cast<std::int64_t>(1 + random_() % 1'000);
+  row.value = random_() % 1'000;
+  row.more = chance(50);
+  rows_[place("requests", row.id)] =
+      (Line() << row.kind << row.at_ms << row.value << row.more).text();
+  changes.requests_put.push_back(row);
 }
 
 void PowerModel::producer(core::ChangeSet& changes) {

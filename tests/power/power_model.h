@@ -35,6 +35,7 @@ class PowerModel {
   void forget(core::ChangeSet& changes);  // finished rows, by age or to run again
   void lease(core::ChangeSet& changes);
   void session(core::ChangeSet& changes);
+  void request(core::ChangeSet& changes);
   void producer(core::ChangeSet& changes);
   void write_counts(core::ChangeSet& changes);
   void put(const core::Job& job);

@@ -12,8 +12,10 @@ struct Table {
 };
 constexpr Table tables[] = {
     {"jobs",
-     "SELECT id, state, attempt, attempts_max, deaths, enqueued_ms, ifnull(due_ms,0), "
-     "ifnull(key,''), ifnull(headers,''), ifnull(error,''), payload FROM live_jobs"},
+     "SELECT id, state, attempt, attempts_max, deaths, "
+     "ifnull((SELECT died_ms FROM jobs j WHERE j.id = live_jobs.id), 0), enqueued_ms, "
+     "ifnull(due_ms,0), ifnull(key,''), ifnull(headers,''), ifnull(error,''), payload FROM "
+     "live_jobs"},
     {"finished",
      "SELECT id, topic_id, state, reason, attempt, attempts_max, deaths, enqueued_ms, "
      "ifnull(started_ms,0), finished_ms, ifnull(key,''), ifnull(headers,''), ifnull(error,''), "
@@ -24,6 +26,7 @@ constexpr Table tables[] = {
      "SELECT slot, topic_id, partition, next_seq, live, scheduled, retryable, dead, enqueued, "
      "completed, cancelled, retried, died FROM partitions"},
     {"producers", "SELECT hex(id), epoch, answered, answers FROM producers"},
+    {"requests", "SELECT hex(id), kind, at_ms, value, more FROM requests"},
     {"topics", "SELECT id, name, paused FROM topics"},
 };
 
