@@ -51,6 +51,22 @@ class File {
     if (!value) return wrong(node->source(), std::string(key) + " is true or false");
     out = *value;
   }
+  void one_of(const toml::table& table, std::string_view key,
+              std::initializer_list<std::string_view> words, std::string& out) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return;
+    const auto value = node->value_exact<std::string>().value_or("");
+    if (std::find(words.begin(), words.end(), value) != words.end()) {
+      out = value;
+      return;
+    }
+    std::string all;
+    for (const auto* word = words.begin(); word != words.end(); ++word) {
+      all += word == words.begin() ? "" : word + 1 == words.end() ? " or " : ", ";
+      all += *word;
+    }
+    wrong(node->source(), std::string(key) + " is " + all);
+  }
   const toml::table* section(const toml::table& root, std::string_view key) {
     const toml::node* node = root.get(key);
     if (node == nullptr) return nullptr;
@@ -195,14 +211,9 @@ void read_http(File& file, const toml::table& t, Config& c, std::vector<Named>& 
 }
 
 void read_log(File& file, const toml::table& t, Config& c) {
-  file.known(t, {"level"});
-  const toml::node* node = t.get("level");
-  if (node == nullptr) return;
-  c.log_level = node->value_exact<std::string>().value_or("");
-  for (const auto* level : {"debug", "info", "warn", "error"}) {
-    if (c.log_level == level) return;
-  }
-  file.wrong(node->source(), "level is debug, info, warn or error");
+  file.known(t, {"level", "format"});
+  file.one_of(t, "level", {"debug", "info", "warn", "error"}, c.log_level);
+  file.one_of(t, "format", {"auto", "text", "json"}, c.log_format);
 }
 
 bool topic_name_fits(std::string_view name) {

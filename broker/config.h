@@ -22,6 +22,7 @@ struct Config {
   std::vector<core::Topic> topics;
   std::string http_listen;  // 127.0.0.1:PORT or [::1]:PORT; empty: no HTTP
   std::string log_level = "info";
+  std::string log_format = "auto";
 };
 
 // errors: every mistake with its place, file:line:column. Without one the config is whole.

@@ -4,8 +4,10 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <memory>
 
@@ -64,19 +66,74 @@ std::string in_utc(std::chrono::system_clock::time_point time) {
   return std::string(text, bytes) + "." + std::to_string(1'000 + ms % 1'000).substr(1) + "Z";
 }
 
+// What journald and sd-daemon(3) call it: 3 error, 4 warning, 6 info, 7 debug.
+int priority(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::critical: return 2;
+    case spdlog::level::err: return 3;
+    case spdlog::level::warn: return 4;
+    case spdlog::level::info: return 6;
+    default: return 7;
+  }
+}
+
+// One line of text for one message, whatever a peer put into a name: a line break in it would be
+// a line of its own in the log.
+std::string one_line(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t bytes = character_bytes(text);
+    const auto code = static_cast<unsigned char>(text.front());
+    if (bytes == 0) out += "\xEF\xBF\xBD";
+    if (bytes == 1 && (code < 0x20 || code == 0x7F)) append_escaped(out, text.front());
+    if (bytes > 1 || (bytes == 1 && code >= 0x20 && code != 0x7F)) out += text.substr(0, bytes);
+    text.remove_prefix(bytes == 0 ? 1 : bytes);
+  }
+  return out;
+}
+
+// Lines of text. The journal keeps time and priority itself, so there they are not in the text.
+class TextFormatter : public spdlog::formatter {
+ public:
+  explicit TextFormatter(bool journal) : journal_(journal) {}
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    std::string line;
+    if (journal_) {
+      line = "<" + std::to_string(priority(message.level)) + ">";
+    } else {
+      const auto level = spdlog::level::to_string_view(message.level);
+      line = in_utc(message.time) + " " + std::string(level.data(), level.size()) + " ";
+    }
+    line += one_line({message.payload.data(), message.payload.size()}) + "\n";
+    out.append(line.data(), line.data() + line.size());
+  }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<TextFormatter>(journal_);
+  }
+
+ private:
+  bool journal_;
+};
+
 class JsonFormatter : public spdlog::formatter {
  public:
+  explicit JsonFormatter(bool journal) : journal_(journal) {}
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     const auto level = spdlog::level::to_string_view(message.level);
-    std::string line = "{\"time\":\"" + in_utc(message.time) + "\",\"level\":\"";
+    std::string line;
+    if (journal_) line = "<" + std::to_string(priority(message.level)) + ">";
+    line += "{\"time\":\"" + in_utc(message.time) + "\",\"level\":\"";
     line.append(level.data(), level.size());
     line += "\",\"message\":" + json_string({message.payload.data(), message.payload.size()});
     line += "}\n";
     out.append(line.data(), line.data() + line.size());
   }
   [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
-    return std::make_unique<JsonFormatter>();
+    return std::make_unique<JsonFormatter>(journal_);
   }
+
+ private:
+  bool journal_;
 };
 
 }  // namespace
@@ -93,13 +150,25 @@ std::string json_string(std::string_view text) {
   return out + "\"";
 }
 
-void start_logging(std::string_view level) {
+bool logs_to_journal() {
+  const char* told = std::getenv("JOURNAL_STREAM");
+  struct stat it {};
+  if (told == nullptr || fstat(STDERR_FILENO, &it) != 0) return false;
+  return std::to_string(it.st_dev) + ":" + std::to_string(it.st_ino) == told;
+}
+
+void start_logging(std::string_view level, std::string_view format) {
+  const bool terminal = isatty(STDERR_FILENO) != 0, journal = logs_to_journal();
   std::shared_ptr<spdlog::logger> log;
-  if (isatty(STDERR_FILENO) != 0) {
+  if (terminal && format != "json") {
     log = spdlog::stderr_color_mt("millraced");
   } else {
     log = spdlog::stderr_logger_mt("millraced");
-    log->set_formatter(std::make_unique<JsonFormatter>());
+    if (format == "json" || (format == "auto" && !journal)) {
+      log->set_formatter(std::make_unique<JsonFormatter>(journal));
+    } else {
+      log->set_formatter(std::make_unique<TextFormatter>(journal));
+    }
   }
   spdlog::set_default_logger(std::move(log));
   set_log_level(level);

@@ -1,5 +1,6 @@
-// How the process logs, on standard error: text for a person at a terminal, else one JSON object a
-// line, escaped whatever a peer put into a name.
+// How the process logs, on standard error. "auto": text for a person at a terminal; under systemd
+// text with a priority for the journal; else one JSON object a line. Escaped whatever a peer put
+// into a name.
 #pragma once
 
 #include <string>
@@ -7,7 +8,10 @@
 
 namespace millrace {
 
-void start_logging(std::string_view level);
+// format: auto, text or json, as the configuration has checked.
+void start_logging(std::string_view level, std::string_view format);
+// Whether standard error goes to systemd's journal, which reads a line's priority from its "<N>".
+[[nodiscard]] bool logs_to_journal();
 // One of debug, info, warn, error, as the configuration has checked.
 void set_log_level(std::string_view level);
 

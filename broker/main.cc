@@ -223,7 +223,7 @@ std::string remember_shards(const millrace::Config& config) {
 }
 
 int serve(const std::string& path, const millrace::Config& config) {
-  millrace::start_logging(config.log_level);
+  millrace::start_logging(config.log_level, config.log_format);
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) sigaddset(&signals, signal);
@@ -289,7 +289,7 @@ int main(int count, char** arguments) {
       std::fputs(argument == "--help" ? usage : "millraced " MILLRACE_VERSION "\n", stdout);
       return 0;
     } else {
-      std::fprintf(stderr, "millraced: what is '%s'?\n%s", arguments[i], usage);
+      std::fprintf(stderr, "millraced: unknown option '%s'\n%s", arguments[i], usage);
       return exit_usage;
     }
   }
@@ -298,7 +298,8 @@ int main(int count, char** arguments) {
     return exit_usage;
   }
   const auto read = millrace::read_config(path);
-  for (const auto& error : read.errors) std::fprintf(stderr, "%s\n", error.c_str());
+  const char* const priority = millrace::logs_to_journal() ? "<3>" : "";
+  for (const auto& error : read.errors) std::fprintf(stderr, "%s%s\n", priority, error.c_str());
   if (!read.errors.empty()) return exit_config;
   if (check) {
     std::printf("%s: the configuration is valid\n", path.c_str());

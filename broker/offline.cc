@@ -174,7 +174,7 @@ std::optional<int> run_offline(int count, char** arguments) {
     } else if (word == "--json") {
       words.json = true;
     } else {
-      return misused("what is '" + std::string(word) + "' beside --verify or --restore?");
+      return misused("unknown option '" + std::string(word) + "' beside --verify or --restore");
     }
   }
   return run(words);

@@ -18,6 +18,7 @@ std::vector<std::string> needs_restart(const Config& running, const Config& read
   compare("broker.heartbeat_ms", running.heartbeat_ms, read.heartbeat_ms);
   compare("broker.grace_ms_max", running.grace_ms_max, read.grace_ms_max);
   compare("broker.disk_free_bytes_min", running.disk_free_bytes_min, read.disk_free_bytes_min);
+  compare("log.format", running.log_format, read.log_format);
   compare("http.listen", running.http_listen, read.http_listen);
   return keys;
 }

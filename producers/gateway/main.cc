@@ -1,6 +1,7 @@
 // millrace-gateway: HTTP and JSON in front of the producer SDK. Stateless: run as many as you like.
 #include "descriptors.h"
 #include "http_server.h"
+#include "journal.h"
 #include "options.h"
 #include "problem.h"
 #include "routes.h"
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <string>
 #include <thread>
 
 namespace {
@@ -16,14 +18,18 @@ using namespace millrace::gateway;
 
 constexpr int exit_usage = 64, exit_limit = 71, exit_listen = 74;
 
+void say(Priority priority, const std::string& what) {
+  const std::string begin = line_begin(priority);
+  std::fprintf(stderr, "%smillrace-gateway: %s\n", begin.c_str(), what.c_str());
+}
+
 // Serves on and says that it stops, until a load balancer has seen it or a second signal comes.
 void drain(const sigset_t& signals, std::chrono::milliseconds span, HttpServer& server,
            Traffic& traffic) {
   if (span.count() == 0) return;
   traffic.draining = true;
   server.drain();
-  std::fprintf(stderr, "millrace-gateway: drains, and stops in %lld ms\n",
-               static_cast<long long>(span.count()));
+  say(Priority::info, "drains, and stops in " + std::to_string(span.count()) + " ms");
   const auto seconds = std::chrono::floor<std::chrono::seconds>(span);
   const timespec patience{seconds.count(), std::chrono::nanoseconds(span - seconds).count()};
   sigtimedwait(&signals, nullptr, &patience);
@@ -34,7 +40,7 @@ void drain(const sigset_t& signals, std::chrono::milliseconds span, HttpServer& 
 int main(int count, char** arguments) {
   const auto [options, error] = read_options(count, arguments);
   if (!error.empty()) {
-    std::fprintf(stderr, "millrace-gateway: %s\n", error.c_str());
+    say(Priority::error, error);
     return exit_usage;
   }
   if (options.help || options.version) {
@@ -51,14 +57,14 @@ int main(int count, char** arguments) {
   const std::uint64_t descriptors = raise_descriptor_limit();
   const std::uint64_t room = connections_within(descriptors);
   if (room == 0) {
-    std::fprintf(stderr, "millrace-gateway: %llu file descriptors are too few: raise the limit\n",
-                 static_cast<unsigned long long>(descriptors));
+    say(Priority::error,
+        std::to_string(descriptors) + " file descriptors are too few: raise the limit");
     return exit_limit;
   }
   if (room < options.connections_max) {
-    std::fprintf(stderr, "millrace-gateway: %llu file descriptors allow %llu connections, not %u\n",
-                 static_cast<unsigned long long>(descriptors),
-                 static_cast<unsigned long long>(room), options.connections_max);
+    say(Priority::warning, std::to_string(descriptors) + " file descriptors allow " +
+                               std::to_string(room) + " connections, not " +
+                               std::to_string(options.connections_max));
   }
   Traffic traffic;
   std::unique_ptr<Routes> routes;
@@ -69,15 +75,15 @@ int main(int count, char** arguments) {
            static_cast<unsigned>(std::min<std::uint64_t>(options.connections_max, room)),
        .patience = options.timeout,
        .body_bytes_max = options.body_bytes_max,
+       .bodies_bytes_max = options.bodies_bytes_max,
        .refusal = refusal},
       [&routes](const ExchangeRef& exchange) { routes->handle(exchange); }, &traffic);
   if (const auto wrong = server.listen(); !wrong.empty()) {
-    std::fprintf(stderr, "millrace-gateway: %s\n", wrong.c_str());
+    say(Priority::error, wrong);
     return exit_listen;
   }
   routes = std::make_unique<Routes>(options, &traffic);
-  std::fprintf(stderr, "millrace-gateway: listens on http://%s:%u\n", options.host.c_str(),
-               static_cast<unsigned>(server.port()));
+  say(Priority::info, "listens on http://" + options.host + ":" + std::to_string(server.port()));
   std::thread stopper([&] {
     int signal = 0;
     sigwait(&signals, &signal);
@@ -87,6 +93,6 @@ int main(int count, char** arguments) {
   server.run();
   stopper.join();
   routes.reset();  // its threads may still answer: before the server goes
-  std::fprintf(stderr, "millrace-gateway: stopped\n");
+  say(Priority::info, "stopped");
   return 0;
 }
