@@ -1,5 +1,6 @@
 // millrace-worker: runs a command for each job until SIGTERM, then drains.
 #include "command.h"
+#include "journal.h"
 #include "options.h"
 
 #include <millrace/worker.h>
@@ -9,11 +10,20 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <string>
+#include <string_view>
 
 namespace {
 
-constexpr int exit_untold = 1, exit_usage = 64;
+using millrace::workers::Priority;
+
+constexpr int exit_untold = 1, exit_usage = 64, exit_refused = 76;
 constexpr auto alive_within = std::chrono::seconds(2);
+
+void say(Priority priority, const std::string& what) {
+  const std::string begin = millrace::workers::line_begin(priority);
+  std::fprintf(stderr, "%smillrace-worker: %s\n", begin.c_str(), what.c_str());
+}
 
 // READY once the first broker answered, WATCHDOG only while the session's own loop turns.
 class Supervisor {
@@ -21,7 +31,7 @@ class Supervisor {
   void look(const millrace::Worker& worker) {
     if (!ready_ && worker.connected()) {
       ready_ = true;
-      std::fprintf(stderr, "millrace-worker: connected\n");
+      say(Priority::info, "connected");
       sd_notify(0, "READY=1");
     }
     if (std::chrono::steady_clock::now() - worker.last_alive() < alive_within) {
@@ -33,10 +43,11 @@ class Supervisor {
   bool ready_ = false;
 };
 
+// Until a signal, or the broker has refused the topics.
 void wait_for_end(const sigset_t& signals, const millrace::Worker& worker) {
   Supervisor supervisor;
   const timespec tick{0, 250'000'000};
-  while (sigtimedwait(&signals, nullptr, &tick) < 0) supervisor.look(worker);
+  while (!worker.refused() && sigtimedwait(&signals, nullptr, &tick) < 0) supervisor.look(worker);
 }
 
 }  // namespace
@@ -44,7 +55,7 @@ void wait_for_end(const sigset_t& signals, const millrace::Worker& worker) {
 int main(int count, char** arguments) {
   auto [options, error] = millrace::workers::read_options(count, arguments);
   if (!error.empty()) {
-    std::fprintf(stderr, "millrace-worker: %s\n", error.c_str());
+    say(Priority::error, error);
     return exit_usage;
   }
   if (options.help || options.version) {
@@ -59,25 +70,26 @@ int main(int count, char** arguments) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
+  options.worker.connection.on_error = [](std::string_view what) {
+    say(Priority::error, std::string(what));
+  };
   millrace::Worker worker(options.worker);
   for (const auto& topic : options.topics) {
     worker.handle(topic, [&command = options.command](millrace::JobContext& job) {
       return millrace::workers::run_command(command, job);
     });
   }
-  worker.start();
+  if (!worker.start()) return exit_usage;  // on_error said why
   wait_for_end(signals, worker);
   sd_notify(0, "STOPPING=1");
-  std::fprintf(stderr, "millrace-worker: draining\n");
+  say(Priority::info, "draining");
   const bool told = worker.stop();
   const auto counts = worker.counts();
-  std::fprintf(stderr,
-               "millrace-worker: stopped; completed %llu, retried %llu, discarded %llu, "
-               "handed back %llu, lost %llu\n",
-               static_cast<unsigned long long>(counts.completed),
-               static_cast<unsigned long long>(counts.retried),
-               static_cast<unsigned long long>(counts.discarded),
-               static_cast<unsigned long long>(counts.released),
-               static_cast<unsigned long long>(counts.lost));
+  say(told ? Priority::info : Priority::warning,
+      "stopped; completed " + std::to_string(counts.completed) + ", retried " +
+          std::to_string(counts.retried) + ", discarded " + std::to_string(counts.discarded) +
+          ", handed back " + std::to_string(counts.released) + ", lost " +
+          std::to_string(counts.lost));
+  if (worker.refused()) return exit_refused;
   return told ? 0 : exit_untold;
 }

@@ -125,7 +125,8 @@ const char* usage() {
          "Its environment: MILLRACE_JOB, _TOPIC, _PARTITION, _SEQ, _KEY, _HEADERS, _ATTEMPT,\n"
          "_MAX_ATTEMPTS, _ENQUEUED_MS.\n"
          "A DURATION is a number with a unit: 500ms, 30s, 1h30m.\n"
-         "exit codes: 0 drained, 1 stopped while the broker could not be told, 64 usage\n";
+         "exit codes: 0 drained, 1 stopped while the broker could not be told, 64 usage,\n"
+         "76 the broker refuses a topic: it is misspelt, or has to be created first\n";
 }
 
 ReadOptions read_options(int count, char** arguments) {

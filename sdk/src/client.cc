@@ -69,6 +69,7 @@ class Client::Impl {
     options_.timeout = std::min(options_.timeout, span_max);  // a WAIT adds to it
   }
 
+  [[nodiscard]] bool inherited() const { return calls_.inherited(); }
   [[nodiscard]] Answers every(wire::Verb verb, const std::string& body, Effect effect = {}) {
     Request request{.target = Target::every, .verb = verb, .body = body, .effect = effect};
     return calls_.ask(std::move(request), options_.timeout);
@@ -106,7 +107,11 @@ class Client::Impl {
 };
 
 Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
-Client::~Client() = default;
+// In a child of fork(): leaked on purpose, for all that it would close is the parent's too.
+Client::~Client() {
+  if (!impl_->inherited()) return;
+  [[maybe_unused]] const Impl* const parents = impl_.release();
+}
 
 Result<std::vector<TopicView>> Client::topics(const std::optional<std::string>& only) {
   const std::string name = only.value_or("");

@@ -37,7 +37,12 @@ ClientCalls::ClientCalls(ConnectionOptions connection)
 }
 ClientCalls::~ClientCalls() { link_.stop(); }
 
+std::optional<Error> ClientCalls::wrong() const {
+  return inherited() ? made_before_fork("Client") : link_.wrong();
+}
+
 Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
+  if (auto error = wrong()) return tl::unexpected(std::move(*error));
   Call call{.request = std::move(request)};
   std::unique_lock lock(mutex_);
   calls_.push_back(&call);
@@ -51,6 +56,7 @@ Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
 }
 
 Result<std::size_t> ClientCalls::shards(std::chrono::milliseconds timeout) {
+  if (auto error = wrong()) return tl::unexpected(std::move(*error));
   std::unique_lock lock(mutex_);
   link_.wake();
   if (!ended_.wait_until(lock, after(timeout), [this] { return shards_known_ != 0; })) {

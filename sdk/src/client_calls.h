@@ -37,6 +37,8 @@ class ClientCalls : Link::Owner {
   ClientCalls(const ClientCalls&) = delete;
   ClientCalls& operator=(const ClientCalls&) = delete;
 
+  // In a child of fork(): every ask() says so, and this is not to be destroyed.
+  [[nodiscard]] bool inherited() const { return link_.inherited(); }
   [[nodiscard]] Answers ask(Request request, std::chrono::milliseconds timeout);
   [[nodiscard]] Result<std::size_t> shards(std::chrono::milliseconds timeout);
 
@@ -51,6 +53,8 @@ class ClientCalls : Link::Owner {
   void end(Call& call, Error error);
   void answered(Call& call, std::size_t part, std::string_view body);
   [[nodiscard]] Error late(const Call& call) const;
+  // Why nothing can be asked at all; looked at before any lock is taken.
+  [[nodiscard]] std::optional<Error> wrong() const;
 
   std::mutex mutex_;  // guards calls_, sent_ and shards_known_
   std::condition_variable ended_;

@@ -11,14 +11,15 @@ constexpr std::size_t spare_max = 2'048, spare_payload_bytes_max = 1'024;
 }  // namespace
 
 JobQueue::Put JobQueue::put(Job&& job, Producer::Done&& done, Clock::time_point deadline,
-                            bool wait) {
+                            Room wanted) {
   std::unique_lock lock(mutex_);
   const std::size_t bytes = Pending::bytes_of(job);
+  const std::size_t parts = wanted == Room::beyond ? 2 : 1;
   const auto room = [&] {
-    return jobs_ == 0 || (jobs_ < jobs_max_ && bytes_ + bytes <= bytes_max_);
+    return jobs_ == 0 || (jobs_ / parts < jobs_max_ && (bytes_ + bytes) / parts <= bytes_max_);
   };
   if (!room()) {
-    if (!wait) return Put::no_room;
+    if (wanted != Room::awaited) return Put::no_room;
     ++waiting_;
     given_back_.wait(lock, room);
     --waiting_;

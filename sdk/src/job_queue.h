@@ -31,11 +31,14 @@ class JobQueue {
       : jobs_max_(jobs_max), bytes_max_(bytes_max) {}
 
   enum class Put : std::uint8_t {
-    no_room,  // only if it should not wait
+    no_room,  // never where it was to be awaited
     behind,   // others wait to be taken
     first,
   };
-  [[nodiscard]] Put put(Job&& job, Producer::Done&& done, Clock::time_point deadline, bool wait);
+  // At the bounds: waits, refuses, or, where waiting would be for itself, goes up to twice of them.
+  enum class Room : std::uint8_t { awaited, now, beyond };
+  // With no_room the job and its callback are still the caller's.
+  [[nodiscard]] Put put(Job&& job, Producer::Done&& done, Clock::time_point deadline, Room wanted);
   [[nodiscard]] PendingList take_all();
   // They are answered: there is room for others.
   void give_back(PendingList&& answered);

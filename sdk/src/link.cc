@@ -1,5 +1,6 @@
 #include "link.h"
 
+#include "options.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 
@@ -8,8 +9,10 @@
 #include <zmq.h>
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <random>
+#include <system_error>
 
 namespace millrace {
 namespace {
@@ -20,6 +23,9 @@ constexpr auto turn_max = 100ms, idle_turn_max = 1'000ms;
 constexpr auto backoff_min = 50ms, backoff_max = 2'000ms;
 constexpr auto heartbeat_max = 1h;  // twice of it is a patience
 constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
+constexpr const char* broker_variable = "MILLRACE_BROKER";
+
+thread_local const Link* link_here = nullptr;
 
 std::string default_name() {
   char host[128] = "host";
@@ -81,9 +87,10 @@ struct Link::Shard {
   std::size_t index = 0;
   std::vector<std::string> endpoints;
   std::size_t next_endpoint = 0;
+  std::string endpoint;  // of the socket
   void* socket = nullptr;
   void* monitor = nullptr;  // tells at once that the connection is gone
-  bool ready = false;
+  bool ready = false, refusal_told = false;
   std::uint64_t hello_sent = 0;
   Clock::time_point open_at{}, heard{}, beaten{};
   Clock::duration backoff = backoff_min, heartbeat = 10s;
@@ -91,30 +98,47 @@ struct Link::Shard {
 
 Link::Link(ConnectionOptions options, wire::Role role, Owner& owner)
     : options_(std::move(options)), role_(role), owner_(owner), session_(random_id()) {
+  std::string from;
   if (options_.brokers.empty()) {
-    const char* named = std::getenv("MILLRACE_BROKER");
-    options_.brokers.emplace_back(named != nullptr && *named != '\0' ? named : default_broker);
+    const char* named = std::getenv(broker_variable);
+    if (named != nullptr && *named != '\0') from = broker_variable;
+    options_.brokers.emplace_back(from.empty() ? default_broker : named);
   }
+  wrong_ = misfit(options_, from);
   if (options_.name.empty()) options_.name = default_name();
   options_.reply_patience = std::min(options_.reply_patience, span_max);
   options_.name.resize(std::min(options_.name.size(), wire::name_bytes_max));
   context_ = zmq_ctx_new();
   wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (!wrong_ && (context_ == nullptr || wake_fd_ < 0)) {
+    wrong_ = Error{ErrorCode::unavailable, "no file descriptor is left for a connection", {}};
+  }
   last_turn_ = Clock::now().time_since_epoch();
 }
 
 Link::~Link() {
   stop();
   for (auto& shard : shards_) close_sockets(*shard);
-  zmq_ctx_term(context_);
-  ::close(wake_fd_);
+  while (context_ != nullptr && zmq_ctx_term(context_) != 0 && zmq_errno() == EINTR) {
+  }
+  if (wake_fd_ >= 0) ::close(wake_fd_);
 }
 
+bool Link::here() const { return link_here == this; }
+Link::Inside::Inside(const Link& link) : before_(std::exchange(link_here, &link)) {}
+Link::Inside::~Inside() { link_here = before_; }
+
 void Link::start() {
+  if (wrong_) return;
   auto first = std::make_unique<Shard>();
   first->endpoints = options_.brokers;
   shards_.push_back(std::move(first));
-  thread_ = std::thread([this] { run(); });
+  const SignalsBlocked quiet;  // ZeroMQ's threads are made by ours
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& e) {
+    wrong_ = Error{ErrorCode::unavailable, std::string("no thread was to be had: ") + e.what(), {}};
+  }
 }
 
 void Link::stop() {
@@ -126,7 +150,8 @@ void Link::stop() {
 void Link::wake() {
   if (woken_.exchange(true)) return;
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
+  while (::write(wake_fd_, &one, sizeof one) < 0 && errno == EINTR) {
+  }
 }
 
 bool Link::ready(std::size_t shard) const {
@@ -156,6 +181,10 @@ void Link::reconnect(std::size_t shard) { close(*shards_[shard], backoff_min); }
 
 void Link::open(Shard& shard) {
   shard.socket = zmq_socket(context_, ZMQ_DEALER);
+  if (shard.socket == nullptr) {  // no descriptor is left
+    shard.open_at = Clock::now() + shard.backoff;
+    return;
+  }
   const auto set = [&shard](int option, int value) {
     zmq_setsockopt(shard.socket, option, &value, sizeof value);
   };
@@ -169,10 +198,18 @@ void Link::open(Shard& shard) {
   const std::string events = "inproc://events-" + std::to_string(++monitors_);
   zmq_socket_monitor(shard.socket, events.c_str(), ZMQ_EVENT_DISCONNECTED);
   shard.monitor = zmq_socket(context_, ZMQ_PAIR);
-  zmq_connect(shard.monitor, events.c_str());
-  const auto& endpoint = shard.endpoints[shard.next_endpoint++ % shard.endpoints.size()];
-  zmq_connect(shard.socket, endpoint.c_str());
-  hello(shard);
+  if (shard.monitor != nullptr) zmq_connect(shard.monitor, events.c_str());
+  connect(shard);
+}
+
+void Link::connect(Shard& shard) {
+  shard.endpoint = shard.endpoints[shard.next_endpoint++ % shard.endpoints.size()];
+  if (zmq_connect(shard.socket, shard.endpoint.c_str()) == 0) return hello(shard);
+  if (!std::exchange(shard.refusal_told, true)) {
+    report(options_, "the address '" + shard.endpoint +
+                         "' cannot be connected to: " + zmq_strerror(zmq_errno()));
+  }
+  close(shard, backoff_max);
 }
 
 void Link::hello(Shard& shard) {
@@ -193,7 +230,7 @@ void Link::hello(Shard& shard) {
 void Link::close_sockets(Shard& shard) {
   if (shard.socket == nullptr) return;
   zmq_socket_monitor(shard.socket, nullptr, 0);
-  zmq_close(shard.monitor);
+  if (shard.monitor != nullptr) zmq_close(shard.monitor);
   zmq_close(shard.socket);
   shard.socket = shard.monitor = nullptr;
 }
@@ -265,16 +302,23 @@ void Link::take(Shard& shard, const wire::Header& header, std::string_view body)
   if (verb == wire::Verb::closing) return close(shard, backoff_min * 2);
   // Made before the broker read our HELLO, which did not name it: the broker has it back.
   if (verb == wire::Verb::deliver && !shard.ready) return;
-  if (header.correlation == shard.hello_sent && !shard.ready) return take_hello(shard, body);
+  if (header.correlation == shard.hello_sent && !shard.ready) return take_hello(shard, verb, body);
   if (topology_asked_ != 0 && header.correlation == topology_asked_) {
     return take_topology(verb, body);
   }
   owner_.on_message(shard.index, header, body);
 }
 
-void Link::take_hello(Shard& shard, std::string_view body) {
+void Link::take_hello(Shard& shard, wire::Verb verb, std::string_view body) {
   const auto ok = wire::decode<wire::HelloOk>(body);
-  if (!ok) return close(shard, backoff_max);
+  if (!ok || verb != wire::Verb::ok) {
+    const auto error = wire::decode<wire::ErrorBody>(body);
+    if (!std::exchange(shard.refusal_told, true)) {
+      report(options_, "the broker at " + shard.endpoint + " refuses the connection: " +
+                           (error ? std::string(error->message) : "what it says is no answer"));
+    }
+    return close(shard, backoff_max);
+  }
   shard.ready = true;
   shard.backoff = backoff_min;
   shard.heartbeat = std::min<Clock::duration>(span_of(ok->heartbeat_ms), heartbeat_max);
@@ -310,7 +354,7 @@ void Link::wait_for_events() {
   for (const auto& shard : shards_) {
     if (shard->socket == nullptr) continue;
     items.push_back({shard->socket, 0, ZMQ_POLLIN, 0});
-    items.push_back({shard->monitor, 0, ZMQ_POLLIN, 0});
+    if (shard->monitor != nullptr) items.push_back({shard->monitor, 0, ZMQ_POLLIN, 0});
   }
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(rest()).count();
   zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(wait));
@@ -321,6 +365,7 @@ void Link::wait_for_events() {
 }
 
 void Link::run() {
+  const Inside inside(*this);
   while (!stop_) {
     const auto now = Clock::now();
     last_turn_ = now.time_since_epoch();
@@ -330,6 +375,7 @@ void Link::run() {
                                                   [](const auto& s) { return s->ready; });
     wait_for_events();
     for (std::size_t i = 0; i < shards_.size(); ++i) receive(*shards_[i]);
+    if (inherited()) end_child("callback");  // of a std::stop_token
     for (auto& shard : shards_) {
       if (disconnected(*shard)) close(*shard, backoff_min);
     }

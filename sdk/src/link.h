@@ -3,6 +3,7 @@
 // Threads: start, stop and wake from any; Owner's members and send() on the link's thread only.
 #pragma once
 
+#include "process.h"
 #include "times.h"
 #include "topology.h"
 #include "wire/messages.h"
@@ -13,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -49,8 +51,24 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
+  // What is wrong with the options, or why no thread was to be had. Then nothing is ever sent.
+  [[nodiscard]] const std::optional<Error>& wrong() const { return wrong_; }
   void start();
   void stop();
+  // In a child of the process that made this: call nothing else, and do not destroy it.
+  [[nodiscard]] bool inherited() const { return mark_.inherited(); }
+  // Whether the calling thread is this link's, or does its work inside an Inside.
+  [[nodiscard]] bool here() const;
+  class Inside {
+   public:
+    explicit Inside(const Link& link);
+    ~Inside();
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    const Link* before_;
+  };
   void wake();
 
   std::uint64_t send(std::size_t index, wire::Verb verb, std::string body);
@@ -69,18 +87,21 @@ class Link {
   void run();
   void open(Shard& shard);
   void close(Shard& shard, Clock::duration wait);
+  void connect(Shard& shard);
   static void close_sockets(Shard& shard);
   [[nodiscard]] static bool disconnected(Shard& shard);
   void hello(Shard& shard);
   void keep_up(Shard& shard, Clock::time_point now);
   void receive(Shard& shard);
   void take(Shard& shard, const wire::Header& header, std::string_view body);
-  void take_hello(Shard& shard, std::string_view body);
+  void take_hello(Shard& shard, wire::Verb verb, std::string_view body);
   void take_topology(wire::Verb verb, std::string_view body);
   void wait_for_events();
   [[nodiscard]] Clock::duration rest() const;  // how long to wait for events at the most
 
   ConnectionOptions options_;
+  const ProcessMark mark_;
+  std::optional<Error> wrong_;
   wire::Role role_;
   Owner& owner_;
   wire::Id session_{};

@@ -4,6 +4,7 @@
 
 #include "job_queue.h"
 #include "link.h"
+#include "options.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 
@@ -53,30 +54,22 @@ struct Waiting {
   }
 };
 
-std::optional<Error> misfit(const Job& job) {
-  const auto invalid = [](std::string what) {
-    return Error{ErrorCode::invalid, std::move(what), {}};
-  };
-  if (!wire::valid_topic(job.topic)) {
-    return invalid("a topic's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit");
-  }
-  if (job.payload.size() > wire::payload_bytes_max) {
-    return Error{ErrorCode::too_large,
-                 "a payload has at most 1 MiB: store it elsewhere and send "
-                 "where it is",
-                 {}};
-  }
-  if (job.key.size() > wire::key_bytes_max) return invalid("a key has at most 128 bytes");
-  if (job.headers.size() > wire::job_headers_bytes_max)
-    return invalid("headers have at most 1 KiB");
-  if (job.priority && (*job.priority < 0 || *job.priority > wire::priority_max)) {
-    return invalid("a priority is 0 (first) to 9");
-  }
-  if (job.max_attempts && (*job.max_attempts < 1 || *job.max_attempts > 1'000)) {
-    return invalid("max_attempts is 1 to 1000");
-  }
-  if (job.delay.count() < 0) return invalid("a delay is not negative");
-  return std::nullopt;
+// Which job, for whoever reads that its callback threw.
+std::string callback_of(const Job& job, const Enqueued& told) {
+  std::string words = "the callback of a job of topic '" + job.topic + "'";
+  if (!job.key.empty()) words += " with key '" + job.key + "'";
+  if (told.outcome == Outcome::stored) return words + ", stored as " + told.id.str();
+  const bool unknown = told.outcome == Outcome::unknown;
+  return words + (unknown ? ", outcome unknown" : ", rejected: " + told.error.message);
+}
+
+Error waits_for_itself(const char* call) {
+  return {
+      ErrorCode::invalid,
+      std::string(call) +
+          " inside a callback of the same Producer would wait for itself: nothing was sent; use "
+          "enqueue_async()",
+      {}};
 }
 
 std::string encode_batch(const Batch& batch, const wire::Id& producer, std::uint64_t answered) {
@@ -114,10 +107,18 @@ class Producer::Impl : Link::Owner {
       : options_(std::move(options)),
         queue_(options_.in_flight_jobs_max, options_.in_flight_bytes_max),
         link_(options_.connection, wire::Role::producer, *this) {
-    link_.start();
+    wrong_ = link_.wrong();
+    if (!wrong_) wrong_ = misfit(options_);
+    if (!wrong_) link_.start();
+    if (!wrong_) wrong_ = link_.wrong();
+    if (wrong_) report(options_.connection, "a Producer cannot work: " + wrong_->message);
   }
   ~Impl() override {
+    if (link_.here()) misuse("a Producer is destroyed inside one of its own callbacks");
+    if (!wrong_) (void)queue_.wait_empty(options_.flush_at_destruction);
     link_.stop();
+    const Link::Inside callbacks(link_);
+    ended_ = true;
     for (auto& [shard, batches] : open_) {
       for (auto& [number, batch] : batches) end_unknown(batch);
     }
@@ -128,24 +129,65 @@ class Producer::Impl : Link::Owner {
     reject_unsent(queue_.take_all());
   }
 
+  // Each of these looks first whether the process is the one that made the Producer: in a child a
+  // lock may be held by a thread that is not there.
+  [[nodiscard]] bool inherited() const { return link_.inherited(); }
+  [[nodiscard]] bool in_callback() const { return link_.here(); }
+
   bool submit(Job&& job, Done&& done, bool wait) {
-    if (auto wrong = misfit(job)) {
-      done(Enqueued{Outcome::rejected, {}, std::move(*wrong)});
+    if (auto refused = refusal(job)) {
+      tell(job, done, {Outcome::rejected, {}, std::move(*refused)});
       return true;
     }
-    const auto put = queue_.put(std::move(job), std::move(done), after(options_.deadline), wait);
+    using Room = JobQueue::Room;
+    const Room room = !wait ? Room::now : in_callback() ? Room::beyond : Room::awaited;
+    const auto put = queue_.put(std::move(job), std::move(done), after(options_.deadline), room);
     if (put == JobQueue::Put::first) link_.wake();
-    return put != JobQueue::Put::no_room;
+    if (put != JobQueue::Put::no_room) return true;
+    // NOLINTBEGIN(bugprone-use-after-move): with no_room they are still ours
+    if (wait) tell(job, done, {Outcome::rejected, {}, no_room_in_callback()});
+    // NOLINTEND(bugprone-use-after-move)
+    return wait;
   }
 
-  bool flush(std::chrono::milliseconds timeout) { return queue_.wait_empty(timeout); }
-  [[nodiscard]] bool connected() const { return link_.all_ready(); }
+  bool flush(std::chrono::milliseconds timeout) {
+    return !inherited() && !in_callback() && queue_.wait_empty(timeout);
+  }
+  [[nodiscard]] bool connected() const { return !inherited() && link_.all_ready(); }
 
  private:
+  [[nodiscard]] std::optional<Error> refusal(const Job& job) const {
+    if (inherited()) return made_before_fork("Producer");
+    if (wrong_) return wrong_;
+    if (ended_) return Error{ErrorCode::unavailable, "the Producer is being destroyed", {}};
+    return misfit(job);
+  }
+  [[nodiscard]] static Error no_room_in_callback() {
+    return {ErrorCode::overloaded,
+            "twice in_flight_jobs_max or in_flight_bytes_max is unanswered, and a callback cannot "
+            "wait for room: hand the job over later, or from a thread of your own",
+            {}};
+  }
+
+  // User code: whatever it throws, the others are told too.
+  void tell(const Job& job, const Done& done, const Enqueued& outcome) const {
+    if (!done) return;
+    const bool was_inherited = inherited();
+    try {
+      done(outcome);
+    } catch (const std::exception& e) {
+      report(options_.connection, callback_of(job, outcome) + ", threw: " + e.what());
+    } catch (...) {
+      report(options_.connection,
+             callback_of(job, outcome) + ", threw something that is no std::exception");
+    }
+    if (in_callback() && !was_inherited && inherited()) end_child("callback");
+  }
+
   // The seq of each job is one above that of the job before it.
   void answer(PendingList&& jobs, Enqueued outcome) {
     for (Pending& pending : jobs) {
-      pending.done(outcome);
+      tell(pending.job, pending.done, outcome);
       ++outcome.id.seq;
     }
     queue_.give_back(std::move(jobs));
@@ -334,6 +376,8 @@ class Producer::Impl : Link::Owner {
   }
 
   ProducerOptions options_;
+  std::optional<Error> wrong_;  // with the options; fixed by the constructor
+  bool ended_ = false;          // set by the destructor, after the link's thread
   JobQueue queue_;
   // The link's thread only.
   wire::Id producer_ = random_id();
@@ -346,15 +390,25 @@ class Producer::Impl : Link::Owner {
 };
 
 Producer::Producer(ProducerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
-Producer::~Producer() = default;
+// In a child of fork(): leaked on purpose, for all that it would close is the parent's too.
+Producer::~Producer() {
+  if (!impl_->inherited()) return;
+  [[maybe_unused]] const Impl* const parents = impl_.release();
+}
 
 Enqueued Producer::enqueue(Job job) {
   std::vector<Job> one;
+  if (!impl_->inherited() && impl_->in_callback()) {
+    return {Outcome::rejected, {}, waits_for_itself("enqueue()")};
+  }
   one.push_back(std::move(job));
   return std::move(enqueue_all(std::move(one)).front());
 }
 
 std::vector<Enqueued> Producer::enqueue_all(std::vector<Job> jobs) {
+  if (!impl_->inherited() && impl_->in_callback()) {
+    return {jobs.size(), {Outcome::rejected, {}, waits_for_itself("enqueue_all()")}};
+  }
   struct {
     std::vector<Enqueued> outcomes;
     std::mutex mutex;

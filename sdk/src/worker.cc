@@ -2,14 +2,25 @@
 // delivery.
 #include <millrace/worker.h>
 
+#include "options.h"
+#include "wire/codec.h"
+#include "wire/limits.h"
 #include "worker_session.h"
 
 #include <exception>
 #include <map>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace millrace {
+namespace {
+
+thread_local const void* handler_of = nullptr;  // the worker whose handler this thread runs
+
+Error invalid(std::string what) { return {ErrorCode::invalid, std::move(what), {}}; }
+
+}  // namespace
 
 class Worker::Impl {
  public:
@@ -18,43 +29,125 @@ class Worker::Impl {
         session_(options_.connection, std::max(options_.concurrency, 1),
                  options_.prefetch < 0 ? std::max(options_.concurrency, 1) : options_.prefetch) {}
 
-  void handle(std::string topic, Handler handler) {
-    handlers_[std::move(topic)] = std::move(handler);
+  // The members below look at this before they take a lock: in a child of fork() it may be held by
+  // a thread that is not there.
+  [[nodiscard]] bool inherited() const { return session_.inherited(); }
+  [[nodiscard]] bool inside() const { return handler_of == this || session_.here(); }
+
+  Result<void> handle(std::string topic, Handler handler) {
+    if (inherited()) return tl::unexpected(made_before_fork("Worker"));
+    const std::lock_guard lock(mutex_);
+    auto wrong = misfit_handler(topic, handler);
+    if (!wrong) {
+      handlers_[std::move(topic)] = std::move(handler);
+      return {};
+    }
+    report(options_.connection, wrong->message);
+    if (!started_ && !wrong_) wrong_ = wrong;
+    return tl::unexpected(std::move(*wrong));
   }
 
-  void start() {
-    if (started_) return;
-    started_ = true;
-    std::vector<std::string> topics;
-    for (const auto& [topic, handler] : handlers_) topics.push_back(topic);
-    session_.start(std::move(topics));
-    for (int i = 0; i < std::max(options_.concurrency, 1); ++i) {
-      threads_.emplace_back([this] { work(); });
-    }
+  Result<void> start() {
+    if (inherited()) return tl::unexpected(made_before_fork("Worker"));
+    const std::lock_guard lock(mutex_);
+    if (started_ && !stopped_) return {};
+    auto wrong = why_not();
+    if (!wrong) wrong = start_threads();
+    if (!wrong) return {};
+    report(options_.connection, "a Worker does not start: " + wrong->message);
+    return tl::unexpected(std::move(*wrong));
   }
 
   bool stop() {
-    if (!started_ || stopped_) return settled_;
-    stopped_ = true;
+    if (inherited()) return false;
+    if (inside()) {
+      session_.drain();
+      return false;
+    }
+    const std::lock_guard one(stop_mutex_);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!started_ || stopped_) return settled_;
+      stopped_ = true;
+    }
     session_.drain();
     if (!session_.wait_idle(options_.drain)) {
       session_.stop_running(StopReason::draining);
       session_.wait_idle();
     }
-    session_.close_queue();
-    for (auto& thread : threads_) thread.join();
+    join();
     settled_ = session_.finish();
     return settled_;
+  }
+
+  bool run(std::stop_token until) {
+    if (!start() || inside()) return false;
+    session_.wait_end(std::move(until));
+    return stop() && !session_.refused();
   }
 
   WorkerOptions options_;
   WorkerSession session_;
 
  private:
+  [[nodiscard]] std::optional<Error> misfit_handler(const std::string& topic,
+                                                    const Handler& handler) const {
+    if (started_) {
+      return invalid("handle() comes before start(): topic '" + topic + "' got no handler");
+    }
+    if (!wire::valid_topic(topic)) {
+      return invalid("'" + topic +
+                     "' is no topic's name: 1 to 64 of A-Z a-z 0-9 . _ -, first a "
+                     "letter or digit");
+    }
+    if (!handler) return invalid("the handler of topic '" + topic + "' is an empty function");
+    if (handlers_.contains(topic)) return invalid("topic '" + topic + "' has a handler already");
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Error> why_not() const {
+    if (stopped_) return invalid("it was stopped: make a new one");
+    if (session_.wrong()) return session_.wrong();
+    if (wrong_) return wrong_;
+    if (auto wrong = misfit(options_)) return wrong;
+    if (handlers_.empty()) return invalid("it has no handler: call handle() first");
+    if (handlers_.size() > wire::topics_max) {
+      return invalid("it has handlers for " + std::to_string(handlers_.size()) +
+                     " topics, at most " + std::to_string(wire::topics_max) + " are taken");
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Error> start_threads() {
+    std::vector<std::string> topics;
+    for (const auto& [topic, handler] : handlers_) topics.push_back(topic);
+    started_ = true;
+    try {
+      const SignalsBlocked quiet;
+      for (int i = 0; i < options_.concurrency; ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error& e) {
+      join();
+      stopped_ = true;
+      return Error{ErrorCode::unavailable,
+                   std::string("no thread was to be had for a handler: ") + e.what(),
+                   {}};
+    }
+    session_.start(std::move(topics));
+    return std::nullopt;
+  }
+
+  void join() {
+    session_.close_queue();
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
   void work() {
+    handler_of = this;
     WorkerSession::Ref delivery = session_.next();
     while (delivery != nullptr) {
       HandlerResult result = run(*delivery);
+      if (session_.inherited()) end_child("handler");
       delivery = session_.next(std::move(delivery), std::move(result));
     }
   }
@@ -71,31 +164,40 @@ class Worker::Impl {
     }
   }
 
-  std::map<std::string, Handler> handlers_;
+  std::map<std::string, Handler> handlers_;  // fixed by start()
+  std::mutex stop_mutex_;                    // taken first: held for as long as a stop takes
+  bool settled_ = true;                      // guarded by it
+  std::mutex mutex_;                         // guards what follows
+  std::optional<Error> wrong_;               // the first refusal of handle()
   std::vector<std::thread> threads_;
-  bool started_ = false, stopped_ = false, settled_ = true;
+  bool started_ = false, stopped_ = false;
 };
 
 Worker::Worker(WorkerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
-Worker::~Worker() { impl_->stop(); }
-
-void Worker::handle(std::string topic, Handler handler) {
-  impl_->handle(std::move(topic), std::move(handler));
+// In a child of fork(): leaked on purpose, for all that it would close is the parent's too.
+Worker::~Worker() {
+  if (impl_->inherited()) {
+    [[maybe_unused]] const Impl* const parents = impl_.release();
+    return;
+  }
+  if (impl_->inside()) misuse("a Worker is destroyed inside one of its own handlers");
+  impl_->stop();
 }
-void Worker::start() { impl_->start(); }
+
+Result<void> Worker::handle(std::string topic, Handler handler) {
+  return impl_->handle(std::move(topic), std::move(handler));
+}
+Result<void> Worker::start() { return impl_->start(); }
 bool Worker::stop() { return impl_->stop(); }
+bool Worker::run(std::stop_token until) { return impl_->run(std::move(until)); }
 
-bool Worker::run(std::stop_token until) {
-  start();
-  std::mutex mutex;
-  std::condition_variable_any stopped;
-  std::unique_lock lock(mutex);
-  stopped.wait(lock, std::move(until), [] { return false; });
-  return stop();
+std::optional<Error> Worker::refused() const {
+  return impl_->inherited() ? std::nullopt : impl_->session_.refused();
 }
-
-Worker::Counts Worker::counts() const { return impl_->session_.counts(); }
-bool Worker::connected() const { return impl_->session_.connected(); }
+Worker::Counts Worker::counts() const {
+  return impl_->inherited() ? Counts{} : impl_->session_.counts();
+}
+bool Worker::connected() const { return !impl_->inherited() && impl_->session_.connected(); }
 std::chrono::steady_clock::time_point Worker::last_alive() const {
   return impl_->session_.last_turn();
 }

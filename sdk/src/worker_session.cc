@@ -17,7 +17,6 @@ constexpr std::size_t spare_max = 1'024, spare_payload_bytes_max = 4'096;
 constexpr auto progress_interval = 100ms;
 constexpr auto answer_patience = 5s;  // for an outcome's answer, then a new connection
 constexpr auto finish_patience = 10s;
-
 wire::Outcome wire_outcome(std::uint64_t token, const HandlerResult& result) {
   using Kind = HandlerResult::Kind;
   wire::Outcome outcome;
@@ -120,6 +119,7 @@ bool WorkerSession::end(Shard& shard, Ref&& delivery, HandlerResult result) {
 void WorkerSession::drain() {
   const std::lock_guard lock(mutex_);
   draining_ = true;
+  ended_.notify_all();
   for (Ref& delivery : ready_) end(shards_[delivery->shard], std::move(delivery), release());
   ready_.clear();
   link_.wake();
@@ -136,8 +136,31 @@ void WorkerSession::wait_idle() {
 }
 
 void WorkerSession::stop_running(StopReason reason) {
+  std::vector<Ref> running;
+  {
+    const std::lock_guard lock(mutex_);
+    running = running_;
+  }
+  for (const Ref& delivery : running) delivery->request_stop(reason);
+}
+
+void WorkerSession::wait_end(std::stop_token until) {
+  std::unique_lock lock(mutex_);
+  ended_.wait(lock, std::move(until), [this] { return draining_ || refused_.has_value(); });
+}
+
+std::optional<Error> WorkerSession::refused() const {
   const std::lock_guard lock(mutex_);
-  for (const Ref& delivery : running_) delivery->request_stop(reason);
+  return refused_;
+}
+
+// A shard that knows none of the topics has nothing to give, and is not waited for.
+bool WorkerSession::connected() const {
+  const std::lock_guard lock(mutex_);
+  return link_.all_ready() && !refused_ && !shards_.empty() &&
+         std::all_of(shards_.begin(), shards_.end(), [](const auto& entry) {
+           return entry.second.accepted || entry.second.refused.has_value();
+         });
 }
 
 void WorkerSession::close_queue() {
@@ -186,9 +209,11 @@ std::vector<Held> WorkerSession::held(std::size_t index) {
 }
 
 void WorkerSession::on_ready(std::size_t index, const std::vector<std::uint64_t>& lost) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Shard& shard = shards_[index];
-  shard.subscribed = shard.drained = false;
+  shard.subscribed = shard.drained = shard.accepted = false;
+  shard.subscribe = 0;
+  shard.refused.reset();
   // What was not answered is said again; what was recorded then comes back as stale.
   for (auto& [correlation, settling] : shard.settling) say_again(shard, settling);
   shard.settling.clear();
@@ -196,13 +221,8 @@ void WorkerSession::on_ready(std::size_t index, const std::vector<std::uint64_t>
   for (const auto token : lost) give_up(shard, token, StopReason::lease_lost);
   shard.credit_back = 0;  // the grant below counts all that is not held
   if (link_.topology().known()) subscribe(index);
-}
-
-void WorkerSession::on_topology() {
-  const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < link_.topology().shards().size(); ++i) {
-    if (link_.ready(i) && !shards_[i].subscribed) subscribe(i);
-  }
+  lock.unlock();
+  speak();
 }
 
 void WorkerSession::say_again(Shard& shard, Settling& settling) {
@@ -212,18 +232,10 @@ void WorkerSession::say_again(Shard& shard, Settling& settling) {
   }
 }
 
-void WorkerSession::subscribe(std::size_t index) {
-  if (draining_) return;
-  Shard& shard = shards_[index];
-  const auto lost_running = static_cast<std::uint64_t>(
-      std::count_if(running_.begin(), running_.end(),
-                    [index](const Ref& d) { return d->gone && d->shard == index; }));
-  const std::uint64_t out = shard.held.size() + lost_running;
-  wire::Subscribe body;
-  for (const auto& topic : topics_) body.topics.push_back(topic);
-  body.credit = quota() - std::min(out, quota());
-  link_.send(index, wire::Verb::subscribe, wire::encode(body));
-  shard.subscribed = true;
+void WorkerSession::speak() {
+  for (auto& [delivery, reason] : std::exchange(stops_, {})) delivery->request_stop(reason);
+  if (!to_report_.empty()) report(link_.options(), std::exchange(to_report_, {}));
+  if (inherited()) end_child("callback");
 }
 
 void WorkerSession::give_up(Shard& shard, std::uint64_t token, StopReason reason) {
@@ -232,7 +244,7 @@ void WorkerSession::give_up(Shard& shard, std::uint64_t token, StopReason reason
   const Ref delivery = found->second;
   shard.held.erase(found);
   delivery->gone = true;
-  delivery->request_stop(reason);
+  stops_.emplace_back(delivery, reason);
   ++counts_.lost;
   // Its end, or the message with its outcome, gives the credit back.
   if (delivery->running || delivery->settling) return;
@@ -246,8 +258,13 @@ void WorkerSession::on_message(std::size_t index, const wire::Header& header,
   const auto verb = static_cast<wire::Verb>(header.verb);
   if (verb == wire::Verb::deliver) return take(index, body);
   if (verb == wire::Verb::revoke) return revoke(index, body);
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Shard& shard = shards_[index];
+  if (shard.subscribe != 0 && header.correlation == shard.subscribe) {
+    take_subscribed(shard, header, body);
+    lock.unlock();
+    return speak();
+  }
   if (shard.goodbye != 0 && header.correlation == shard.goodbye) {
     shard.subscribed = false;
     settled_.notify_all();
@@ -318,8 +335,11 @@ void WorkerSession::revoke(std::size_t index, std::string_view body) {
   if (!revoked) return;
   const StopReason reason =
       revoked->reason == "cancelled" ? StopReason::cancelled : StopReason::lease_lost;
-  const std::lock_guard lock(mutex_);
-  for (const auto token : revoked->tokens) give_up(shards_[index], token, reason);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto token : revoked->tokens) give_up(shards_[index], token, reason);
+  }
+  speak();
 }
 
 void WorkerSession::count(HandlerResult::Kind kind) {
@@ -356,12 +376,14 @@ void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header
 bool WorkerSession::idle() {
   const std::lock_guard lock(mutex_);
   return !draining_ && std::all_of(shards_.begin(), shards_.end(), [](const auto& entry) {
-    return entry.second.held.empty() && entry.second.finished.empty();
+    const Shard& shard = entry.second;
+    return shard.held.empty() && shard.finished.empty() &&
+           shard.subscribe_after == Clock::time_point{};
   });
 }
 
 void WorkerSession::on_turn(Clock::time_point now) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   watch_run_times(now);
   const bool progress_due = now - progress_at_ >= progress_interval;
   if (progress_due) progress_at_ = now;
@@ -371,10 +393,15 @@ void WorkerSession::on_turn(Clock::time_point now) {
       shard.drained = true;
       link_.send(index, wire::Verb::drain, wire::encode(wire::Empty{}));
     }
+    if (shard.subscribe_after != Clock::time_point{} && shard.subscribe_after <= now) {
+      subscribe(index);
+    }
     if (progress_due) send_progress(index, shard);
     send_outcomes(index, shard, now);
     if (finishing_) say_goodbye(index, shard);
   }
+  lock.unlock();
+  speak();
 }
 
 // The first of them that fit in a message; with large results they are few.
@@ -433,7 +460,9 @@ void WorkerSession::send_progress(std::size_t index, Shard& shard) {
 
 void WorkerSession::watch_run_times(Clock::time_point now) {
   for (const Ref& delivery : running_) {
-    if (delivery->run_until <= now) delivery->request_stop(StopReason::run_time_limit);
+    if (delivery->run_until <= now && delivery->stop_reason() == StopReason::none) {
+      stops_.emplace_back(delivery, StopReason::run_time_limit);
+    }
   }
 }
 

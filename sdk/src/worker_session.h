@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <unordered_map>
 #include <vector>
 
@@ -45,8 +46,15 @@ class WorkerSession : Link::Owner {
   // After the handlers ended: waits until the broker has answered every outcome. False: it did not.
   [[nodiscard]] bool finish();
 
+  // Until the token is stopped, the topics are refused for good, or drain() was called.
+  void wait_end(std::stop_token until);
+  [[nodiscard]] std::optional<Error> refused() const;
+
   [[nodiscard]] Worker::Counts counts() const;
-  [[nodiscard]] bool connected() const { return link_.all_ready(); }
+  [[nodiscard]] bool connected() const;
+  [[nodiscard]] bool inherited() const { return link_.inherited(); }
+  [[nodiscard]] bool here() const { return link_.here(); }
+  [[nodiscard]] const std::optional<Error>& wrong() const { return link_.wrong(); }
   [[nodiscard]] Clock::time_point last_turn() const { return link_.last_turn(); }
 
  private:
@@ -60,7 +68,11 @@ class WorkerSession : Link::Owner {
     std::uint64_t credit_back = 0;  // granted beyond the outcomes' own
   };
   struct Shard {
-    bool subscribed = false, drained = false;
+    bool subscribed = false, drained = false;  // asked for its topics; told that no more are wanted
+    std::uint64_t subscribe = 0;               // of that question, until it is answered
+    bool accepted = false;
+    std::optional<Error> refused;                 // the last answer, if it was no
+    Clock::time_point subscribe_after{};          // then; none: not again
     std::unordered_map<std::uint64_t, Ref> held;  // by token: taken, their outcome not answered
     std::vector<Outcome> finished;                // to be sent
     std::map<std::uint64_t, Settling> settling;   // by correlation
@@ -78,6 +90,9 @@ class WorkerSession : Link::Owner {
 
   static void say_again(Shard& shard, Settling& settling);
   void subscribe(std::size_t index);
+  void take_subscribed(Shard& shard, const wire::Header& header, std::string_view body);
+  void judge_refusals();
+  void speak();
   void take(std::size_t index, std::string_view body);
   [[nodiscard]] Ref fresh();
   void recycle(Ref&& settled);
@@ -99,6 +114,8 @@ class WorkerSession : Link::Owner {
   std::vector<std::string> topics_;  // fixed by start()
   mutable std::mutex mutex_;         // guards what follows
   std::condition_variable ready_changed_, idle_, settled_;
+  std::condition_variable_any ended_;  // a change of draining_ or refused_
+  std::optional<Error> refused_;
   std::deque<Ref> ready_;
   std::map<std::size_t, Shard> shards_;
   std::vector<Ref> running_;
@@ -107,6 +124,9 @@ class WorkerSession : Link::Owner {
   Worker::Counts counts_;
   // The link's thread only.
   Clock::time_point progress_at_{};
+  // User code that is due, run when mutex_ is free: it may ask us.
+  std::vector<std::pair<Ref, StopReason>> stops_;
+  std::string to_report_;
   std::vector<Ref> taken_;  // empty between messages, with room
   std::vector<Ref> spare_;  // settled, for deliveries to come
   Link link_;               // last: its thread ends first

@@ -35,17 +35,6 @@ class Batches : public ::testing::Test {
                              if (answer.outcome == Outcome::stored) ++stored;
                            });
   }
-  // From here on the producer knows where to send.
-  void welcome() {
-    (void)broker.expect(wire::Verb::hello);
-    broker.answer(wire::HelloOk{.broker = "test", .lease_ms = 30'000, .heartbeat_ms = 10'000});
-    // Which endpoints there are, then whose the topic is.
-    const std::vector<std::uint64_t> owners(partitions, 0);
-    for (int asked = 0; asked < 2; ++asked) {
-      (void)broker.expect(wire::Verb::topology);
-      broker.answer(wire::TopologyOk{.shards = {{broker.endpoint}}, .default_partitions = owners});
-    }
-  }
   Seen next() {
     const std::string body = broker.expect(wire::Verb::enqueue);
     const auto batch = wire::decode<wire::Enqueue>(body);
@@ -69,7 +58,7 @@ TEST_F(Batches, JobsOfAPartitionShareOneInOrderWhateverCameBetweenThem) {
     }
     submit(std::to_string(i), "");
   }
-  welcome();
+  broker.welcome(partitions);
   std::vector<std::string> in_order;
   in_order.reserve(rounds);
   for (int i = 0; i < rounds; ++i) in_order.push_back(std::to_string(i));

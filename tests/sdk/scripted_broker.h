@@ -8,6 +8,7 @@
 #include <zmq.h>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace millrace::testing {
 
@@ -41,13 +42,24 @@ class ScriptedBroker {
     EXPECT_EQ(wire::verb_name(header_.verb), wire::verb_name(static_cast<std::uint64_t>(verb)));
     return body;
   }
+  // HELLO and both questions for the topology, of a producer that has jobs of one topic.
+  void welcome(std::size_t partitions = 1) {
+    (void)expect(wire::Verb::hello);
+    answer(wire::HelloOk{.broker = "test", .lease_ms = 30'000, .heartbeat_ms = 10'000});
+    const std::vector<std::uint64_t> owners(partitions, 0);
+    for (int asked = 0; asked < 2; ++asked) {
+      (void)expect(wire::Verb::topology);
+      answer(wire::TopologyOk{.shards = {{endpoint}}, .default_partitions = owners});
+    }
+  }
   // To the message that was expected last.
   template <typename Body>
   void answer(const Body& body) {
     send(wire::Verb::ok, header_.correlation, body);
   }
-  void refuse(std::string_view code) {
-    send(wire::Verb::error, header_.correlation, wire::ErrorBody{.code = code, .message = "no"});
+  void refuse(std::string_view code, std::uint64_t retry_after_ms = 0) {
+    send(wire::Verb::error, header_.correlation,
+         wire::ErrorBody{.code = code, .message = "no", .retry_after_ms = retry_after_ms});
   }
   template <typename Body>
   void tell(wire::Verb verb, const Body& body) {

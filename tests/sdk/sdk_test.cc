@@ -203,7 +203,7 @@ TEST(Sdk, EveryCallbackIsCalledOnceWhenAProducerEndsEarly) {
   BrokerProcess broker;
   Board said;
   {
-    Producer producer({.connection = at(broker), .batch_jobs_max = 8});
+    Producer producer({.connection = at(broker), .batch_jobs_max = 8, .flush_at_destruction = 0ms});
     EXPECT_EQ(producer.enqueue({.topic = "work", .payload = "first"}).outcome, Outcome::stored);
     broker.kill();
     for (int i = 0; i < 300; ++i) {
@@ -218,7 +218,7 @@ TEST(Sdk, EveryCallbackIsCalledOnceWhenAProducerEndsEarly) {
   // So early that the link has not seen the job yet.
   constexpr int early = 50;
   for (int i = 0; i < early; ++i) {
-    Producer producer({.connection = at(broker)});
+    Producer producer({.connection = at(broker), .flush_at_destruction = 0ms});
     producer.enqueue_async({.topic = "work", .payload = "x"}, [&said](const Enqueued& o) {
       said.add(o.outcome == Outcome::stored ? "stored" : "not stored");
     });

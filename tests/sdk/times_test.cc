@@ -61,6 +61,20 @@ TEST(Times, ACallersLongestPatienceIsNotNone) {
   EXPECT_EQ(broker.stop(), 0);
 }
 
+// Each job that is handed over is a turn of the link, which looks how long the first has waited.
+TEST(Times, AnEndlessPatienceForRepliesOutlastsEveryTurn) {
+  ScriptedBroker broker;
+  Producer producer({.connection = {.brokers = {broker.endpoint}, .reply_patience = for_ever},
+                     .flush_at_destruction = std::chrono::milliseconds(0)});
+  producer.enqueue_async({.topic = "t"}, nullptr);
+  broker.welcome();
+  for (int sent = 0; sent < 3; ++sent) {
+    (void)broker.expect(wire::Verb::enqueue);  // never a new HELLO
+    if (HasFailure()) return;
+    producer.enqueue_async({.topic = "t"}, nullptr);
+  }
+}
+
 TEST(Times, ABrokersLongestAreToldAsTheLongest) {
   ScriptedBroker broker;
   std::atomic<bool> enqueued_late = false, limit_long = false, stopped = false;

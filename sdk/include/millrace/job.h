@@ -44,10 +44,10 @@ struct Job {
   std::string payload;                 // any bytes, at most 1 MiB
   std::string key;                     // jobs with one key share a partition; empty: any partition
   std::optional<int> priority;         // 0 (first) to 9; default 5
-  std::chrono::milliseconds delay{0};  // from now; use this or run_at
-  std::optional<std::chrono::system_clock::time_point> run_at;
-  std::optional<int> max_attempts;  // default: the topic's
-  std::string headers;              // carried to the worker as it is, at most 1 KiB
+  std::chrono::milliseconds delay{0};  // from now; together with run_at: refused
+  std::optional<std::chrono::system_clock::time_point> run_at;  // from 1970 on; past: at once
+  std::optional<int> max_attempts;                              // default: the topic's
+  std::string headers;  // carried to the worker as it is, at most 1 KiB
 };
 
 }  // namespace millrace

@@ -3,10 +3,22 @@
 // Durability: Outcome::stored is said only after the broker's commit was fsynced.
 // Resend: after a reconnect unanswered batches are sent again with their first numbers, so a
 // resend never makes a second job, for as long as this Producer lives.
-// Threads: every member may be called from any thread; callbacks run on the producer's own thread
-// and must not block. One background thread a Producer. Destruction waits for nothing: call
-// flush() first; what is unanswered then ends as Outcome::unknown.
+// Threads: every member may be called from any thread, and no signal of the application's is taken
+// by ours. One background thread a Producer. Callbacks run on it and must not block; those of jobs
+// that are refused before they are handed over run inside the call, and those that destruction
+// finds unanswered run inside the destructor. An exception out of a callback is caught and told to
+// connection.on_error with the job; all else goes on.
+// Inside a callback of the same Producer: enqueue_async() never waits (below); enqueue(),
+// enqueue_all() and flush() would wait for themselves, and are refused at once (invalid, false);
+// destroying the Producer there is a programmer error: it says so and aborts.
+// Destruction waits for what is unanswered, at most options.flush_at_destruction. What is left then
+// is told to its callbacks: unknown if it was sent, else rejected. No other thread may be inside a
+// member by then.
+// fork(): a Producer belongs to the process that made it. In a child every call ends at once
+// (rejected with unavailable, or false), destruction does nothing at all, and callbacks of the
+// parent's jobs never run; make a new one there. docs/sdk.md
 // Bounded: at most in_flight_jobs_max jobs and in_flight_bytes_max bytes are unanswered at a time.
+// Options that are wrong: each call ends at once as rejected with invalid, which names the option.
 #pragma once
 
 #include <millrace/connection.h>
@@ -37,8 +49,9 @@ struct ProducerOptions {
   ConnectionOptions connection;
   std::size_t in_flight_jobs_max = 16'384;
   std::size_t in_flight_bytes_max = 64U << 20;
-  std::size_t batch_jobs_max = 512;            // jobs gathered into one message
-  std::chrono::milliseconds deadline{30'000};  // after this an unanswered job is unknown
+  std::size_t batch_jobs_max = 512;                       // jobs gathered into one message
+  std::chrono::milliseconds deadline{30'000};             // after this an unanswered job is unknown
+  std::chrono::milliseconds flush_at_destruction{5'000};  // 0: none
 };
 
 class MILLRACE_EXPORT Producer {
@@ -57,14 +70,17 @@ class MILLRACE_EXPORT Producer {
   // Enqueues many jobs, waits for all; outcome i belongs to job i.
   [[nodiscard]] std::vector<Enqueued> enqueue_all(std::vector<Job> jobs);
 
-  // Hands the job over and returns; done is called exactly once. Waits while the bounds are
-  // reached (back-pressure).
+  // Hands the job over and returns; done, if there is one, is called exactly once. Waits while the
+  // bounds are reached (back-pressure). Inside a callback it never waits: the job is taken up to
+  // twice the bounds, and beyond them rejected with overloaded.
   void enqueue_async(Job job, Done done);
 
-  // The same without waiting: false, and done is never called, while the bounds are reached.
+  // The same without waiting: false, and done is never called, while the bounds are reached. True
+  // when the job was refused for another reason: done was told.
   [[nodiscard]] bool try_enqueue_async(Job job, Done done);
 
-  // Waits until nothing is unanswered; false if that took longer than the timeout.
+  // Waits until nothing is unanswered; false if that took longer than the timeout, and at once
+  // inside a callback or in a child of fork().
   [[nodiscard]] bool flush(std::chrono::milliseconds timeout);
 
   // Whether every known shard is connected now: what a health check asks.

@@ -7,6 +7,13 @@
 // limit passed, or drain ended its patience; stop_reason() says which.
 // Threads: `concurrency` handler threads and one background thread that keeps the session alive,
 // so a long handler never loses its lease. Handlers run concurrently and share nothing of ours.
+// Members may be called from any thread. Our threads take no signal of the application's; what a
+// handler starts with fork() inherits that mask (docs/sdk.md). Callbacks of JobContext::stop() run
+// on the background thread: they must not block or throw.
+// Inside a handler: stop() asks for the stop and returns; destroying the Worker there is a
+// programmer error: it says so and aborts.
+// fork(): a Worker belongs to the process that made it. In a child start() and handle() are
+// refused, stop() and run() are false at once, counts() are 0, and destruction does nothing at all.
 #pragma once
 
 #include <millrace/connection.h>
@@ -77,23 +84,37 @@ class MILLRACE_EXPORT Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Before start(): handles the jobs of a topic.
-  void handle(std::string topic, Handler handler);
+  // Before start(): handles the jobs of a topic, one handler a topic. Refused (invalid) after
+  // start(), with a name that is none, without a function, and for a topic that has a handler
+  // already, which stays; after a refusal start() is refused too. What is refused here and by
+  // start() is also told to connection.on_error, so that nobody has to look at the result.
+  Result<void> handle(std::string topic, Handler handler);
 
-  void start();
+  // Connects in the background, at once. Refused, and nothing runs: without handlers, with options
+  // that are wrong (invalid, which names the option), after stop(). Again while it runs: nothing.
+  Result<void> start();
   // No new deliveries; unstarted jobs are handed back at once; waits for the running ones up to
   // options.drain, then requests their stop and waits for them to end. Everything that finished is
   // settled, and answered, before it returns true; false if the broker could not be told.
+  // Inside a handler it would wait for itself: it asks for the stop and returns false at once; no
+  // more jobs are taken, run() returns, and the next stop() or the destructor does the rest.
   bool stop();
-  // start(), then returns after the token is stopped and drained, with what stop() said.
+  // start(), then returns after the token is stopped, a handler asked for the stop, or the broker
+  // refused the topics, and drained, with what stop() said; false if start() or the topics were
+  // refused.
   bool run(std::stop_token until);
+  // Why this worker gets no jobs and never will: a topic that does not exist and may not be made on
+  // first use (unknown_topic), or one that it may not have. Told to connection.on_error as well.
+  // Refusals that waiting mends (overloaded, shutting_down) are asked again and never seen here.
+  [[nodiscard]] std::optional<Error> refused() const;
 
   struct Counts {
     std::uint64_t delivered = 0, completed = 0, retried = 0, discarded = 0, released = 0, lost = 0;
     std::uint64_t running = 0;
   };
   [[nodiscard]] Counts counts() const;
-  // Whether the session is alive at every known shard; a watchdog feeds on last_alive().
+  // Whether every known shard has taken the session and its topics; a watchdog feeds on
+  // last_alive().
   [[nodiscard]] bool connected() const;
   [[nodiscard]] std::chrono::steady_clock::time_point last_alive()
       const;  // its own loop's last turn

@@ -1,0 +1,121 @@
+#include "options.h"
+
+#include "wire/codec.h"
+#include "wire/limits.h"
+
+#include <sys/un.h>
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+namespace millrace {
+namespace {
+
+constexpr int concurrency_max = 1'024, prefetch_max = 8'192;
+
+Error invalid(std::string what) { return {ErrorCode::invalid, std::move(what), {}}; }
+
+bool is_port(std::string_view text) {
+  unsigned port = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return wrong == std::errc{} && end == text.data() + text.size() && port > 0 && port <= 65'535;
+}
+
+bool is_host(std::string_view text) {
+  const bool number6 = text.size() > 2 && text.front() == '[' && text.back() == ']';
+  if (number6) text = text.substr(1, text.size() - 2);
+  return !text.empty() && std::all_of(text.begin(), text.end(), [number6](char c) {
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return word || c == '.' || c == '-' || c == '_' || c == '%' || (number6 && c == ':');
+  });
+}
+
+// Why it is no address; empty: it is one.
+std::string wrong_address(std::string_view address) {
+  constexpr std::string_view tcp = "tcp://", ipc = "ipc://";
+  if (address.starts_with(tcp)) {
+    address.remove_prefix(tcp.size());
+    const auto colon = address.rfind(':');
+    if (colon == std::string_view::npos) return "it names no port";
+    if (!is_host(address.substr(0, colon))) return "it names no host";
+    return is_port(address.substr(colon + 1)) ? "" : "a port is 1 to 65535";
+  }
+  if (!address.starts_with(ipc)) return "it begins with neither ipc:// nor tcp://";
+  address.remove_prefix(ipc.size());
+  if (address.empty()) return "it names no path";
+  constexpr std::size_t path_max = sizeof(sockaddr_un::sun_path) - 1;
+  return address.size() <= path_max
+             ? ""
+             : "a socket's path has at most " + std::to_string(path_max) + " bytes";
+}
+
+}  // namespace
+
+std::optional<Error> misfit(const Job& job) {
+  if (!wire::valid_topic(job.topic)) {
+    return invalid("a topic's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit");
+  }
+  if (job.payload.size() > wire::payload_bytes_max) {
+    return Error{ErrorCode::too_large,
+                 "a payload has at most 1 MiB: store it elsewhere and send "
+                 "where it is",
+                 {}};
+  }
+  if (job.key.size() > wire::key_bytes_max) return invalid("a key has at most 128 bytes");
+  if (job.headers.size() > wire::job_headers_bytes_max)
+    return invalid("headers have at most 1 KiB");
+  if (job.priority && (*job.priority < 0 || *job.priority > wire::priority_max)) {
+    return invalid("a priority is 0 (first) to 9");
+  }
+  if (job.max_attempts && (*job.max_attempts < 1 || *job.max_attempts > 1'000)) {
+    return invalid("max_attempts is 1 to 1000");
+  }
+  if (job.delay.count() < 0) return invalid("a delay is not negative");
+  if (job.delay.count() > 0 && job.run_at) {
+    return invalid("delay and run_at both say when: give one of them");
+  }
+  if (job.run_at && job.run_at->time_since_epoch().count() < 0) {
+    return invalid("run_at is before 1970");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> misfit(const ProducerOptions& options) {
+  if (options.in_flight_jobs_max == 0) return invalid("in_flight_jobs_max is at least 1");
+  if (options.in_flight_bytes_max == 0) return invalid("in_flight_bytes_max is at least 1");
+  if (options.batch_jobs_max == 0) return invalid("batch_jobs_max is at least 1");
+  if (options.deadline.count() <= 0) return invalid("a deadline is at least 1 ms");
+  if (options.flush_at_destruction.count() < 0) {
+    return invalid("flush_at_destruction is not negative; 0: none");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> misfit(const WorkerOptions& options) {
+  const auto range = [](const char* name, int least, int most, int given) {
+    return invalid(std::string(name) + " is " + std::to_string(least) + " to " +
+                   std::to_string(most) + ", not " + std::to_string(given));
+  };
+  if (options.concurrency < 1 || options.concurrency > concurrency_max) {
+    return range("concurrency", 1, concurrency_max, options.concurrency);
+  }
+  if (options.prefetch < -1 || options.prefetch > prefetch_max) {
+    return range("prefetch", -1, prefetch_max, options.prefetch);
+  }
+  if (options.drain.count() < 0) return invalid("drain is not negative");
+  return std::nullopt;
+}
+
+std::optional<Error> misfit(const ConnectionOptions& options, const std::string& from) {
+  for (const std::string& address : options.brokers) {
+    const std::string wrong = wrong_address(address);
+    if (wrong.empty()) continue;
+    return invalid("'" + address + "'" + (from.empty() ? "" : ", from " + from + ",") +
+                   " is no broker's address: " + wrong +
+                   "; write ipc:///run/millrace/millrace.sock or tcp://127.0.0.1:7300");
+  }
+  if (options.reply_patience.count() <= 0) return invalid("reply_patience is at least 1 ms");
+  return std::nullopt;
+}
+
+}  // namespace millrace

@@ -1,0 +1,19 @@
+// What is wrong with a job or with options, said before anything is done with them.
+#pragma once
+
+#include <millrace/producer.h>
+#include <millrace/worker.h>
+
+#include <optional>
+#include <string>
+
+namespace millrace {
+
+[[nodiscard]] std::optional<Error> misfit(const Job& job);
+[[nodiscard]] std::optional<Error> misfit(const ProducerOptions& options);
+[[nodiscard]] std::optional<Error> misfit(const WorkerOptions& options);
+// With its brokers filled in; `from` names the environment variable they came from, or is empty.
+[[nodiscard]] std::optional<Error> misfit(const ConnectionOptions& options,
+                                          const std::string& from);
+
+}  // namespace millrace
