@@ -32,10 +32,11 @@ void Fleet::start_broker() {
 void Fleet::start_worker(std::size_t place) {
   const std::string name = "thumbnails-" + std::to_string(place + 1);
   workers_[place] = std::make_unique<Process>(
-      std::vector<std::string>{paths_.bin + "/millrace-worker", "--topic", "thumbnails",
-                               "--concurrency", "4", "--name", name, "--broker", endpoint(),
-                               "--run-max", "20s", "--exec",
-                               shell_word(paths_.script) + " " + shell_word(paths_.output)},
+      std::vector<std::string>{
+          paths_.bin + "/millrace-worker", "--topic", "thumbnails", "--concurrency", "4", "--name",
+          name, "--broker", endpoint(), "--run-max", "20s", "--exec",
+          // In the shell's place, so that it ends with a killed worker.
+          "exec " + shell_word(paths_.script) + " " + shell_word(paths_.output)},
       paths_.data + "/" + name + ".log");
 }
 

@@ -104,7 +104,7 @@ def test_a_picture_that_hangs_is_said_to_wait(tmp_path, pictures):
     programs.mkdir()
     (programs / "vipsheader").write_text(
         "#!/bin/sh\ncase $(readlink /proc/self/fd/0) in\n"
-        "  */Aqua.jpg) exec tail -f /dev/null ;;\nesac\nexec /usr/bin/vipsheader \"$@\"\n")
+        "  */Aqua.jpg) exec tail --pid=$PPID -f /dev/null ;;\nesac\nexec /usr/bin/vipsheader \"$@\"\n")
     (programs / "vipsheader").chmod(0o755)
     ended = quickstart(pictures, env=dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}"))
     assert ended.returncode == 0, ended.stderr
