@@ -3,6 +3,7 @@
 
 #include "http_connection.h"
 #include "http_text.h"
+#include "journal.h"
 
 #include <uv.h>
 #include <atomic>
@@ -150,10 +151,12 @@ void HttpServer::Impl::turn_away() {
 
 void HttpServer::Impl::say_full(bool full) {
   if (traffic_.full.exchange(full) == full) return;
-  std::fprintf(stderr,
-               full ? "millrace-gateway: all %u connections are in use: newcomers are turned away\n"
-                    : "millrace-gateway: newcomers are taken again, at most %u connections\n",
-               options_.connections_max);
+  const std::string begin = line_begin(full ? Priority::warning : Priority::info);
+  std::fprintf(
+      stderr,
+      full ? "%smillrace-gateway: all %u connections are in use: newcomers are turned away\n"
+           : "%smillrace-gateway: newcomers are taken again, at most %u connections\n",
+      begin.c_str(), options_.connections_max);
 }
 
 void HttpServer::Impl::answer_all() {

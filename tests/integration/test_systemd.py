@@ -47,9 +47,10 @@ def test_an_instance_serves_the_topic_before_its_number(broker, tmp_path, words)
 
 
 @pytest.mark.parametrize("name, code", [
-    ("a-b", 64), ("a", 64), ("", 64), ("../a-1", 64), ("none-1", 78), ("empty-1", 78)])
+    ("a-b", 64), ("a", 64), ("", 64), ("../a-1", 64), ("none-1", 78), ("empty-1", 78), ("quote-1", 78)])
 def test_an_instance_that_cannot_work_says_why(tmp_path, name, code):
     (tmp_path / "empty.env").write_text("# nothing\n")
+    (tmp_path / "quote.env").write_text("MILLRACE_EXEC='cat\n")
     worker = instance(tmp_path, name)
     assert "worker-instance: " in worker.stderr.read()
     assert worker.wait(10) == code
