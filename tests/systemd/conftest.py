@@ -23,3 +23,19 @@ def before():
     if not os.path.isdir(folder):
         pytest.skip("the version before cannot be built: this clone has no history (shallow)")
     return "./before"
+
+
+# Where the tests of a file go on from one another, what follows a failure says nothing.
+broken = {}
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if report.failed and getattr(item.module, "STEPS", False):
+        broken.setdefault(item.module, item.name)
+
+
+def pytest_runtest_setup(item):
+    if item.module in broken:
+        pytest.skip(f"{item.name}: it goes on from {broken[item.module]}, which failed")

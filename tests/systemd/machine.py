@@ -36,12 +36,13 @@ def waited(look, what, seconds=STATE_SECONDS_MAX):
 
 class Machine:
     def __init__(self, name):
-        self.name = f"millrace-{name}-{os.getpid()}"
+        self.name = f"machine-{name}"
         self.folder = tempfile.mkdtemp(prefix="millrace-machine-")
         self.root = os.path.join(self.folder, "root")
         self.process = None
         self.leader = None
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2g", "machine", self.folder], check=True)
+        os.makedirs(PACKAGES, exist_ok=True)  # there may be none yet
         for part in ("upper", "work", "root"):
             os.mkdir(os.path.join(self.folder, part))
         options = f"lowerdir={BASE},upperdir={self.folder}/upper,workdir={self.folder}/work"
@@ -150,6 +151,8 @@ class Machine:
 
     def close(self):
         if self.process.poll() is None:
+            with open(os.path.join(ROOT, "build", "logs", f"{self.name}.journal"), "w") as file:
+                file.write(self.sh("journalctl --no-pager -o short-precise", check=False))
             self.sh("systemctl poweroff --force", check=False)
             try:
                 self.process.wait(20)
@@ -158,3 +161,7 @@ class Machine:
                 self.process.wait()
         subprocess.run(["umount", "-l", self.root, self.folder], check=False)
         os.rmdir(self.folder)
+
+
+if __name__ == "__main__":
+    Machine("trial").close()  # whether one can be booted here

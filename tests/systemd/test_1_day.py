@@ -10,6 +10,7 @@ STATE = "/var/lib/millrace-worker"
 SETTINGS = "/etc/millrace/millraced.toml"
 # A job writes its payload into a file when it begins and into another when it has ended.
 COMMAND = f"read job; echo $job >> {STATE}/begun; sleep $(cat {STATE}/span); echo $job >> {STATE}/ended"
+STEPS = True
 EXPOSURE_MAX = 1.3  # systemd-analyze security
 
 
@@ -35,8 +36,10 @@ def test_install(machine):
     machine.apt("install ./millrace-*.deb ./libmillrace0_*.deb")
     machine.until_active("millraced", "millrace-gateway")
     assert "is enabled" not in machine.sh("systemctl is-enabled millraced millrace-gateway")
+    assert "Failed" not in machine.sh("journalctl -u 'millrace*' --no-pager")
     assert re.search("^HTTP/1.1 200", machine.http("/readyz"))
     machine.until("exec 3<>/dev/tcp/127.0.0.1/8080 && echo open", "open")
+    assert machine.show("millraced", "WatchdogUSec") == "30s"
     assert "libmillrace.so.0 " in machine.sh("ldconfig -p")
     assert machine.sh("stat -c '%a %U:%G' /var/lib/millrace") == "750 millrace:millrace"
     machine.say("broker and gateway are active on the settings of the package")
@@ -79,19 +82,20 @@ def test_what_freezes_is_killed_by_the_watchdog_and_started_anew(machine, unit):
     machine.say(f"{unit} froze, the watchdog killed it, it is back")
 
 
-@pytest.mark.parametrize("unit", ["millraced", "millrace-worker@jobs-2"])
-def test_a_kill_under_load_loses_nothing(machine, unit):
+@pytest.mark.parametrize("deed, unit", [
+    ("restart", "millraced"), ("kill -s KILL", "millraced"), ("kill -s KILL", "millrace-worker@jobs-2")])
+def test_under_load_it_loses_nothing(machine, deed, unit):
     machine.sh(f"rm -f {STATE}/begun {STATE}/ended; echo 0.3 > {STATE}/span")
     enqueue(machine, 1, 100)
     machine.until(f"wc -l < {STATE}/begun", r"^[1-9]")
     before = pid(machine, unit)
-    machine.sh(f"systemctl kill -s KILL {unit}")
+    machine.sh(f"systemctl {deed} {unit}")
     machine.until(f"systemctl show -P MainPID {unit}", rf"^(?!{before}$|0$)\d+$")
     until_done(machine, 100)
     assert sorted(set(map(int, runs(machine)))) == list(range(1, 101))
     again = len(runs(machine, "begun")) - 100
     assert again <= (0 if unit == "millraced" else 2)  # what ran in the worker that was killed
-    machine.say(f"kill -9 of {unit} under load: 100 of 100 jobs, {again} of them begun twice")
+    machine.say(f"{deed} of {unit} under load: 100 of 100 jobs, {again} of them begun twice")
 
 
 def test_a_stop_drains(machine):
@@ -121,7 +125,7 @@ def test_the_journal_reads_like_sentences(machine):
     assert '{"' not in said and "<6>" not in said and "is ready" in said
     warnings = machine.sh("journalctl -u millraced -p warning -o cat --no-pager")
     assert "is ready" not in warnings
-    machine.say("journal: " + said.splitlines()[1])
+    machine.say("journal: " + next(line for line in said.splitlines() if "is ready" in line))
 
 
 def test_a_crash_loop_ends_in_a_failed_state(machine):
@@ -158,6 +162,18 @@ def test_what_a_start_cannot_mend_is_not_started_again(machine, mistake, code):
     machine.sh("systemctl reset-failed; systemctl start millraced")
     machine.until_active("millraced")
     machine.say(f"a wrong {mistake}: failed with {code} at once, not started again")
+
+
+@pytest.mark.parametrize("name, text, code", [
+    ("quote", "MILLRACE_EXEC='cat\n", "78"), ("empty", "# nothing\n", "78"),
+    ("wrong", "MILLRACE_EXEC=cat\nMILLRACE_OPTIONS='--concurency 2'\n", "64")])
+def test_a_worker_whose_file_is_wrong_is_not_started_again(machine, name, text, code):
+    machine.write(f"/etc/millrace/workers/{name}.env", text)
+    machine.fails(f"systemctl start millrace-worker@{name}-1")
+    machine.until(f"systemctl is-failed millrace-worker@{name}-1", "^failed")
+    assert machine.show(f"millrace-worker@{name}-1", "NRestarts") == "0"
+    assert f"status={code}" in machine.sh(f"journalctl -u millrace-worker@{name}-1 --no-pager")
+    machine.say(f"a worker's file that is wrong ({name}): failed with {code}, not started again")
 
 
 def test_a_backup_by_its_timer_and_its_restore(machine):
