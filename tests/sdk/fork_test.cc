@@ -116,7 +116,7 @@ TEST(Fork, AChildMakesAProducerOfItsOwnAndItsChildTheNext) {
   const ConnectionOptions at{.brokers = {broker.endpoint()}};
   Producer producer({.connection = at});
   ASSERT_EQ(producer.enqueue({.topic = "t"}).outcome, Outcome::stored);
-  const auto stores = [&at](Producer& own) {
+  const auto stores = [](Producer& own) {
     return own.enqueue({.topic = "t"}).outcome == Outcome::stored && own.flush(60s);
   };
   EXPECT_EQ(end_of(forked([&] {
