@@ -12,7 +12,7 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  [[nodiscard]] bool at_end() const { return at_ == text_.size(); }
+  [[nodiscard]] bool at_end() const { return at_ >= text_.size(); }  // an escape may step past it
   [[nodiscard]] std::size_t at() const { return at_; }
   [[nodiscard]] std::string_view since(std::size_t begin) const {
     return text_.substr(begin, at_ - begin);

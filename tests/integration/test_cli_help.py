@@ -112,6 +112,8 @@ def test_bytes_of_any_kind_come_back(broker):
     ('{"payload": 01}', "is not JSON"),
     ('{"payload": "\\ud800"}', "is not JSON"),
     ('{"payload": 1} {}', "more follows"),
+    ('{"payload": "x\\', "is not JSON"),
+    ('{"payload\\', "is not JSON"),
     ('{"priority": 1.0}', "wrong value of 'priority'"),
     ('{"delay": 5}', "wrong value of 'delay'"),
     ('{"delay": "5"}', "wrong value of 'delay'"),
