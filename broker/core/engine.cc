@@ -27,7 +27,7 @@ Engine::Impl::Impl(EngineOptions options, Recovered recovered, Now now)
     : options_(options),
       random_(options_.seed),
       producers_(std::move(recovered.producers)),
-      requests_(recovered.requests, now),
+      requests_(recovered.requests, now.mono_ms),
       first_seq_(recovered.first_seq),
       upkeep_mono_ms_(now.mono_ms),
       tick_mono_ms_(now.mono_ms) {

@@ -29,11 +29,10 @@ RequestRow row_of(const ChangeId& id, RequestKind kind, const ReplyBody& answer,
 
 }  // namespace
 
-RequestTable::RequestTable(const std::vector<RequestRow>& recovered, Now now) {
+RequestTable::RequestTable(const std::vector<RequestRow>& recovered, std::int64_t now_mono_ms) {
   for (const RequestRow& row : recovered) {
     known_.emplace(row.id, row);
-    // A wall clock that was set back must not make one young for ever.
-    by_age_.emplace_back(now.mono_ms - std::max<std::int64_t>(0, now.wall_ms - row.at_ms), row.id);
+    by_age_.emplace_back(now_mono_ms, row.id);
   }
 }
 

@@ -30,7 +30,9 @@ class RequestTable {
     ReplyBody answer;  // when known
   };
 
-  RequestTable(const std::vector<RequestRow>& recovered, Now now);
+  // recovered: in the order of their age. Their age itself is counted from the start: the wall clock
+  // that they were stored by may have been set meanwhile, and must make none old at once.
+  RequestTable(const std::vector<RequestRow>& recovered, std::int64_t now_mono_ms);
 
   // from: who is to be answered.
   [[nodiscard]] Judgement judge(const ChangeId& id, RequestKind kind, RequestId from, Now now,

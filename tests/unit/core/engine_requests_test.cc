@@ -141,15 +141,33 @@ TEST(Requests, TheyAreForgottenAfterAWhile) {
   shard.pass(request_kept_ms - 1);
   shard.idle();
   EXPECT_EQ(shard.store.requests.size(), 1U);
-  shard.crash();
   shard.pass(1);
   shard.idle();
   EXPECT_TRUE(shard.store.requests.empty());
 }
 
+// A clock that was set years ahead, or back, over a restart: a copy may still come.
+TEST(Requests, ARestartCountsTheirAgeAnewWhateverTheClockSays) {
+  for (const std::int64_t set_by_ms : {-10 * request_kept_ms, 0L, 10 * request_kept_ms}) {
+    Shard shard;
+    shard.enqueue(1);
+    shard.turn(PauseTopic{1, "t", true, id_of(1)});
+    shard.now.wall_ms += set_by_ms;
+    shard.crash();
+    shard.pass(request_kept_ms - 1);
+    shard.idle();
+    EXPECT_EQ(shard.store.requests.size(), 1U);
+    shard.turn(PauseTopic{1, "t", true, id_of(1)});
+    EXPECT_TRUE(shard.last<Changed>().value);
+    shard.pass(1);
+    shard.idle();
+    EXPECT_TRUE(shard.store.requests.empty());
+  }
+}
+
 // Where there are more than may be remembered, what may still be sent again is not forgotten.
 TEST(Requests, TheirNumberIsBounded) {
-  RequestTable table({}, Now{});
+  RequestTable table({}, 0);
   ChangeSet changes;
   Now now;
   const auto make = [&](std::uint32_t number) {
