@@ -12,9 +12,16 @@ set(MILLRACE_SANITIZE "" CACHE STRING "sanitizers to build with, for example add
 
 # Designated initialisers leave the other fields to their defaults on purpose; g++ 12 takes that for
 # a slip.
+option(MILLRACE_UNITY "compile the files of a target together: a third of the time, where all is built once" OFF)
 add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-missing-field-initializers)
 if(MILLRACE_WERROR)
   add_compile_options(-Werror)
+endif()
+if(MILLRACE_UNITY)
+  set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+  # A name of one file hides one of another there, and of nobody else.
+  add_compile_options(-Wno-shadow)
 endif()
 if(MILLRACE_SANITIZE)
   add_compile_options(-fsanitize=${MILLRACE_SANITIZE} -fno-omit-frame-pointer

@@ -57,7 +57,7 @@ bool is_page(const CheckedFile& file, int bytes, sqlite3_int64 at) {
          static_cast<std::size_t>(at) % file.page_bytes == 0;
 }
 
-int damaged(const CheckedFile& file, std::uint64_t number, const char* what) {
+int damaged_page(const CheckedFile& file, std::uint64_t number, const char* what) {
   damage = "page " + std::to_string(number) + " of " + *file.path + " " + what;
   return SQLITE_IOERR_DATA;
 }
@@ -70,10 +70,11 @@ int read_page(sqlite3_file* f, void* to, int bytes, sqlite3_int64 at) {
   if (!is_page(file, bytes, at)) return code;
   const std::uint64_t number = static_cast<std::uint64_t>(at) / file.page_bytes + 1;
   // A page that the database has, that the log has not, and that the file does not reach.
-  if (code == SQLITE_IOERR_SHORT_READ && number > 1) return damaged(file, number, "is cut off");
+  if (code == SQLITE_IOERR_SHORT_READ && number > 1)
+    return damaged_page(file, number, "is cut off");
   if (code != SQLITE_OK) return code;
   if (stored_checksum(page, file.page_bytes) != page_checksum(page, file.page_bytes, number)) {
-    return damaged(file, number, "does not have its checksum");
+    return damaged_page(file, number, "does not have its checksum");
   }
   return SQLITE_OK;
 }
@@ -273,7 +274,7 @@ int nap(sqlite3_vfs* vfs, int us) { return base_of(vfs)->xSleep(base_of(vfs), us
 int last_error(sqlite3_vfs* vfs, int bytes, char* out) {
   return base_of(vfs)->xGetLastError(base_of(vfs), bytes, out);
 }
-int wall_ms(sqlite3_vfs* vfs, sqlite3_int64* out) {
+int wall_clock_ms(sqlite3_vfs* vfs, sqlite3_int64* out) {
   return base_of(vfs)->xCurrentTimeInt64(base_of(vfs), out);
 }
 int wall_days(sqlite3_vfs* vfs, double* out) {
@@ -301,7 +302,7 @@ void point_at(Layer& layer, sqlite3_vfs* base) {
   layer.vfs.xSleep = nap;
   layer.vfs.xGetLastError = last_error;
   layer.vfs.xCurrentTime = wall_days;
-  layer.vfs.xCurrentTimeInt64 = base->iVersion >= 2 ? wall_ms : nullptr;
+  layer.vfs.xCurrentTimeInt64 = base->iVersion >= 2 ? wall_clock_ms : nullptr;
   sqlite3_vfs_register(&layer.vfs, 0);
 }
 

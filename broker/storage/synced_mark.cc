@@ -10,7 +10,7 @@ namespace {
 constexpr char magic[8] = {'M', 'I', 'L', 'L', 'S', 'Y', 'N', '1'};
 constexpr std::size_t mark_bytes = 32;  // magic, salts, frames, four unused, checksum
 constexpr std::size_t salts_at = 8, frames_at = 16;
-using Bytes = std::array<unsigned char, mark_bytes>;
+using MarkBytes = std::array<unsigned char, mark_bytes>;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ int SyncedMark::put(const Synced& synced) {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_SUPER_JOURNAL;
     if (const int code = file_.open(vfs_, path_, flags); code != SQLITE_OK) return code;
   }
-  Bytes bytes{};
+  MarkBytes bytes{};
   std::memcpy(bytes.data(), magic, sizeof magic);
   std::memcpy(bytes.data() + salts_at, synced.salts.data(), synced.salts.size());
   std::memcpy(bytes.data() + frames_at, &synced.frames, sizeof synced.frames);
@@ -44,7 +44,7 @@ int SyncedMark::promise_nothing() {
 
 std::optional<Synced> SyncedMark::read(sqlite3_vfs* vfs, const std::string& path) {
   VfsFile file;
-  Bytes bytes{};
+  MarkBytes bytes{};
   if (!VfsFile::exists(vfs, path) ||
       file.open(vfs, path, SQLITE_OPEN_READONLY | SQLITE_OPEN_SUPER_JOURNAL) != SQLITE_OK ||
       file.read(bytes.data(), bytes.size(), 0) != SQLITE_OK) {

@@ -9,11 +9,12 @@
 #include <string_view>
 
 namespace millrace {
+
+Error invalid(std::string what) { return {ErrorCode::invalid, std::move(what), {}}; }
+
 namespace {
 
 constexpr int concurrency_max = 1'024, prefetch_max = 8'192;
-
-Error invalid(std::string what) { return {ErrorCode::invalid, std::move(what), {}}; }
 
 bool is_port(std::string_view text) {
   unsigned port = 0;

@@ -9,6 +9,9 @@
 
 namespace millrace {
 
+// An error with the code invalid.
+[[nodiscard]] Error invalid(std::string what);
+
 [[nodiscard]] std::optional<Error> misfit(const Job& job);
 [[nodiscard]] std::optional<Error> misfit(const ProducerOptions& options);
 [[nodiscard]] std::optional<Error> misfit(const WorkerOptions& options);

@@ -22,7 +22,7 @@ std::string quoted(std::string_view text) {
   return out + (text.size() > quoted_bytes_max ? "...'" : "'");
 }
 
-tl::unexpected<Error> invalid(std::string what) {
+tl::unexpected<Error> no_time(std::string what) {
   return tl::unexpected(Error{ErrorCode::invalid, std::move(what), {}});
 }
 
@@ -205,26 +205,26 @@ std::optional<std::int64_t> fraction_of(std::string_view digits, std::int64_t un
 Result<WallTime> parse_time(std::string_view text) {
   const auto written = read_time(text);
   if (!written) {
-    return invalid(quoted(text) +
+    return no_time(quoted(text) +
                    " is not a time such as 2030-01-31T12:00:00Z or 2030-01-31T14:00:00.5+02:00");
   }
-  if (const char* why = impossible(*written)) return invalid(quoted(text) + ": " + why);
+  if (const char* why = impossible(*written)) return no_time(quoted(text) + ": " + why);
   const WallTime time = moment_of(*written);
   if (written->second == 60 && !may_follow_leap_second(time)) {
-    return invalid(quoted(text) + ": a second is 00 to 59");
+    return no_time(quoted(text) + ": a second is 00 to 59");
   }
   if (time < WallTime(milliseconds(0))) {
-    return invalid(quoted(text) + " is before 1970: times are from 1970 to 9999");
+    return no_time(quoted(text) + " is before 1970: times are from 1970 to 9999");
   }
   if (time >= std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1)) {
-    return invalid(quoted(text) + " is after 9999: times are from 1970 to 9999");
+    return no_time(quoted(text) + " is after 9999: times are from 1970 to 9999");
   }
   return time;
 }
 
 Result<milliseconds> parse_duration(std::string_view text) {
   const auto malformed = [text] {
-    return invalid(quoted(text) +
+    return no_time(quoted(text) +
                    " is not a duration such as 1h30m, 90s, 1.5s or 250ms: numbers with a unit (d, "
                    "h, m, s, ms), the largest unit first");
   };
@@ -238,12 +238,12 @@ Result<milliseconds> parse_duration(std::string_view text) {
     }
     const std::int64_t unit_ms = units[piece.unit].ms;
     const auto part = fraction_of(piece.fraction, unit_ms);
-    if (!part) return invalid(quoted(text) + " is finer than a millisecond");
+    if (!part) return no_time(quoted(text) + " is finer than a millisecond");
     // Cut before it is multiplied: one above the bound is above it in any unit.
     sum +=
         milliseconds(std::min(piece.whole, duration_max.count() / unit_ms + 1) * unit_ms + *part);
     if (sum > duration_max) {
-      return invalid(quoted(text) + " is too long: a duration is at most 100000d");
+      return no_time(quoted(text) + " is too long: a duration is at most 100000d");
     }
     next_unit = piece.unit + 1;
   }
@@ -255,7 +255,7 @@ Result<std::chrono::system_clock::time_point> to_system_clock(WallTime time) {
   constexpr auto last = std::chrono::floor<milliseconds>(Clock::time_point::max());
   constexpr auto first = std::chrono::ceil<milliseconds>(Clock::time_point::min());
   if (time < first || time > last) {
-    return invalid(
+    return no_time(
         "a time beyond April 2262 is more than the clock counts; a job is scheduled at most ten "
         "years ahead");
   }

@@ -18,8 +18,6 @@ namespace {
 
 thread_local const void* handler_of = nullptr;  // the worker whose handler this thread runs
 
-Error invalid(std::string what) { return {ErrorCode::invalid, std::move(what), {}}; }
-
 }  // namespace
 
 class Worker::Impl {

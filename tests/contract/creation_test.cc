@@ -1,6 +1,7 @@
 // A file that is being made on a disk that fails: at every operation the power goes, or a write or
 // a sync is refused. It is made in the end, and what it was told by then is kept.
 #include "storage/sqlite_store.h"
+#include "store_kit.h"
 
 #include "sim_disk.h"
 
@@ -12,8 +13,6 @@ namespace {
 
 using testing::DiskFault;
 using testing::SimDisk;
-
-constexpr const char* path = "/s.db";
 
 // The epoch that recover() gave; 0: it does not open.
 std::uint64_t start(SimDisk& disk, std::string* why = nullptr) {

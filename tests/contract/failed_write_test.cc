@@ -1,6 +1,7 @@
 // A store whose disk failed once starts again, with every commit that was answered: whatever the
 // operation, the failure, and the way in which the process ended.
 #include "storage/sqlite_store.h"
+#include "store_kit.h"
 
 #include "sim_disk.h"
 
@@ -14,7 +15,6 @@ namespace {
 using testing::DiskFault;
 using testing::SimDisk;
 
-constexpr const char* path = "/s.db";
 constexpr std::uint64_t operations = 24;  // of two commits, at the least
 constexpr std::uint64_t jobs_max = 20;
 

@@ -15,6 +15,9 @@
 
 namespace millrace::storage {
 
+// Of a store on a disk in memory.
+inline constexpr const char* path = "/s.db";
+
 // Made by SetUp, gone with TearDown.
 class InFolder {
  protected:

@@ -2,6 +2,7 @@
 // between, and no row lost. And files as older versions left them.
 #include "storage/checked_vfs.h"
 #include "storage/sqlite_store.h"
+#include "store_kit.h"
 
 #include "sim_disk.h"
 
@@ -20,7 +21,6 @@ namespace {
 using testing::DiskFault;
 using testing::SimDisk;
 
-constexpr const char* path = "/s.db";
 constexpr std::uint64_t jobs = 40;
 constexpr std::size_t rows_only = 1'000;  // no packs: the steps below change rows of jobs
 
@@ -69,7 +69,7 @@ void fill(SimDisk& disk) {
   store->commit(std::move(changes), [](auto answer) { ASSERT_TRUE(answer); });
 }
 
-std::size_t jobs_in(Store& store) {
+std::size_t jobs_after_recovery(Store& store) {
   std::size_t found = 0;
   EXPECT_TRUE(store.recover());
   store.load(core::LoadReady{{1, 0}, core::priority_default, 0, 2 * jobs, 1 << 20},
@@ -132,7 +132,7 @@ void upgrade_at_every_operation(const Happens& arm, const Happens& end) {
     ++(found == old_schema ? olds : news);
     store = open_at(disk, versions.later);
     ASSERT_NE(store, nullptr) << "operation " << at;
-    EXPECT_EQ(jobs_in(*store), jobs) << "operation " << at;
+    EXPECT_EQ(jobs_after_recovery(*store), jobs) << "operation " << at;
     const auto reader = store->reader();
     ASSERT_TRUE(reader);
     EXPECT_EQ((*reader)->check([] { return false; }).value(), "ok");
@@ -190,7 +190,7 @@ TEST(Upgrade, AMigrationThatFailsIsUndoneWhole) {
   EXPECT_EQ(schema_of(disk), before);
   const auto store = open_at(disk, versions.old_ones());
   ASSERT_NE(store, nullptr);
-  EXPECT_EQ(jobs_in(*store), jobs);
+  EXPECT_EQ(jobs_after_recovery(*store), jobs);
 }
 
 // A file of each version that was given out has its rows, and in the end the schema of a new one.

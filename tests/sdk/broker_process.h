@@ -3,9 +3,13 @@
 #pragma once
 
 #include <sys/types.h>
+#include <chrono>
 #include <string>
 
 namespace millrace::testing {
+
+// For what ends at once unless something is broken.
+inline constexpr std::chrono::seconds patience{60};
 
 class BrokerProcess {
  public:

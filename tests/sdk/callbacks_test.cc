@@ -19,8 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto patience = 60s;
-
 // What on_error was told, and a connection that tells it.
 struct Told {
   [[nodiscard]] ConnectionOptions at(const std::string& endpoint) {

@@ -19,8 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto patience = 60s;
-
 ConnectionOptions at(const BrokerProcess& broker) { return {.brokers = {broker.endpoint()}}; }
 
 std::string tag(const char* of, int number) { return of + std::to_string(number); }

@@ -13,7 +13,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint64_t format = 1;
 constexpr std::uint64_t manifest_bytes_max = 64U << 20;
 
-Failure damaged(const std::string& folder, const std::string& what) {
+Failure damaged_manifest(const std::string& folder, const std::string& what) {
   return {FailureKind::damaged, folder + "/" + manifest_file + " is damaged: " + what};
 }
 
@@ -71,13 +71,14 @@ Expected<Manifest> parse(const std::string& folder, const std::string& text) {
     json.at("shards").get_to(shards);
     for (const auto& file : json.at("files")) manifest.shards.push_back(shard_of(file));
   } catch (const nlohmann::json::exception& e) {
-    return tl::unexpected(damaged(folder, e.what()));
+    return tl::unexpected(damaged_manifest(folder, e.what()));
   }
   bool named = !manifest.shards.empty() && manifest.shards.size() == shards;
   for (std::size_t at = 0; at < manifest.shards.size(); ++at) {
     named = named && manifest.shards[at].file == shard_file(at);
   }
-  if (!named) return tl::unexpected(damaged(folder, "it does not name the file of each shard"));
+  if (!named)
+    return tl::unexpected(damaged_manifest(folder, "it does not name the file of each shard"));
   return manifest;
 }
 
@@ -126,7 +127,8 @@ Expected<Manifest> read_manifest(const std::string& folder) {
   const auto sum = read_text(folder + "/" + manifest_sum_file, manifest_bytes_max);
   if (!sum) return tl::unexpected(sum.error());
   if (*sum != sha256_of_text(*text) + "  " + manifest_file + "\n") {
-    return tl::unexpected(damaged(folder, "its checksum in manifest.sha256 is another one"));
+    return tl::unexpected(
+        damaged_manifest(folder, "its checksum in manifest.sha256 is another one"));
   }
   return parse(folder, *text);
 }
