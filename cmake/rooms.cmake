@@ -17,11 +17,15 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-missing-
 if(MILLRACE_WERROR)
   add_compile_options(-Werror)
 endif()
-if(MILLRACE_UNITY)
+# For the targets of this folder and those below.
+macro(millrace_compile_together)
   set(CMAKE_UNITY_BUILD ON)
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
-  # A name of one file hides one of another there, and of nobody else.
+  # There a name of one file can hide one of another, as it does nowhere else.
   add_compile_options(-Wno-shadow)
+endmacro()
+if(MILLRACE_UNITY)
+  millrace_compile_together()
 endif()
 if(MILLRACE_SANITIZE)
   add_compile_options(-fsanitize=${MILLRACE_SANITIZE} -fno-omit-frame-pointer

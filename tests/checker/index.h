@@ -26,6 +26,8 @@ struct JobStory {
   std::string tag, job;  // job: empty as long as nobody has seen its id
   std::vector<Seen> enqueue, enqueued, refused, deliver, issued, bounced, settle, settled, cancel,
       cancelled, asked, told, rows;
+  // What a violation calls it.
+  [[nodiscard]] const std::string& name() const { return job.empty() ? tag : job; }
   // Of the settles that were accepted, the one that ended it.
   [[nodiscard]] const Seen* accepted_end() const;
   [[nodiscard]] bool sent(std::string_view outcome, std::size_t before = SIZE_MAX) const;

@@ -11,10 +11,8 @@ constexpr std::uint32_t deaths_max = 3;
 
 bool ends_it(std::string_view outcome) { return outcome == "done" || outcome == "discard"; }
 
-std::string where(const JobStory& story) { return story.job.empty() ? story.tag : story.job; }
-
 void check_lost(const HistoryIndex& index, const JobStory& story, Violations& out) {
-  const auto lost = [&](const std::string& what) { out.push_back({"lost", where(story), what}); };
+  const auto lost = [&](const std::string& what) { out.push_back({"lost", story.name(), what}); };
   if (story.rows.empty()) {
     if (!story.enqueued.empty() && !index.may_be_gone(story)) {
       lost("acknowledged as " + story.tag + ", and there is no row of it");
@@ -37,7 +35,7 @@ void check_lost(const HistoryIndex& index, const JobStory& story, Violations& ou
 }
 
 void check_twice(const JobStory& story, Violations& out) {
-  const auto twice = [&](const std::string& what) { out.push_back({"twice", where(story), what}); };
+  const auto twice = [&](const std::string& what) { out.push_back({"twice", story.name(), what}); };
   for (const Seen& row : story.rows) {
     if (row.event != story.rows.front().event) {
       twice(story.tag + " has two rows: " + story.rows.front().event->job + " and " +
@@ -71,7 +69,7 @@ void check_twice(const JobStory& story, Violations& out) {
 
 void check_refused(const JobStory& story, Violations& out) {
   if (story.refused.empty() || (story.rows.empty() && story.deliver.empty())) return;
-  out.push_back({"nowhere", where(story), story.tag + " was refused, and is there"});
+  out.push_back({"nowhere", story.name(), story.tag + " was refused, and is there"});
 }
 
 // A row's end was asked for by somebody.
@@ -85,21 +83,21 @@ void check_asked(const JobStory& story, Violations& out) {
                      : reason == "exhausted" ? !story.deliver.empty() || !story.issued.empty()
                                              : true;
   if (!asked) {
-    out.push_back({"nowhere", where(story), "nobody asked for its end: " + state + " " + reason});
+    out.push_back({"nowhere", story.name(), "nobody asked for its end: " + state + " " + reason});
   }
 }
 
 void check_end(const HistoryIndex& index, const JobStory& story, Violations& out) {
   if (!index.faults_over || story.rows.empty()) return;
   const std::string& state = story.rows.front().event->word;
-  if (!is_final(state)) out.push_back({"end", where(story), "faults are over, and it is " + state});
+  if (!is_final(state)) out.push_back({"end", story.name(), "faults are over, and it is " + state});
 }
 
 void check_cancel(const HistoryIndex& index, const JobStory& story, Violations& out) {
   if (story.cancelled.empty()) return;
   const std::size_t at = story.cancelled.front().at;
   const auto cancel = [&](const std::string& what) {
-    out.push_back({"cancel", where(story), what});
+    out.push_back({"cancel", story.name(), what});
   };
   for (const Seen& given : story.issued) {
     if (given.at > at) cancel("given as " + token_text(given.event->token) + " after its cancel");
@@ -132,7 +130,7 @@ std::uint32_t counted(const JobStory& story, Token below) {
 
 void check_one_count(const HistoryIndex& index, const JobStory& story, Violations& out) {
   const auto wrong = [&](const std::string& what) {
-    out.push_back({"attempts", where(story), what});
+    out.push_back({"attempts", story.name(), what});
   };
   const auto limit = story.enqueue.front().event->attempts_max;
   std::set<Token> tokens;
@@ -171,7 +169,7 @@ void check_dead(const JobStory& story, Violations& out) {
   if (story.rows.empty()) return;
   const HistoryEvent& row = *story.rows.front().event;
   const auto limit = story.enqueue.front().event->attempts_max;
-  const auto dead = [&](const std::string& what) { out.push_back({"dead", where(story), what}); };
+  const auto dead = [&](const std::string& what) { out.push_back({"dead", story.name(), what}); };
   if (row.word != "dead") {
     if (!is_final(row.word) && limit && row.attempt >= *limit) {
       dead("no attempts are left, and it is " + row.word);

@@ -7,20 +7,18 @@
 namespace millrace::testing {
 namespace {
 
-std::string where(const JobStory& story) { return story.job.empty() ? story.tag : story.job; }
-
 void check_given_once(const HistoryIndex& index, Violations& out) {
   std::unordered_map<std::string, const HistoryEvent*> holders;  // shard is unknown: by job, token
   for (const auto& [tag, story] : index.stories) {
     for (const auto* given : {&story.deliver, &story.issued}) {
       for (const Seen& seen : *given) {
-        const std::string name = where(story) + token_text(seen.event->token);
+        const std::string name = story.name() + token_text(seen.event->token);
         const auto [known, fresh] = holders.emplace(name, seen.event);
         const HistoryEvent& first = *known->second;
         // What left is known by its job alone.
         const bool same = first.by == seen.event->by || first.by.empty() || seen.event->by.empty();
         if (fresh || (same && first.attempt == seen.event->attempt)) continue;
-        out.push_back({"token", where(story),
+        out.push_back({"token", story.name(),
                        token_text(seen.event->token) + " was given to " + first.by +
                            " as attempt " + std::to_string(first.attempt) + " and to " +
                            seen.event->by + " as attempt " + std::to_string(seen.event->attempt)});
@@ -32,7 +30,7 @@ void check_given_once(const HistoryIndex& index, Violations& out) {
 // What was read late may stand behind a newer one, but not what was given by a later broker.
 void check_rising(const HistoryIndex& index, const JobStory& story, Violations& out) {
   const auto fell = [&](const HistoryEvent& event, Token after) {
-    out.push_back({"token", where(story),
+    out.push_back({"token", story.name(),
                    "given as " + token_text(event.token) + " after " + token_text(after)});
   };
   Token issued = 0;
@@ -59,7 +57,7 @@ void check_fence(const JobStory& story, Violations& out) {
   for (const Seen& settled : story.settled) {
     const Token token = settled.event->token;
     const auto fence = [&](const std::string& what) {
-      out.push_back({"fence", where(story),
+      out.push_back({"fence", story.name(),
                      settled.event->word + " of " + token_text(token) + " was accepted, " + what});
     };
     const Seen* given = story.delivery_of(token);
@@ -102,7 +100,7 @@ void check_early(const HistoryIndex& index, const JobStory& story, Violations& o
                    *c.event->wall_ms >= *run_at;
           });
       if (was_due) continue;
-      out.push_back({"early", where(story),
+      out.push_back({"early", story.name(),
                      "given " + std::to_string(*run_at - *wall) + " ms before its time"});
       return;
     }
