@@ -2,6 +2,7 @@
 // and a store of its own; the main thread waits for signals.
 #include "admin/pages.h"
 #include "config.h"
+#include "data_folder.h"
 #include "descriptors.h"
 #include "full_disk.h"
 #include "log.h"
@@ -13,7 +14,6 @@
 #include "runtime/broker.h"
 #include "runtime/clock.h"
 #include "runtime/log_hook.h"
-#include "storage/backup/restore.h"
 #include "storage/sqlite_store.h"
 
 #include <fmt/ranges.h>
@@ -21,13 +21,9 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -189,39 +185,6 @@ int run_shards(const sigset_t& signals, const std::string& path, millrace::Confi
   return code;
 }
 
-// Empty when well, else a sentence.
-std::string half_restored(const millrace::Config& config) {
-  std::error_code error;
-  const std::string mark = config.data_dir + "/" + millrace::storage::restoring_file;
-  if (!std::filesystem::exists(mark, error)) return {};
-  return "a restore into " + config.data_dir +
-         " was cut off, so that files may be missing: do it again, with --replace";
-}
-
-// Partitions are dealt to shards by their number, so that another number would look for jobs in the
-// wrong files. The folder remembers the one it was made with. Empty when it fits, else a sentence.
-std::string other_shards(const millrace::Config& config) {
-  std::ifstream file(config.data_dir + "/shards");
-  std::uint32_t made_with = 0;
-  if (!(file >> made_with) || made_with == config.shards) return {};
-  return config.data_dir + " was made with shards = " + std::to_string(made_with) +
-         ", and this is " + std::to_string(config.shards) +
-         ": set it back, or drain the jobs and start on an empty folder";
-}
-
-// Empty when well, else a sentence.
-std::string remember_shards(const millrace::Config& config) {
-  const std::string path = config.data_dir + "/shards";
-  // Written once: a crash in the middle would leave it empty.
-  std::uint32_t made_with = 0;
-  if (std::ifstream(path) >> made_with && made_with == config.shards) return {};
-  std::ofstream file(path);
-  file << config.shards << "\n";
-  file.close();
-  return file ? std::string()
-              : "writing " + path + ": " + std::strerror(errno) + "; look at its mode and disk";
-}
-
 int serve(const std::string& path, const millrace::Config& config) {
   millrace::start_logging(config.log_level, config.log_format);
   sigset_t signals;
@@ -231,9 +194,8 @@ int serve(const std::string& path, const millrace::Config& config) {
 
   Watchers watchers{.board = millrace::admin::Board(config.shards),
                     .http = !config.http_listen.empty()};
-  for (const auto& wrong : {half_restored(config), other_shards(config)}) {
-    if (wrong.empty()) continue;
-    spdlog::critical("{}", wrong);
+  if (const auto wrong = millrace::wrong_with_folders(config); !wrong.empty()) {
+    for (const auto& words : wrong) spdlog::critical("{}", words);
     return exit_config;
   }
   const auto descriptors = millrace::plan_descriptors(config);
@@ -254,7 +216,7 @@ int serve(const std::string& path, const millrace::Config& config) {
       return exit_store;
     }
   }
-  if (const auto wrong = remember_shards(config); !wrong.empty()) {
+  if (const auto wrong = millrace::remember_shards(config); !wrong.empty()) {
     spdlog::critical("{}", wrong);
     return exit_store;
   }
@@ -270,6 +232,18 @@ int serve(const std::string& path, const millrace::Config& config) {
   }
   gate.measure();
   return run_shards(signals, path, config, shards, watchers.board);
+}
+
+// What --check-config finds beyond the file itself; the exit code.
+int check_folders(const std::string& path, const millrace::Config& config) {
+  const auto wrong = millrace::wrong_with_folders(config);
+  for (const auto& words : wrong) std::fprintf(stderr, "%s: %s\n", path.c_str(), words.c_str());
+  if (!wrong.empty()) return exit_config;
+  for (const auto& words : millrace::missing_folders(config)) {
+    std::fprintf(stderr, "note: %s\n", words.c_str());
+  }
+  std::printf("%s: the configuration is valid\n", path.c_str());
+  return 0;
 }
 
 }  // namespace
@@ -301,9 +275,6 @@ int main(int count, char** arguments) {
   const char* const priority = millrace::logs_to_journal() ? "<3>" : "";
   for (const auto& error : read.errors) std::fprintf(stderr, "%s%s\n", priority, error.c_str());
   if (!read.errors.empty()) return exit_config;
-  if (check) {
-    std::printf("%s: the configuration is valid\n", path.c_str());
-    return 0;
-  }
+  if (check) return check_folders(path, read.config);
   return serve(path, read.config);
 }

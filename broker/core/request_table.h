@@ -30,8 +30,8 @@ class RequestTable {
     ReplyBody answer;  // when known
   };
 
-  // recovered: in the order of their age. Their age itself is counted from the start: the wall clock
-  // that they were stored by may have been set meanwhile, and must make none old at once.
+  // recovered: in the order of their age. Their age itself is counted from the start: the wall
+  // clock that they were stored by may have been set meanwhile, and must make none old at once.
   RequestTable(const std::vector<RequestRow>& recovered, std::int64_t now_mono_ms);
 
   // from: who is to be answered.

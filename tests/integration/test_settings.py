@@ -42,3 +42,34 @@ def test_settings_that_are_well_are_called_valid(tmp_path):
                               f'listen = ["ipc://{tmp_path}/s", "tcp://127.0.0.1:7001"]\n'
                               '[http]\nlisten = "127.0.0.1:0"\n')
     assert (code, said, wrong) == (0, f"{path}: the configuration is valid\n", "")
+
+
+@pytest.mark.parametrize("name, text, said_of_it", [
+    ("shards", "2\n", "was made with shards = 2, and this is 1"),
+    ("restoring", "", "was cut off"),
+])
+def test_a_data_folder_that_the_start_refuses_is_named(tmp_path, name, text, said_of_it):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / name).write_text(text)
+    code, _, said = check(tmp_path / "c.toml", f'[broker]\ndata_dir = "{data}"\nlisten = ["ipc://{tmp_path}/s"]\n')
+    assert code == 78 and str(data) in said and said_of_it in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("place", ["data_dir", "backup_dir", "listen"])
+def test_a_file_where_a_folder_has_to_be_is_named(tmp_path, place):
+    folders = {name: tmp_path / name for name in ("data_dir", "backup_dir", "listen")}
+    for name, folder in folders.items():
+        folder.write_text("") if name == place else folder.mkdir()
+    code, _, said = check(tmp_path / "c.toml", f'[broker]\ndata_dir = "{folders["data_dir"]}"\n'
+                          f'backup_dir = "{folders["backup_dir"]}"\n'
+                          f'listen = ["ipc://{folders["listen"]}/s"]\n')
+    assert code == 78 and f"{folders[place]} is a file" in said and len(said.splitlines()) == 1
+
+
+# systemd makes them at the start, so that they are no fault of the file.
+def test_a_folder_that_does_not_exist_is_a_note(tmp_path):
+    path, gone = tmp_path / "c.toml", tmp_path / "gone"
+    code, said, noted = check(path, f'[broker]\ndata_dir = "{gone}"\nlisten = ["ipc://{gone}/s"]\n')
+    assert (code, said) == (0, f"{path}: the configuration is valid\n")
+    assert noted == f"note: the folder {gone} does not exist: the start needs it\n"
