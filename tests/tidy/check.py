@@ -155,6 +155,14 @@ def planted_bugs(tree):
         yield f"{table.PAGE}: not what {table.LIST} says; tests/mutants/run --table writes it"
 
 
+def named_places(tree):
+    """docs/contributing.md: each path in backticks is there."""
+    page = "docs/contributing.md"
+    for path in sorted(set(re.findall(r"`([.\w-]+/[\w./-]+)`", tree[page]))):
+        if not path.startswith("build/") and not os.path.exists(os.path.join(ROOT, path)):
+            yield f"{page}: {path} does not exist"
+
+
 RULES = [
     (short_files, f"no file over {LINES_MAX} lines"),
     (opening_comments, "a file opens with a comment of what it owns"),
@@ -165,6 +173,7 @@ RULES = [
     (formatted, "clang-format has nothing to say"),
     (decided_packages, "a row in docs/decisions.md for each package"),
     (planted_bugs, "planted bugs apply, and their page is of today"),
+    (named_places, "what docs/contributing.md names exists"),
 ]
 
 
