@@ -172,44 +172,57 @@ net::HelloFacts Shard::hello_facts() const {
 
 void Shard::finish_turn() {
   engine_->step(core::Dispatch{}, now_, effects_);
-  auto answers = std::exchange(answers_, {});
-  commit();
-  if (!failure_.empty()) return;
-  for (const auto& [asked, body] : answers) {
-    send(asked.peer, wire::Verb::ok, asked.correlation, body);
+  // The next turn gathers its effects in the room of an earlier one.
+  auto turn = spare_ == nullptr ? std::make_shared<Turn>() : std::move(spare_);
+  std::swap(turn->effects, effects_);
+  std::swap(turn->answers, answers_);
+  turn->committed = turn->effects.changes.empty();
+  turns_.push_back(turn);
+  if (turn->committed) {
+    leave();
+  } else {
+    commit(turn);
   }
+  keep_room(std::move(turn));
 }
 
-void Shard::commit() {
-  // The next turn gathers its effects in the room of an earlier one.
-  auto held = spare_ == nullptr ? std::make_shared<core::Effects>() : std::move(spare_);
-  std::swap(*held, effects_);
-  if (held->changes.empty()) {
-    release(*held);
-    run_loads(held->loads);
-    return keep_room(std::move(held));
-  }
-  const std::size_t jobs = held->changes.inserts.size() + held->changes.finishes.size();
+void Shard::commit(const std::shared_ptr<Turn>& turn) {
+  core::ChangeSet& changes = turn->effects.changes;
+  const std::size_t jobs = changes.inserts.size() + changes.finishes.size();
   facts_.batch_jobs += jobs;
   const auto begun = std::chrono::steady_clock::now();
-  store_->commit(std::move(held->changes), [this, held, begun, jobs](auto result) {
+  store_->commit(std::move(changes), [this, turn, begun, jobs](auto result) {
     if (!result) return fail(result.error().message);
     const auto took = std::chrono::steady_clock::now() - begun;
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     if (facts_.commit_us.size() < commit_samples) facts_.commit_us.push_back(0);
     facts_.commit_us[facts_.commits++ % facts_.commit_us.size()] = static_cast<std::uint64_t>(us);
-    release(*held);
+    turn->committed = true;
+    leave();
     for (const auto& hook : options_.hooks) hook->on_commit(static_cast<std::uint64_t>(us), jobs);
-    run_loads(held->loads);
   });
-  keep_room(std::move(held));
 }
 
-void Shard::keep_room(std::shared_ptr<core::Effects>&& effects) {
-  // A store that answers later still has it.
-  if (effects.use_count() > 1 || effects->room() > effects_room_max) return;
-  effects->clear();
-  spare_ = std::move(effects);
+// A turn that changed nothing waits as well: what it says may rest on a turn before it, a delivery
+// on the commit of its enqueue, the answer to a copy on that of the first.
+void Shard::leave() {
+  while (failure_.empty() && !turns_.empty() && turns_.front()->committed) {
+    const auto turn = std::move(turns_.front());
+    turns_.pop_front();
+    release(turn->effects);
+    for (const auto& [asked, body] : turn->answers) {
+      send(asked.peer, wire::Verb::ok, asked.correlation, body);
+    }
+    run_loads(turn->effects.loads);
+  }
+}
+
+void Shard::keep_room(std::shared_ptr<Turn>&& turn) {
+  // One that waits is still in use.
+  if (turn.use_count() > 1 || turn->effects.room() > effects_room_max) return;
+  turn->effects.clear();
+  turn->answers.clear();
+  spare_ = std::move(turn);
 }
 
 void Shard::release(const core::Effects& effects) {

@@ -14,6 +14,7 @@
 #include "runtime/row_source.h"
 #include "storage/store.h"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -91,6 +92,13 @@ class Shard {
     bool worker = false;
   };
 
+  // What a turn has to say, which leaves when it and every turn before it are on disk.
+  struct Turn {
+    core::Effects effects;
+    std::vector<std::pair<net::Asked, std::string>> answers;  // of questions
+    bool committed = false;
+  };
+
   struct Waiter {
     RowQuestion question;
     std::int64_t until_mono_ms = 0;
@@ -98,8 +106,9 @@ class Shard {
 
   [[nodiscard]] bool disk_takes(std::size_t bytes);
   void welcome(const net::Incoming& message, const net::Parsed& parsed);
-  void commit();
-  void keep_room(std::shared_ptr<core::Effects>&& effects);
+  void commit(const std::shared_ptr<Turn>& turn);
+  void leave();
+  void keep_room(std::shared_ptr<Turn>&& turn);
   void release(const core::Effects& effects);
   void deliver(const core::Delivery& delivery);
   void take_back(const core::Delivery& delivery);
@@ -130,8 +139,9 @@ class Shard {
   RowSource* rows_ = nullptr;
   std::unique_ptr<core::Engine> engine_;
   core::Now now_, started_;
-  core::Effects effects_;                 // of the turn
-  std::shared_ptr<core::Effects> spare_;  // empty, with room
+  core::Effects effects_;                    // of the turn
+  std::deque<std::shared_ptr<Turn>> turns_;  // that have not left, in their order
+  std::shared_ptr<Turn> spare_;              // empty, with room
   core::RequestId requests_ = 0;
   std::map<core::RequestId, net::Asked> asked_;
   std::map<std::string, Peer> peers_;                        // by routing id

@@ -1,0 +1,180 @@
+// The shard on a store that answers late: what leaves, leaves in the order of the turns, each after
+// its own commit and those before it.
+#include "runtime/shard.h"
+
+#include "storage/sqlite_store.h"
+#include "wire/codec.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace millrace::runtime {
+namespace {
+
+// A real store whose answers to commits wait until the test lets them go.
+class LateStore : public storage::Store {
+ public:
+  explicit LateStore(std::unique_ptr<Store> store) : store_(std::move(store)) {}
+
+  storage::Expected<core::Recovered> recover() override { return store_->recover(); }
+  std::uint64_t epoch() const override { return store_->epoch(); }
+  void commit(core::ChangeSet&& changes, Committed done) override {
+    store_->commit(std::move(changes), [this, done](auto result) {
+      if (!late) return done(std::move(result));
+      waiting_.push_back([done, result] { done(result); });
+    });
+  }
+  void load(const core::Load& load, Loaded done) override { store_->load(load, std::move(done)); }
+  storage::Expected<bool> upkeep(std::int64_t budget_ms) override {
+    return store_->upkeep(budget_ms);
+  }
+  storage::Expected<std::unique_ptr<storage::Reader>> reader() const override {
+    return store_->reader();
+  }
+  storage::StoreFacts facts() const override { return store_->facts(); }
+
+  // The answer to the oldest commit that has none; false: all have.
+  bool answer_one() {
+    if (waiting_.empty()) return false;
+    const auto answer = std::move(waiting_.front());
+    waiting_.pop_front();
+    answer();
+    return true;
+  }
+
+  bool late = false;
+
+ private:
+  std::unique_ptr<Store> store_;
+  std::deque<std::function<void()>> waiting_;
+};
+
+class LateAnswers : public testing::Test, public ShardPort {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "millrace-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    auto opened = storage::open_sqlite({.path = folder_ + "/s.db"});
+    ASSERT_TRUE(opened) << opened.error().message;
+    auto late = std::make_unique<LateStore>(std::move(*opened));
+    store_ = late.get();
+    ShardOptions options;
+    options.topology = {{"ipc:///nowhere"}};
+    options.topics.push_back({0, "t", {.partitions = 1}, false});
+    shard_ = std::make_unique<Shard>(std::move(options), std::move(late), *this);
+    ASSERT_EQ(shard_->start(now_), "");
+    greet("w", wire::Role::worker, 1);
+    turn("w", wire::Verb::subscribe, wire::encode(wire::Subscribe{{"t"}, 0}));
+    greet("p", wire::Role::producer, 2);
+    (void)taken();
+    store_->late = true;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  bool send(const std::string& peer, std::string_view header, std::string_view /*body*/) override {
+    const auto read = wire::decode_header(header);
+    EXPECT_TRUE(read);
+    const auto verb = static_cast<wire::Verb>(read->verb);
+    const std::string word = verb == wire::Verb::ok        ? "ok"
+                             : verb == wire::Verb::deliver ? "deliver"
+                                                           : std::to_string(read->verb);
+    sent_.push_back(peer + " " + word + " " + std::to_string(read->correlation));
+    return true;
+  }
+  void worker_came(const net::Incoming& /*hello*/, const core::SessionId& /*session*/,
+                   std::uint64_t /*pid*/) override {}
+  void worker_went(const core::SessionId& /*session*/) override {}
+
+  std::vector<std::string> taken() { return std::exchange(sent_, {}); }
+
+  // A turn with one message; the correlation of its answer.
+  std::uint64_t turn(const std::string& peer, wire::Verb verb, std::string body) {
+    auto kept = std::make_shared<std::pair<std::string, std::string>>(
+        wire::encode_header(verb, ++correlation_), std::move(body));
+    now_.mono_ms += 1;
+    now_.wall_ms += 1;
+    shard_->begin_turn(now_);
+    shard_->take({peer, kept->first, kept->second, kept, true});
+    shard_->finish_turn();
+    return correlation_;
+  }
+  std::string ok(const std::string& peer, std::uint64_t correlation) const {
+    return peer + " ok " + std::to_string(correlation);
+  }
+  std::uint64_t enqueue() {
+    wire::Enqueue message;
+    message.topic = "t";
+    message.producer = id(2);
+    message.epoch = 1;
+    message.batch = 1;
+    message.jobs.push_back({"x", {}, {}, {}, {}, {}, {}});
+    return turn("p", wire::Verb::enqueue, wire::encode(message));
+  }
+
+  LateStore* store_ = nullptr;
+  std::unique_ptr<Shard> shard_;
+
+ private:
+  static wire::Id id(std::uint8_t number) {
+    wire::Id made{};
+    made[0] = number;
+    return made;
+  }
+  void greet(const std::string& peer, wire::Role role, std::uint8_t number) {
+    wire::Hello message;
+    message.role = role;
+    message.session = id(number);
+    message.name = peer;
+    turn(peer, wire::Verb::hello, wire::encode(message));
+  }
+
+  std::string folder_;
+  core::Now now_{1'000, 1'700'000'000'000};
+  std::uint64_t correlation_ = 0;
+  std::vector<std::string> sent_;
+};
+
+TEST_F(LateAnswers, AnEnqueueIsAnsweredAfterItsCommit) {
+  const auto asked = enqueue();
+  EXPECT_TRUE(taken().empty());
+  EXPECT_TRUE(store_->answer_one());
+  EXPECT_EQ(taken(), std::vector{ok("p", asked)});
+}
+
+TEST_F(LateAnswers, ADeliveryDoesNotOvertakeTheCommitOfItsEnqueue) {
+  const auto asked = enqueue();
+  turn("w", wire::Verb::credit, wire::encode(wire::Credit{1}));
+  EXPECT_TRUE(taken().empty());
+  while (store_->answer_one()) {
+  }
+  EXPECT_EQ(taken(), (std::vector<std::string>{ok("p", asked), "w deliver 0"}));
+}
+
+TEST_F(LateAnswers, ACopyIsAnsweredAfterTheCommitOfTheFirst) {
+  const auto first = enqueue();
+  const auto copy = enqueue();
+  EXPECT_TRUE(taken().empty());
+  while (store_->answer_one()) {
+  }
+  EXPECT_EQ(taken(), (std::vector{ok("p", first), ok("p", copy)}));
+}
+
+TEST_F(LateAnswers, AQuestionIsAnsweredAfterWhatItSaw) {
+  const auto first = enqueue();
+  const auto asked = turn("p", wire::Verb::topics, wire::encode(wire::Empty{}));
+  EXPECT_TRUE(taken().empty());
+  while (store_->answer_one()) {
+  }
+  EXPECT_EQ(taken(), (std::vector{ok("p", first), ok("p", asked)}));
+}
+
+}  // namespace
+}  // namespace millrace::runtime
