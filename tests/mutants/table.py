@@ -6,15 +6,14 @@ import re
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 LIST = "tests/mutants/bugs"
-ROOMS = ("core", "storage", "disk", "broker", "wire", "sdk", "programs", "simulated")
 PAGE = "docs/mutants.md"
 KEYS = {"name", "breaks", "suite", "test", "edits", "units"}
 
 
 def read_mutants():
     mutants = []
-    for room in ROOMS:
-        with open(os.path.join(ROOT, LIST, room + ".json")) as file:
+    for name in sorted(os.listdir(os.path.join(ROOT, LIST))):
+        with open(os.path.join(ROOT, LIST, name)) as file:
             mutants += json.load(file)
     return mutants
 
