@@ -12,14 +12,15 @@
 namespace millrace {
 namespace {
 
-constexpr std::string_view ipc = "ipc://";
+constexpr std::string_view socket_scheme = "ipc://";
 
 // That the start needs, each once.
 std::set<std::string> folders_of(const Config& config) {
   std::set<std::string> folders{config.data_dir};
   for (const auto& address : config.listen) {
-    if (address.compare(0, ipc.size(), ipc) != 0) continue;
-    const auto folder = std::filesystem::path(address.substr(ipc.size())).parent_path().string();
+    if (address.compare(0, socket_scheme.size(), socket_scheme) != 0) continue;
+    const auto folder =
+        std::filesystem::path(address.substr(socket_scheme.size())).parent_path().string();
     folders.insert(folder.empty() ? "." : folder);
   }
   return folders;
