@@ -87,4 +87,9 @@ std::string place_of(const std::string& address, std::uint32_t shard) {
   return std::string(tcp) + (host == "localhost" ? "127.0.0.1" : host) + ":" + std::to_string(port);
 }
 
+std::string socket_folder(const std::string& address) {
+  if (address.compare(0, ipc.size(), ipc) != 0) return {};
+  return std::filesystem::path(address.substr(ipc.size())).parent_path();
+}
+
 }  // namespace millrace

@@ -14,4 +14,7 @@ namespace millrace {
 // slashes of a path resolved, localhost as its number.
 [[nodiscard]] std::string place_of(const std::string& address, std::uint32_t shard);
 
+// The folder in which the socket of an ipc address stands; empty for another address.
+[[nodiscard]] std::string socket_folder(const std::string& address);
+
 }  // namespace millrace

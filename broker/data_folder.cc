@@ -1,28 +1,24 @@
 #include "data_folder.h"
 
+#include "addresses.h"
 #include "storage/backup/restore.h"
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <system_error>
 
 namespace millrace {
 namespace {
 
-constexpr std::string_view socket_scheme = "ipc://";
-
 // That the start needs, each once.
 std::set<std::string> folders_of(const Config& config) {
   std::set<std::string> folders{config.data_dir};
-  for (const auto& address : config.listen) {
-    if (address.compare(0, socket_scheme.size(), socket_scheme) != 0) continue;
-    const auto folder =
-        std::filesystem::path(address.substr(socket_scheme.size())).parent_path().string();
-    folders.insert(folder.empty() ? "." : folder);
-  }
+  for (const auto& address : config.listen) folders.insert(socket_folder(address));
+  folders.erase("");
   return folders;
 }
 
@@ -37,14 +33,21 @@ std::string half_restored(const Config& config) {
 
 std::string shards_file(const Config& config) { return config.data_dir + "/shards"; }
 
-// Partitions are dealt to shards by their number, so that another number would look for jobs in the
-// wrong files. The folder remembers the one it was made with. Empty when it fits, else a sentence.
-std::string other_shards(const Config& config) {
+// The number of shards that the folder was made with; nothing where it does not say.
+std::optional<std::uint32_t> made_with(const Config& config) {
   std::ifstream file(shards_file(config));
-  std::uint32_t made_with = 0;
-  if (!(file >> made_with) || made_with == config.shards) return {};
-  return config.data_dir + " was made with shards = " + std::to_string(made_with) +
-         ", and this is " + std::to_string(config.shards) +
+  std::uint32_t shards = 0;
+  if (!(file >> shards)) return std::nullopt;
+  return shards;
+}
+
+// Partitions are dealt to shards by their number, so that another number would look for jobs in the
+// wrong files. Empty when it fits, else a sentence.
+std::string other_shards(const Config& config) {
+  const auto before = made_with(config);
+  if (!before || *before == config.shards) return {};
+  return config.data_dir + " was made with shards = " + std::to_string(*before) + ", and this is " +
+         std::to_string(config.shards) +
          ": set it back, or drain the jobs and start on an empty folder";
 }
 
@@ -79,10 +82,9 @@ std::vector<std::string> missing_folders(const Config& config) {
 }
 
 std::string remember_shards(const Config& config) {
-  const std::string path = shards_file(config);
   // Written once: a crash in the middle would leave it empty.
-  std::uint32_t made_with = 0;
-  if (std::ifstream(path) >> made_with && made_with == config.shards) return {};
+  if (made_with(config) == config.shards) return {};
+  const std::string path = shards_file(config);
   std::ofstream file(path);
   file << config.shards << "\n";
   file.close();

@@ -3,12 +3,11 @@
 #include "runtime/shard.h"
 
 #include "storage/sqlite_store.h"
+#include "store_kit.h"
 #include "wire/codec.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <deque>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -56,13 +55,11 @@ class LateStore : public storage::Store {
   std::deque<std::function<void()>> waiting_;
 };
 
-class LateAnswers : public testing::Test, public ShardPort {
+class LateAnswers : public testing::Test, public storage::InFolder, public ShardPort {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "millrace-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    auto opened = storage::open_sqlite({.path = folder_ + "/s.db"});
+    make_folder();
+    auto opened = storage::open_sqlite({.path = path_});
     ASSERT_TRUE(opened) << opened.error().message;
     auto late = std::make_unique<LateStore>(std::move(*opened));
     store_ = late.get();
@@ -77,7 +74,7 @@ class LateAnswers : public testing::Test, public ShardPort {
     (void)taken();
     store_->late = true;
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void TearDown() override { remove_folder(); }
 
   bool send(const std::string& peer, std::string_view header, std::string_view /*body*/) override {
     const auto read = wire::decode_header(header);
@@ -136,7 +133,6 @@ class LateAnswers : public testing::Test, public ShardPort {
     turn(peer, wire::Verb::hello, wire::encode(message));
   }
 
-  std::string folder_;
   core::Now now_{1'000, 1'700'000'000'000};
   std::uint64_t correlation_ = 0;
   std::vector<std::string> sent_;
