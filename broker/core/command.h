@@ -125,10 +125,13 @@ struct DeadCommand {  // requeue, or purge
 
 struct Tick {};      // time has passed: leases, due times, upkeep
 struct Dispatch {};  // the end of a turn: give ready jobs to credit, ask for pages, write counts
+// What the oldest turn had to say has left, of those of which that was not said yet. A delivery
+// that has not left is no attempt: a worker that dies meanwhile had no part in it.
+struct TurnLeft {};
 
-using Command =
-    std::variant<OpenTopic, PauseTopic, Enqueue, SessionOpen, SessionBeat, SessionClose,
-                 SessionDied, Subscribe, Grant, Drain, Settle, Progress, Cancel, DeadCommand,
-                 ReadyLoaded, DueLoaded, JobLoaded, DeadLoaded, ExpiredLoaded, Tick, Dispatch>;
+using Command = std::variant<OpenTopic, PauseTopic, Enqueue, SessionOpen, SessionBeat, SessionClose,
+                             SessionDied, Subscribe, Grant, Drain, Settle, Progress, Cancel,
+                             DeadCommand, ReadyLoaded, DueLoaded, JobLoaded, DeadLoaded,
+                             ExpiredLoaded, Tick, Dispatch, TurnLeft>;
 
 }  // namespace millrace::core

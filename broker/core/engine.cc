@@ -89,6 +89,7 @@ std::vector<SessionStats> Engine::sessions(Now now) const {
   return all;
 }
 
+bool Engine::has_session(const SessionId& id) const { return impl_->sessions_.contains(id); }
 std::optional<std::int64_t> Engine::next_due_ms() const { return impl_->next_due_ms(); }
 std::optional<RunningJob> Engine::running(const JobRef& ref) const { return impl_->running(ref); }
 Reason Engine::explain(const Job& stored, Now now) const { return impl_->explain(stored, now); }

@@ -97,6 +97,7 @@ class Engine {
   [[nodiscard]] const Topic* topic(TopicId id) const;
   [[nodiscard]] std::vector<TopicStats> topics(Now now) const;
   [[nodiscard]] std::vector<SessionStats> sessions(Now now) const;
+  [[nodiscard]] bool has_session(const SessionId& id) const;  // one that is here, or is awaited
   [[nodiscard]] std::optional<RunningJob> running(const JobRef& ref) const;
   // Why a live job that storage shows is not running now; or that it runs.
   [[nodiscard]] Reason explain(const Job& stored, Now now) const;

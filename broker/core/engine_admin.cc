@@ -119,10 +119,7 @@ void Engine::Impl::on(Cancel&& c, Now now, Effects& out) {
     return reply(out, c.request,
                  refuse(Refusal::overloaded, "too many look-ups are waiting: try again", 100));
   }
-  const Ticket ticket = ++tickets_;
-  parked_.emplace(ticket, ParkedCancel{c.request, ref});
-  partition->load_asked();
-  out.loads.emplace_back(LoadJob{ticket, ref});
+  ask_job(ParkedCancel{c.request, ref}, out);
 }
 
 void Engine::Impl::on(DeadCommand&& c, Now now, Effects& out) {
@@ -157,6 +154,7 @@ void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
     job.attempt = job.deaths = 0;
     job.died_ms = 0;
     ++partition.counts.live;
+    partition.note_changed(job.ref.seq);
     // Behind the cursor no page will find it, and before it a page that was asked for already may
     // pass over it: it stays here, or comes back by a due time of now.
     Lane& lane = partition.lanes[job.priority];

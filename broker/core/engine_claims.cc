@@ -49,10 +49,7 @@ void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob
   }
   ++open->claims;
   ++claims_open_;
-  const Ticket ticket = ++tickets_;
-  parked_.emplace(ticket, ParkedClaim{open, ref, held.token});
-  partition->load_asked();
-  out.loads.emplace_back(LoadJob{ticket, ref});
+  ask_job(ParkedClaim{open, ref, held.token}, out);
 }
 
 void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, Now now,

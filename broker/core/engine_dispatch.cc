@@ -14,6 +14,7 @@ void Engine::Impl::on(Dispatch&& /*c*/, Now now, Effects& out) {
   }
   touched_.clear();
   producers_.flush(out.changes);
+  ++turn_;
 }
 
 // Topics take turns, a round each, so that a full one does not shut out the others.
@@ -92,6 +93,7 @@ void Engine::Impl::lease_job(ReadyJob&& ready, Session& session, Delivery& deliv
   lease.job = std::move(ready.job);
   lease.token = (options_.epoch << epoch_shift) | ++deliveries_;
   lease.session = &session;
+  lease.turn = turn_;
   lease.since_mono_ms = ready.since_mono_ms;
   lease.started_ms = now.wall_ms;
   lease.started_mono_ms = now.mono_ms;
@@ -158,8 +160,8 @@ std::size_t Engine::Impl::ask_partition(TopicState& /*state*/, Partition& partit
   const std::size_t bytes_max = roomy ? page_bytes_max : page_bytes_max / 4;
   if (!partition.due_loading && partition.due_next_ms <= now.wall_ms) {
     partition.due_loading = true;
-    partition.noted_due_ms.reset();
-    partition.load_asked();
+    partition.noted_due.reset();
+    partition.due_load = partition.load_asked();
     out.loads.emplace_back(
         LoadDue{partition.where, now.wall_ms, partition.due_cursor, jobs_max, bytes_max});
     ++asked;
@@ -169,7 +171,7 @@ std::size_t Engine::Impl::ask_partition(TopicState& /*state*/, Partition& partit
     if (!lane.backlog || lane.loading || lane.jobs.size() >= page_jobs_max) continue;
     lane.loading = true;
     lane.asked_spilled_seq = lane.spilled_seq;
-    partition.load_asked();
+    lane.load = partition.load_asked();
     out.loads.emplace_back(LoadReady{partition.where, static_cast<std::uint8_t>(p), lane.cursor_seq,
                                      jobs_max, bytes_max});
     ++asked;

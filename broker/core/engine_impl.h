@@ -53,10 +53,12 @@ struct ParkedClaim {
   std::shared_ptr<PendingOpen> open;
   JobRef ref;
   Token token = 0;
+  LoadNumber load = 0;  // that looks it up
 };
 struct ParkedCancel {
   RequestId request = 0;
   JobRef ref;
+  LoadNumber load = 0;
 };
 using Parked = std::variant<ParkedClaim, ParkedCancel>;
 
@@ -106,6 +108,7 @@ class Engine::Impl {
   void on(Tick&& c, Now now, Effects& out);
   // engine_dispatch.cc
   void on(Dispatch&& c, Now now, Effects& out);
+  void on(TurnLeft&& /*c*/, Now /*now*/, Effects& /*out*/) { ++turns_left_; }
 
   // Questions: engine_questions.cc
   [[nodiscard]] std::optional<std::int64_t> next_due_ms() const;
@@ -161,6 +164,7 @@ class Engine::Impl {
   void activity_changed(const TopicState& state);
   void due_changed(const Partition& partition);
   void want_loads(const Partition& partition) { candidates_.insert(partition.where); }
+  void ask_job(Parked&& parked, Effects& out);
   void ask_loads(Now now, Effects& out);
   std::size_t ask_partition(TopicState& state, Partition& partition, Now now, Effects& out);
   void give_jobs(Now now, Effects& out);
@@ -171,6 +175,7 @@ class Engine::Impl {
 
   // Upkeep: engine_upkeep.cc
   void write_leases(Now now, Effects& out);
+  [[nodiscard]] bool has_left(const Lease& lease) const { return lease.turn <= turns_left_; }
   void expire_sessions(Now now, Effects& out);
   void next_upkeep(Now now);
   void start_finished_work(Now now, Effects& out);
@@ -179,6 +184,8 @@ class Engine::Impl {
   EngineOptions options_;
   Random random_;
   std::uint64_t deliveries_ = 0;  // of this epoch: the low bits of a token
+  std::uint64_t turn_ = 1;        // the one that gathers now
+  std::uint64_t turns_left_ = 0;  // up to this one they have left
   Ticket tickets_ = 0;
 
   std::vector<std::unique_ptr<TopicState>> topics_;  // by id - 1

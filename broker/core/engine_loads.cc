@@ -64,7 +64,8 @@ void Engine::Impl::on(ReadyLoaded&& c, Now now, Effects& /*out*/) {
     const std::uint64_t seq = job.ref.seq;
     if (seq <= lane.cursor_seq) continue;
     lane.cursor_seq = seq;
-    if (leases_.find(job.ref) != nullptr || partition.is_gone(seq)) continue;
+    // One that changed has a due time since, or has ended: it is not of this order any more.
+    if (leases_.find(job.ref) != nullptr || partition.changed_since(seq, lane.load)) continue;
     const std::int64_t since = since_mono_ms(job, now);
     ready_back(state, partition, std::move(job), since);
   }
@@ -73,7 +74,7 @@ void Engine::Impl::on(ReadyLoaded&& c, Now now, Effects& /*out*/) {
     lane.cursor_seq = std::max(lane.cursor_seq, lane.asked_spilled_seq);
     lane.backlog = lane.spilled_seq > lane.asked_spilled_seq;
   }
-  partition.load_answered();
+  partition.load_answered(lane.load);
   want_loads(partition);
 }
 
@@ -81,30 +82,43 @@ void Engine::Impl::on(DueLoaded&& c, Now now, Effects& /*out*/) {
   TopicState& state = topic_at(c.asked.where.topic);
   Partition& partition = partition_at(c.asked.where);
   partition.due_loading = false;
-  // Rewound since it was asked: what this answer says of the order no longer holds.
-  const bool rewound = partition.due_cursor != c.asked.after;
+  // Rewound since it was asked: what this answer says of the order no longer holds. Nor does it
+  // from the first row on that was written or changed meanwhile.
+  bool outdated = partition.due_cursor != c.asked.after;
   for (Job& job : c.jobs) {
-    if (rewound) break;
-    partition.due_cursor = Partition::place_of(job);
-    const std::uint64_t seq = job.ref.seq;
-    if (leases_.find(job.ref) != nullptr || partition.in_lanes(job) || partition.is_gone(seq)) {
-      continue;
-    }
+    const DuePlace place = Partition::place_of(job);
+    outdated = outdated || partition.changed_since(job.ref.seq, partition.due_load) ||
+               (partition.noted_due && *partition.noted_due <= place);
+    if (outdated) break;
+    partition.due_cursor = place;
+    if (leases_.find(job.ref) != nullptr || partition.in_lanes(job)) continue;
     if (job.state != State::available) transit(job.state, Trigger::due);
     const std::int64_t since = since_mono_ms(job, now);
     ready_back(state, partition, std::move(job), since);
   }
-  if (rewound || c.more) {
+  if (outdated || c.more) {
     partition.due_next_ms = due_unknown;
   } else {
     partition.due_next_ms = c.next_due_ms.value_or(due_none);
-    if (partition.noted_due_ms) {
-      partition.due_next_ms = std::min(partition.due_next_ms, *partition.noted_due_ms);
+    if (partition.noted_due) {
+      partition.due_next_ms = std::min(partition.due_next_ms, partition.noted_due->due_ms);
     }
   }
-  partition.load_answered();
+  partition.load_answered(partition.due_load);
   due_changed(partition);
   want_loads(partition);
+}
+
+// The row of one job, for what is parked until it comes.
+void Engine::Impl::ask_job(Parked&& parked, Effects& out) {
+  const Ticket ticket = ++tickets_;
+  std::visit(
+      [&](auto& waits) {
+        waits.load = partition_at(waits.ref.where()).load_asked();
+        out.loads.emplace_back(LoadJob{ticket, waits.ref});
+      },
+      parked);
+  parked_.emplace(ticket, std::move(parked));
 }
 
 void Engine::Impl::on(JobLoaded&& c, Now now, Effects& out) {
@@ -112,10 +126,12 @@ void Engine::Impl::on(JobLoaded&& c, Now now, Effects& out) {
   require(found != parked_.end(), "an answer has its question");
   Parked parked = std::move(found->second);
   parked_.erase(found);
-  const JobRef ref = std::visit([](const auto& p) { return p.ref; }, parked);
+  const auto [ref, load] =
+      std::visit([](const auto& p) { return std::pair(p.ref, p.load); }, parked);
   Partition& partition = partition_at(ref.where());
-  if (partition.is_gone(ref.seq)) c.job.reset();
-  partition.load_answered();
+  const bool outdated = partition.changed_since(ref.seq, load);
+  partition.load_answered(load);
+  if (outdated) return ask_job(std::move(parked), out);
   if (auto* claim = std::get_if<ParkedClaim>(&parked)) {
     return claim_loaded(std::move(*claim), std::move(c.job), now, out);
   }

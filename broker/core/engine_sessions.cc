@@ -102,7 +102,7 @@ void Engine::Impl::end_session(Session& session, bool died, const std::string& h
   // From the newest to the oldest, so that those put back in front stand in their old order.
   for (const Token token : leases_.tokens_of(session.leases)) {
     Lease lease = end_run(*leases_.find(token), out);
-    if (died) {
+    if (died && has_left(lease)) {
       crash(std::move(lease), "worker " + session.name + " " + how, now, out);
     } else {
       transit(State::running, Trigger::put_back);

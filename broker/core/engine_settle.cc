@@ -100,7 +100,7 @@ void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease*
     ++partition.counts.dead;
     ++partition.counts.died;
   }
-  partition.note_gone(job.ref.seq);
+  partition.note_changed(job.ref.seq);
   touch(partition);
 
   JobFinish row;
@@ -155,6 +155,7 @@ void Engine::Impl::wait_again(Lease&& lease, std::int64_t wait_ms, Now now, Effe
   ++partition.counts.retried;
   job.state = next;
   job.due_ms = now.wall_ms + wait_ms;
+  partition.note_changed(job.ref.seq);
   partition.note_due_row(job);
   due_changed(partition);
   touch(partition);
@@ -226,6 +227,7 @@ void Engine::Impl::spill(Partition& partition, Job& job, Now now, Effects& out) 
   partition.row_state_changed(job.state, State::available);
   job.state = State::available;
   job.due_ms = now.wall_ms;
+  partition.note_changed(job.ref.seq);
   partition.note_due_row(job);
   due_changed(partition);
   touch(partition);

@@ -33,7 +33,7 @@ void Engine::Impl::on(Tick&& /*c*/, Now now, Effects& out) {
 
 void Engine::Impl::write_leases(Now now, Effects& out) {
   while (Lease* lease = leases_.first_unwritten()) {
-    if (now.mono_ms - lease->started_mono_ms < lease_tick_ms) break;
+    if (now.mono_ms - lease->started_mono_ms < lease_tick_ms || !has_left(*lease)) break;
     leases_.mark_written(*lease);
     out.changes.leases_put.push_back(
         {lease->job.ref, lease->job.priority, lease->session->id, lease->token, lease->started_ms});

@@ -21,6 +21,7 @@ struct Lease {
   Session* session = nullptr;
   std::int64_t since_mono_ms = 0;  // since when it waited, to get its place back
   std::int64_t started_ms = 0, started_mono_ms = 0;
+  std::uint64_t turn = 0;     // that delivers it; 0: one of before this process
   bool written = false;       // has a row
   bool payload_kept = false;  // else the row has it
   std::optional<std::uint32_t> percent;

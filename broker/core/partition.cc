@@ -34,7 +34,7 @@ void Partition::note_due_row(const Job& job) {
   // Time may have gone backwards: read again from just before it. What is in memory is skipped.
   if (place <= due_cursor) due_cursor = {place.due_ms, place.priority, place.seq - 1};
   due_next_ms = std::min(due_next_ms, job.due_ms);
-  if (due_loading) noted_due_ms = std::min(noted_due_ms.value_or(job.due_ms), job.due_ms);
+  if (due_loading) noted_due = std::min(noted_due.value_or(place), place);
 }
 
 void Partition::row_state_changed(State from, State to) {
@@ -156,13 +156,31 @@ bool Partition::wants_load(std::int64_t now_wall_ms) const {
   });
 }
 
-void Partition::note_gone(std::uint64_t seq) {
-  if (loads_in_flight_ > 0) gone_.insert(seq);
+void Partition::note_changed(std::uint64_t seq) {
+  if (loads_in_flight_.empty()) return;
+  changed_[seq] = loads_asked_;
+  changes_.emplace_back(loads_asked_, seq);
 }
 
-void Partition::load_answered() {
-  require(loads_in_flight_ > 0, "a load is answered once");
-  if (--loads_in_flight_ == 0) gone_.clear();
+bool Partition::changed_since(std::uint64_t seq, LoadNumber load) const {
+  const auto found = changed_.find(seq);
+  return found != changed_.end() && found->second >= load;
+}
+
+LoadNumber Partition::load_asked() {
+  loads_in_flight_.insert(++loads_asked_);
+  return loads_asked_;
+}
+
+// Forgets the changes that every load still in flight was asked after.
+void Partition::load_answered(LoadNumber load) {
+  require(loads_in_flight_.erase(load) == 1, "a load is answered once");
+  const LoadNumber oldest = loads_in_flight_.empty() ? loads_asked_ + 1 : *loads_in_flight_.begin();
+  for (; !changes_.empty() && changes_.front().first < oldest; changes_.pop_front()) {
+    const auto [at, seq] = changes_.front();
+    const auto found = changed_.find(seq);
+    if (found != changed_.end() && found->second == at) changed_.erase(found);
+  }
 }
 
 }  // namespace millrace::core

@@ -14,11 +14,17 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace millrace::core {
+
+// Loads of a partition are numbered as they are asked.
+using LoadNumber = std::uint64_t;
 
 struct ReadyJob {
   Job job;
@@ -32,6 +38,7 @@ struct Lane {
   std::uint64_t asked_spilled_seq = 0;  // the same when the load in flight was asked
   bool backlog = false;
   bool loading = false;
+  LoadNumber load = 0;  // the one in flight
 };
 
 inline constexpr std::int64_t due_unknown = 0;  // ask storage
@@ -71,11 +78,12 @@ class Partition {
   [[nodiscard]] std::uint64_t available() const;
   [[nodiscard]] bool wants_load(std::int64_t now_wall_ms) const;
 
-  // A row ended while a load is in flight: the load may still carry it.
-  void note_gone(std::uint64_t seq);
-  [[nodiscard]] bool is_gone(std::uint64_t seq) const { return gone_.contains(seq); }
-  void load_asked() { ++loads_in_flight_; }
-  void load_answered();
+  // A row changed or ended while loads are in flight: their answers may be older than what is known
+  // here, or newer, so that nothing is to be read out of them for that row.
+  void note_changed(std::uint64_t seq);
+  [[nodiscard]] bool changed_since(std::uint64_t seq, LoadNumber load) const;
+  [[nodiscard]] LoadNumber load_asked();
+  void load_answered(LoadNumber load);
 
   const PartitionRef where;
   PartitionCounts counts;
@@ -83,8 +91,9 @@ class Partition {
   DuePlace due_cursor;
   std::int64_t due_next_ms = due_none;
   bool due_loading = false;
-  std::optional<std::int64_t> noted_due_ms;  // earliest row written while a load is in flight
-  bool touched = false;                      // its counts go into the next commit
+  LoadNumber due_load = 0;            // the one in flight
+  std::optional<DuePlace> noted_due;  // first row written while it is
+  bool touched = false;               // its counts go into the next commit
 
  private:
   void enter(const Job& job);
@@ -99,8 +108,10 @@ class Partition {
   std::size_t ready_ = 0, running_ = 0;
   std::uint64_t here_scheduled_ = 0, here_retryable_ = 0;
   std::set<std::uint64_t> due_in_lanes_;
-  std::set<std::uint64_t> gone_;
-  std::uint32_t loads_in_flight_ = 0;
+  LoadNumber loads_asked_ = 0;
+  std::set<LoadNumber> loads_in_flight_;
+  std::map<std::uint64_t, LoadNumber> changed_;  // the last load asked before each change of a row
+  std::deque<std::pair<LoadNumber, std::uint64_t>> changes_;  // the same in order, with repeats
 };
 
 }  // namespace millrace::core

@@ -131,4 +131,11 @@ void Broker::worker_came(const net::Incoming& hello, const core::SessionId& sess
 
 void Broker::worker_went(const core::SessionId& session) { deaths_.forget(session); }
 
+// A turn follows, or the end.
+void Broker::answered_late() {
+  if (!loop_) return;
+  stop_if_failed();
+  loop_->wake();
+}
+
 }  // namespace millrace::runtime

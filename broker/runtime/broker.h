@@ -36,6 +36,7 @@ class Broker : private ShardPort {
   void worker_came(const net::Incoming& hello, const core::SessionId& session,
                    std::uint64_t pid) override;
   void worker_went(const core::SessionId& session) override;
+  void answered_late() override;
 
   [[nodiscard]] std::string listen(const std::vector<std::string>& addresses);
   [[nodiscard]] std::string start_reading();

@@ -106,6 +106,9 @@ void Shard::begin_turn(core::Now now) {
   now_ = now;
   const auto due = engine_->next_due_ms();
   again_ = due && *due <= now_.wall_ms;
+  for (; !loaded_.empty(); loaded_.pop_front()) {
+    engine_->step(std::move(loaded_.front()), now_, effects_);
+  }
 }
 
 void Shard::take(const net::Incoming& message) {
@@ -158,8 +161,10 @@ void Shard::welcome(const net::Incoming& message, const net::Parsed& parsed) {
   peer.worker = parsed.hello->role == wire::Role::worker;
   if (peer.worker) {
     const auto before = routes_.find(peer.session);
-    if (before != routes_.end() && before->second != message.peer) peers_.erase(before->second);
-    routes_[peer.session] = message.peer;
+    if (before != routes_.end() && before->second.peer != message.peer) {
+      peers_.erase(before->second.peer);
+    }
+    routes_[peer.session] = {message.peer, turn_number_};
     return port_.worker_came(message, peer.session, parsed.hello->pid);
   }
   answers_.emplace_back(net::Asked{message.peer, wire::Verb::hello, parsed.correlation},
@@ -176,13 +181,12 @@ void Shard::finish_turn() {
   auto turn = spare_ == nullptr ? std::make_shared<Turn>() : std::move(spare_);
   std::swap(turn->effects, effects_);
   std::swap(turn->answers, answers_);
+  turn->number = turn_number_++;
   turn->committed = turn->effects.changes.empty();
   turns_.push_back(turn);
-  if (turn->committed) {
-    leave();
-  } else {
-    commit(turn);
-  }
+  in_call_ = true;
+  turn->committed ? leave() : commit(turn);
+  in_call_ = false;
   keep_room(std::move(turn));
 }
 
@@ -192,7 +196,10 @@ void Shard::commit(const std::shared_ptr<Turn>& turn) {
   facts_.batch_jobs += jobs;
   const auto begun = std::chrono::steady_clock::now();
   store_->commit(std::move(changes), [this, turn, begun, jobs](auto result) {
-    if (!result) return fail(result.error().message);
+    if (!result) {
+      fail(result.error().message);
+      return told();
+    }
     const auto took = std::chrono::steady_clock::now() - begun;
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     if (facts_.commit_us.size() < commit_samples) facts_.commit_us.push_back(0);
@@ -200,7 +207,13 @@ void Shard::commit(const std::shared_ptr<Turn>& turn) {
     turn->committed = true;
     leave();
     for (const auto& hook : options_.hooks) hook->on_commit(static_cast<std::uint64_t>(us), jobs);
+    told();
   });
+}
+
+// After an answer of storage: if it came outside a call of ours, somebody has to look.
+void Shard::told() {
+  if (!in_call_) port_.answered_late();
 }
 
 // A turn that changed nothing waits as well: what it says may rest on a turn before it, a delivery
@@ -209,10 +222,11 @@ void Shard::leave() {
   while (failure_.empty() && !turns_.empty() && turns_.front()->committed) {
     const auto turn = std::move(turns_.front());
     turns_.pop_front();
-    release(turn->effects);
+    release(*turn);
     for (const auto& [asked, body] : turn->answers) {
       send(asked.peer, wire::Verb::ok, asked.correlation, body);
     }
+    engine_->step(core::TurnLeft{}, now_, effects_);
     run_loads(turn->effects.loads);
   }
 }
@@ -225,38 +239,52 @@ void Shard::keep_room(std::shared_ptr<Turn>&& turn) {
   spare_ = std::move(turn);
 }
 
-void Shard::release(const core::Effects& effects) {
-  for (const core::Reply& reply : effects.replies) {
+void Shard::release(const Turn& turn) {
+  for (const core::Reply& reply : turn.effects.replies) {
     const auto found = asked_.find(reply.request);
     if (found == asked_.end()) continue;
     const auto answered = net::answer(reply.body, found->second.verb, hello_facts());
     send(found->second.peer, answered.verb, found->second.correlation, answered.body);
     asked_.erase(found);
   }
-  for (const core::Delivery& delivery : effects.deliveries) deliver(delivery);
-  for (const core::Revoke& revoked : effects.revokes) {
-    const auto route = routes_.find(revoked.session);
-    if (route != routes_.end()) send(route->second, wire::Verb::revoke, 0, net::revoke(revoked));
+  for (const core::Delivery& delivery : turn.effects.deliveries) deliver(delivery, turn.number);
+  for (const core::Revoke& revoked : turn.effects.revokes) {
+    const std::string* peer = route_of(revoked.session, turn.number);
+    if (peer != nullptr) send(*peer, wire::Verb::revoke, 0, net::revoke(revoked));
   }
-  for (const core::Event& event : effects.events) {
+  for (const core::Event& event : turn.effects.events) {
     wake_waiters(event);
     tell_hooks(event);
     const bool ended = event.kind == core::EventKind::session_lost ||
                        event.kind == core::EventKind::session_closed;
-    const auto route = routes_.find(event.session);
-    if (ended) port_.worker_went(event.session);
-    if (!ended || route == routes_.end()) continue;
-    // The next message of that peer is answered no_session, and it says HELLO again.
-    peers_.erase(route->second);
-    routes_.erase(route);
+    // It may have come back since, in a later turn or in this one.
+    if (ended && !engine_->has_session(event.session)) end_route(event.session);
   }
 }
 
-void Shard::deliver(const core::Delivery& delivery) {
+// The next message of that peer is answered no_session, and it says HELLO again.
+void Shard::end_route(const core::SessionId& session) {
+  port_.worker_went(session);
+  const auto route = routes_.find(session);
+  if (route == routes_.end()) return;
+  peers_.erase(route->second.peer);
+  routes_.erase(route);
+}
+
+// Where what a turn says to a session goes; null: nowhere.
+const std::string* Shard::route_of(const core::SessionId& session, std::uint64_t turn) const {
+  const auto route = routes_.find(session);
+  return route == routes_.end() || route->second.turn > turn ? nullptr : &route->second.peer;
+}
+
+void Shard::deliver(const core::Delivery& delivery, std::uint64_t turn) {
   const auto route = routes_.find(delivery.session);
+  if (route != routes_.end() && route->second.turn > turn) {
+    return port_.outdated(delivery);  // its jobs were put back by that HELLO
+  }
   const core::Topic* topic = engine_->topic(delivery.where.topic);
   if (route == routes_.end() ||
-      !send(route->second, wire::Verb::deliver, 0, net::deliver(delivery, topic->name))) {
+      !send(route->second.peer, wire::Verb::deliver, 0, net::deliver(delivery, topic->name))) {
     take_back(delivery);
   }
 }
@@ -271,7 +299,7 @@ void Shard::take_back(const core::Delivery& delivery) {
   engine_->step(core::Drain{0, delivery.session}, now_, effects_);
   engine_->step(std::move(released), now_, effects_);
   const auto route = routes_.find(delivery.session);
-  if (route != routes_.end()) peers_.erase(route->second);
+  if (route != routes_.end()) peers_.erase(route->second.peer);
   again_ = true;
 }
 
@@ -289,9 +317,13 @@ void Shard::tell_hooks_of_tick() const {
 void Shard::run_loads(const std::vector<core::Load>& loads) {
   for (const core::Load& load : loads) {
     store_->load(load, [this](auto loaded) {
-      if (!loaded) return fail(loaded.error().message);
-      engine_->step(std::move(*loaded), now_, effects_);
-      again_ = true;
+      if (!loaded) {
+        fail(loaded.error().message);
+      } else {
+        loaded_.push_back(std::move(*loaded));
+        again_ = true;
+      }
+      told();
     });
   }
 }

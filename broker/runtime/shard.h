@@ -1,6 +1,7 @@
 // One shard's work, without its socket, loop and threads: receive, step, commit, send. Nothing
 // leaves before the commit that made it true; after a failed commit nothing leaves at all, and
-// failure() says why. Everything it needs of the world comes in through ShardPort, RowSource and
+// failure() says why. Storage may answer in the turn or later: turns overlap then, and leave in
+// their order. Everything the shard needs of the world comes in through ShardPort, RowSource and
 // its arguments, so that a simulation can run it under faults. Threads: one caller at a time.
 #pragma once
 
@@ -52,6 +53,10 @@ class ShardPort {
   virtual void worker_came(const net::Incoming& hello, const core::SessionId& session,
                            std::uint64_t pid) = 0;
   virtual void worker_went(const core::SessionId& session) = 0;
+  // A delivery was not sent: its session has a newer connection.
+  virtual void outdated(const core::Delivery& /*delivery*/) {}
+  // Storage answered outside a turn: look at failure(), and run a turn if wants_turn().
+  virtual void answered_late() {}
 };
 
 class Shard {
@@ -92,8 +97,16 @@ class Shard {
     bool worker = false;
   };
 
+  // Where a worker's session is. What a turn before its HELLO says to it does not go there: the
+  // answer to HELLO says what of that holds.
+  struct Route {
+    std::string peer;
+    std::uint64_t turn = 0;  // of its HELLO
+  };
+
   // What a turn has to say, which leaves when it and every turn before it are on disk.
   struct Turn {
+    std::uint64_t number = 0;
     core::Effects effects;
     std::vector<std::pair<net::Asked, std::string>> answers;  // of questions
     bool committed = false;
@@ -107,10 +120,14 @@ class Shard {
   [[nodiscard]] bool disk_takes(std::size_t bytes);
   void welcome(const net::Incoming& message, const net::Parsed& parsed);
   void commit(const std::shared_ptr<Turn>& turn);
+  void told();
   void leave();
   void keep_room(std::shared_ptr<Turn>&& turn);
-  void release(const core::Effects& effects);
-  void deliver(const core::Delivery& delivery);
+  void release(const Turn& turn);
+  void end_route(const core::SessionId& session);
+  void deliver(const core::Delivery& delivery, std::uint64_t turn);
+  [[nodiscard]] const std::string* route_of(const core::SessionId& session,
+                                            std::uint64_t turn) const;
   void take_back(const core::Delivery& delivery);
   void tell_hooks(const core::Event& event) const;
   void tell_hooks_of_tick() const;
@@ -140,19 +157,22 @@ class Shard {
   std::unique_ptr<core::Engine> engine_;
   core::Now now_, started_;
   core::Effects effects_;                    // of the turn
+  std::uint64_t turn_number_ = 1;            // of the one that gathers now
+  bool in_call_ = false;                     // of ours: storage answers at once
+  std::deque<core::Command> loaded_;         // by storage, for the next turn
   std::deque<std::shared_ptr<Turn>> turns_;  // that have not left, in their order
   std::shared_ptr<Turn> spare_;              // empty, with room
   core::RequestId requests_ = 0;
   std::map<core::RequestId, net::Asked> asked_;
   std::map<std::string, Peer> peers_;                        // by routing id
-  std::map<core::SessionId, std::string> routes_;            // worker sessions
+  std::map<core::SessionId, Route> routes_;                  // worker sessions
   std::vector<std::pair<net::Asked, std::string>> answers_;  // of questions, sent with the turn
   ShardFacts facts_;
   WallWatch wall_;
   std::multimap<core::JobRef, Waiter> waiters_;
   std::uint64_t taken_bytes_ = 0;  // of enqueues, since the disk was looked at
   std::string failure_;
-  bool again_ = false;  // loads brought commands: another turn at once
+  bool again_ = false;  // another turn at once
 };
 
 }  // namespace millrace::runtime

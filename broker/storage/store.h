@@ -2,7 +2,13 @@
 // after a failed commit the store answers nothing more (the process stops and recovers).
 //
 // Asynchronous in shape: a store may answer inside the call or later, always on the caller's
-// thread, answers in the order of the calls. Nothing here knows which database serves.
+// thread. Commits are answered in the order of their calls, loads in theirs; which of a commit and
+// a load that are under way is answered first is open. A load shows every commit that was answered
+// before it was asked, and may show later ones, also such as are not answered yet. Every call is
+// answered: a store that cannot tell any more what became of a commit says that it failed. Threads:
+// a change set and every core::Bytes in it belong to the caller's thread, for their counts are not
+// atomic. A store that writes in another thread copies what it needs inside commit(). Nothing here
+// knows which database serves.
 #pragma once
 
 #include "core/change.h"

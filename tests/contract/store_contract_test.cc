@@ -1,11 +1,16 @@
-// What every store promises (broker/storage/store.h). A second store joins by a second factory.
+// What every store promises (broker/storage/store.h). A second store joins by a second factory; one
+// that answers late on purpose, in memory, is among them.
+#include "late_store.h"
+#include "sim_disk.h"
 #include "storage/sqlite_store.h"
-
 #include "store_kit.h"
 
 #include <gtest/gtest.h>
 #include <functional>
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace millrace::storage {
 namespace {
@@ -280,10 +285,56 @@ TEST_P(StoreContract, AReaderSeesRowsAsPeopleDo) {
   EXPECT_EQ(*(*reader)->check([] { return false; }), "ok");
 }
 
+// Whether a store answers in the call or later: commits in their order, loads in theirs, and a load
+// shows what was answered before it was asked.
+TEST_P(StoreContract, AnswersComeInTheOrderOfTheCalls) {
+  std::vector<int> commits, loads;
+  for (int i = 0; i < 4; ++i) {
+    store_->commit(inserts(static_cast<std::uint64_t>(i) + 1, 1), [&, i](auto answer) {
+      EXPECT_TRUE(answer);
+      commits.push_back(i);
+      const JobRef ref{1, 0, static_cast<std::uint64_t>(i) + 1};
+      store_->load(core::LoadJob{1, ref}, [&, i](auto loaded) {
+        EXPECT_TRUE(loaded && std::get<core::JobLoaded>(*loaded).job);
+        loads.push_back(i);
+      });
+    });
+  }
+  let_answer();
+  EXPECT_EQ(commits, (std::vector<int>{0, 1, 2, 3}));
+  EXPECT_EQ(loads, (std::vector<int>{0, 1, 2, 3}));
+}
+
+TEST_P(StoreContract, AfterACommitThatFailedTheOnesUnderWayFailToo) {
+  std::vector<bool> stored;
+  const auto answered = [&](auto answer) { stored.push_back(answer.has_value()); };
+  ChangeSet bad = inserts(2, 1);
+  bad.finishes.push_back({.ref = {1, 0, 99}});
+  store_->commit(inserts(1, 1), answered);
+  store_->commit(std::move(bad), answered);
+  store_->commit(inserts(3, 1), answered);
+  let_answer();
+  EXPECT_EQ(stored, (std::vector<bool>{true, false, false}));
+  reopen();
+  EXPECT_EQ(ready().jobs.size(), 1U);
+}
+
+// On a disk in memory that lasts as long as the program.
+Expected<std::unique_ptr<Store>> open_late(const std::string& path) {
+  static std::map<std::string, std::unique_ptr<testing::SimDisk>> disks;
+  auto& disk = disks[path];
+  if (!disk) disk = std::make_unique<testing::SimDisk>("late-" + std::to_string(disks.size()), 1);
+  auto opened = open_sqlite({.path = storage::path, .files = disk.get()});
+  if (!opened) return opened;
+  return std::make_unique<testing::LateStore>(std::move(*opened));
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
-                         ::testing::Values(Factory{
-                             "sqlite",
-                             [](const std::string& path) { return open_sqlite({.path = path}); }}),
+                         ::testing::Values(Factory{"sqlite",
+                                                   [](const std::string& path) {
+                                                     return open_sqlite({.path = path});
+                                                   }},
+                                           Factory{"late_in_memory", open_late}),
                          [](const auto& store) { return std::string(store.param.name); });
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What the tests of the store share: a folder of their own, and a store in it that is opened anew.
 #pragma once
 
+#include "late_store.h"
 #include "storage/sqlite_store.h"
 
 #include <gtest/gtest.h>
@@ -51,6 +52,7 @@ class WithStore : public InFolder {
   Expected<CommitStats> try_commit(core::ChangeSet changes) {
     std::optional<Expected<CommitStats>> answer;
     store_->commit(std::move(changes), [&](auto a) { answer = std::move(a); });
+    let_answer();
     return answer.value();
   }
   void commit(core::ChangeSet changes) {
@@ -64,7 +66,12 @@ class WithStore : public InFolder {
       ASSERT_TRUE(a) << a.error().message;
       got = std::get<T>(std::move(*a));
     });
+    let_answer();
     return got.value();
+  }
+  // Storage that answers late has its time; another has answered already.
+  void let_answer() const {
+    if (auto* late = dynamic_cast<testing::LateStore*>(store_.get())) late->answer_all();
   }
 
   Open open_;

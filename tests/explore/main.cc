@@ -17,11 +17,13 @@ using Clock = std::chrono::steady_clock;
 constexpr int usage_error = 64;
 constexpr const char* usage =
     "explore [--workers N] [--jobs N] [--attempts N] [--faults N] [--credit N] [--seconds N]\n"
-    "        [--no-release] [--no-cancel] [--late-answers]\n"
+    "        [--no-release] [--no-cancel] [--late-answers] [--commits N]\n"
     "  every interleaving of deliver, settle, release, cancel, lost connections and leases, "
     "deaths\n"
     "  of workers and of the broker, in a world of that size; --faults bounds the crashes, cuts\n"
     "  and silences of one history, --seconds the time (a bound that was met is said).\n"
+    "  --late-answers: storage answers loads later than in the turn that asked; --commits: and\n"
+    "  up to so many commits are under way at once.\n"
     "  Without a size: the worlds of the suite.\n";
 
 struct Run {
@@ -47,7 +49,7 @@ int number(const char* option, const char* text, int lowest, int highest) {
 
 // Whole where the time allows; the last is as far as 15 s lead.
 std::vector<Run> suite() {
-  std::vector<Run> runs(4);
+  std::vector<Run> runs(8);
   runs[0].bounds.faults_max = 1;
   runs[1].bounds.faults_max = 2;
   runs[1].bounds.cancels = false;
@@ -59,6 +61,19 @@ std::vector<Run> suite() {
   runs[3].bounds.faults_max = 1;
   runs[3].seconds = 15;
   runs[3].must_end = false;
+  // Storage that answers late.
+  for (std::size_t i = 4; i < runs.size(); ++i) {
+    Bounds& bounds = runs[i].bounds;
+    bounds.late_answers = true;
+    bounds.faults_max = 1;
+    (i % 2 == 0 ? bounds.jobs : bounds.workers) = 1;
+  }
+  runs[5].bounds.attempts_max = 1;
+  runs[5].bounds.cancels = runs[5].bounds.releases = false;
+  runs[5].bounds.commits_max = 1;
+  runs[6].bounds.commits_max = 2;
+  runs[7].bounds.faults_max = 0;
+  runs[7].bounds.commits_max = 2;
   return runs;
 }
 
@@ -89,6 +104,9 @@ Run from_options(int count, char** words) {
       run.bounds.faults_max = number("--faults", next, 0, 1'000);
     } else if (option == "--credit") {
       run.bounds.credit = static_cast<std::uint64_t>(number("--credit", next, 1, 8));
+    } else if (option == "--commits") {
+      run.bounds.commits_max = number("--commits", next, 0, 8);
+      run.bounds.late_answers |= run.bounds.commits_max > 0;
     } else if (option == "--seconds") {
       run.seconds = number("--seconds", next, 1, 1'000'000);
       run.must_end = false;
@@ -106,9 +124,11 @@ Run from_options(int count, char** words) {
 void show(const Run& run, const Outcome& outcome, const char* how) {
   const Bounds& b = run.bounds;
   std::printf(
-      "%d workers x %d jobs, %u attempts, %d faults%s: %llu states, %llu transitions, "
+      "%d workers x %d jobs, %u attempts, %d faults%s%s%s: %llu states, %llu transitions, "
       "depth %zu%s\n",
       b.workers, b.jobs, b.attempts_max, b.faults_max, b.cancels ? "" : ", no cancel",
+      b.late_answers ? ", late answers" : "",
+      b.commits_max == 0 ? "" : (" to " + std::to_string(b.commits_max) + " commits").c_str(),
       static_cast<unsigned long long>(outcome.states),
       static_cast<unsigned long long>(outcome.transitions), outcome.depth, how);
   std::fflush(stdout);

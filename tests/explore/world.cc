@@ -12,13 +12,15 @@ using namespace core;
 
 constexpr const char* topic = "t";
 constexpr std::int64_t tick_ms = 250;  // lease_tick_ms: a lease gets its row after one
-constexpr RequestId of_enqueue = 100, of_settle = 200, of_cancel = 300, of_other = 400;
+constexpr RequestId of_enqueue = 100, of_cancel = 300, of_other = 400;
 // Above it the number of a connection and of its worker: the answer to a HELLO may come late.
 constexpr RequestId of_hello = 1'000;
+// Above it the worker in the lowest three bits, and the token.
+constexpr RequestId of_settle = RequestId{1} << 62U;
 
 constexpr const char* kind_names[] = {
-    "enqueue", "hello", "receive",     "settle",        "cancel",     "answer",     "tick",
-    "silent",  "cut",   "worker dies", "worker starts", "death told", "broker dies"};
+    "enqueue", "hello",  "receive", "settle",      "cancel",        "answer",     "commit answered",
+    "tick",    "silent", "cut",     "worker dies", "worker starts", "death told", "broker dies"};
 constexpr const char* outcome_names[] = {"completed", "retry", "discard", "release", "crashed"};
 
 // One request however often it is sent.
@@ -41,7 +43,7 @@ void demand(bool holds, const char* what, std::uint64_t number) {
 std::string Action::str() const {
   std::string text = kind_names[static_cast<int>(kind)];
   const bool of_worker = kind != Kind::enqueue && kind != Kind::cancel && kind != Kind::answer &&
-                         kind != Kind::tick && kind != Kind::broker_dies;
+                         kind != Kind::commit && kind != Kind::tick && kind != Kind::broker_dies;
   if (of_worker) text += " worker " + std::to_string(worker + 1);
   if (kind == Kind::enqueue || kind == Kind::cancel || kind == Kind::settle) {
     text += " job " + std::to_string(job + 1);
@@ -51,6 +53,8 @@ std::string Action::str() const {
             std::to_string(token >> 40U) + "." + std::to_string(token & 0xffffffffffU);
   }
   if (broker_dies) text += ", broker dies after the commit";
+  if (fresh) text += " with the rows of now";
+  if (commits > 0) text += ", " + std::to_string(commits) + " unanswered commits are on disk";
   return text;
 }
 
@@ -92,11 +96,25 @@ World::Job* World::job_of(std::uint64_t seq) {
 std::vector<Action> World::possible() const {
   std::vector<Action> all;
   const bool faults = faults_ < bounds_.faults_max;
+  const auto unwritten = static_cast<std::uint8_t>(not_on_disk());
+  if (!turns_.empty()) all.push_back({.kind = Kind::commit});
+  for (std::uint8_t commits = 0; faults && commits <= unwritten; ++commits) {
+    all.push_back({.kind = Kind::broker_dies, .commits = commits});
+  }
+  add_losses(all);
+  // What follows is a turn of the broker.
+  if (!turns_.empty() && turns_.size() >= static_cast<std::size_t>(bounds_.commits_max)) return all;
+  if (!asked_.empty()) {
+    all.push_back({.kind = Kind::answer});
+    for (std::uint8_t commits = asked_.front().outdated ? 0 : 1; commits <= unwritten; ++commits) {
+      all.push_back({.kind = Kind::answer, .fresh = true, .commits = commits});
+    }
+  }
   // Each turn that writes may be the broker's last: what it wrote stays, what it said is lost.
   const auto with_death = [&](Action action) {
     all.push_back(action);
     action.broker_dies = true;
-    if (faults) all.push_back(action);
+    if (faults && bounds_.commits_max == 0) all.push_back(action);
   };
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const auto job = static_cast<std::uint8_t>(i);
@@ -113,10 +131,7 @@ std::vector<Action> World::possible() const {
     if (dead_life > 0 && broker_knows(static_cast<int>(i), dead_life)) {
       with_death({.kind = Kind::death_told, .worker = worker});
     }
-    if (!w.alive) {
-      all.push_back({.kind = Kind::worker_starts, .worker = worker});
-      continue;
-    }
+    if (!w.alive) continue;
     if (!w.connected) with_death({.kind = Kind::hello, .worker = worker});
     if (!w.inbox.empty()) all.push_back({.kind = Kind::receive, .worker = worker});
     for (const auto& [token, seq] : w.holds) {
@@ -129,15 +144,23 @@ std::vector<Action> World::possible() const {
       action.how = OutcomeKind::release;
       if (bounds_.releases) all.push_back(action);
     }
-    if (!faults) continue;
-    if (w.connected) all.push_back({.kind = Kind::tick_silent, .worker = worker});
-    if (w.connected) all.push_back({.kind = Kind::cut, .worker = worker});
-    all.push_back({.kind = Kind::worker_dies, .worker = worker});
+    if (faults && w.connected) all.push_back({.kind = Kind::tick_silent, .worker = worker});
   }
-  if (!answers_.empty()) all.push_back({.kind = Kind::answer});
   with_death({.kind = Kind::tick});
-  if (faults) all.push_back({.kind = Kind::broker_dies});
   return all;
+}
+
+// What happens to workers without a turn of the broker.
+void World::add_losses(std::vector<Action>& all) const {
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const auto worker = static_cast<std::uint8_t>(i);
+    if (!workers_[i].alive) {
+      all.push_back({.kind = Kind::worker_starts, .worker = worker});
+    } else if (faults_ < bounds_.faults_max) {
+      if (workers_[i].connected) all.push_back({.kind = Kind::cut, .worker = worker});
+      all.push_back({.kind = Kind::worker_dies, .worker = worker});
+    }
+  }
 }
 
 void World::apply(const Action& action) {
@@ -155,12 +178,8 @@ void World::apply(const Action& action) {
           Cancel{of_cancel + action.job, topic, 0, jobs_[action.job].seq, id_of_cancel(action.job)},
           action.broker_dies);
       break;
-    case Kind::answer: {
-      Command answer = std::move(answers_.front());
-      answers_.pop_front();
-      turn(std::move(answer), false);
-      break;
-    }
+    case Kind::answer: answer_load(action.fresh, action.commits); break;
+    case Kind::commit: commit_answered(); break;
     case Kind::tick: pass(-1, action.broker_dies); break;
     case Kind::tick_silent:
       ++faults_;
@@ -175,6 +194,7 @@ void World::apply(const Action& action) {
       disconnect(w);
       w.alive = false;
       w.holds.clear();
+      w.settling.clear();
       break;
     case Kind::worker_starts:
       w.alive = true;
@@ -186,6 +206,7 @@ void World::apply(const Action& action) {
       break;
     case Kind::broker_dies:
       ++faults_;
+      put_on_disk(action.commits);
       crash();
       break;
   }
@@ -196,11 +217,15 @@ void World::disconnect(Worker& worker) {
   worker.connected = worker.subscribed = false;
   worker.inbox.clear();
   worker.credit_given = 0;
+  // Without an answer: they are still held, and claimed in the next HELLO.
+  for (const auto& [token, said] : worker.settling) worker.holds.emplace(token, said.seq);
+  worker.settling.clear();
 }
 
 void World::crash() {
   ++options_.epoch;
-  answers_.clear();
+  turns_.clear();
+  asked_.clear();
   for (Worker& worker : workers_) disconnect(worker);
   for (Job& job : jobs_) {
     job.newest = 0;
@@ -209,44 +234,29 @@ void World::crash() {
   engine_ = std::make_unique<Engine>(options_, store_.recover(), now_);
 }
 
-// One turn of the broker as docs/architecture.md has it: step, dispatch, commit, then all the rest.
-void World::turn(Command command, bool broker_dies) {
-  Effects out;
-  engine_->step(std::move(command), now_, out);
-  engine_->step(Dispatch{}, now_, out);
-  judge_deaths(out.changes);
-  try {
-    store_.apply(out.changes);
-  } catch (const std::logic_error& wrong) {
-    demand(false, wrong.what());
-  }
-  if (broker_dies) return crash();
-  for (const Load& load : out.loads) answers_.push_back(store_.load(load));
-  release(out);
-  while (!bounds_.late_answers && !answers_.empty()) {
-    Command answer = std::move(answers_.front());
-    answers_.pop_front();
-    turn(std::move(answer), false);
-  }
-}
-
-void World::release(Effects& effects) {
+void World::release(Effects& effects, const std::vector<std::uint64_t>& connections) {
+  const bool disk_is_ahead =
+      std::any_of(turns_.begin(), turns_.end(), [](const Turn& later) { return later.on_disk; });
   for (const Reply& reply : effects.replies) heard(reply);
   for (Revoke& revoke : effects.revokes) {
-    if (Worker* worker = listening(revoke.session)) {
+    if (Worker* worker = listening(revoke.session, connections)) {
       worker->inbox.push_back({Message::What::revoke, {}, std::move(revoke.tokens)});
     }
   }
   for (Delivery& delivery : effects.deliveries) {
-    Worker* worker = listening(delivery.session);
+    Worker* worker = listening(delivery.session, connections);
     for (const Delivered& delivered : delivery.jobs) {
       demand(delivered.token > newest_, "tokens rise strictly", delivered.token);
       newest_ = delivered.token;
-      demand(store_.jobs.contains({1, 0, delivered.seq}), "only a live job is delivered",
-             delivered.seq);
+      demand(disk_is_ahead || store_.jobs.contains({1, 0, delivered.seq}),
+             "only a live job is delivered", delivered.seq);
       demand(delivered.attempt <= bounds_.attempts_max, "an attempt is within its maximum",
              delivered.attempt);
       if (Job* job = job_of(delivered.seq)) job->newest = delivered.token;
+      // One whose session had ended before it left was given to nobody.
+      if (!engine_->has_session(delivery.session)) continue;
+      std::uint32_t& given = given_[delivered.seq];
+      given = std::min(given + 1, bounds_.attempts_max);
     }
     if (worker == nullptr) continue;
     demand(worker->credit_given >= delivery.jobs.size(), "no more is delivered than was granted",
@@ -256,16 +266,21 @@ void World::release(Effects& effects) {
   }
 }
 
-World::Worker* World::listening(const SessionId& id) {
+// Of a connection that came after the turn, nothing: HELLO has told the worker what it holds.
+World::Worker* World::listening(const SessionId& id,
+                                const std::vector<std::uint64_t>& connections) {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     Worker& worker = workers_[i];
-    if (worker.connected && session(static_cast<int>(i), worker.life) == id) return &worker;
+    if (!worker.connected || worker.connection != connections[i]) continue;
+    if (session(static_cast<int>(i), worker.life) == id) return &worker;
   }
   return nullptr;
 }
 
 void World::heard(const Reply& reply) {
-  if (reply.request >= of_hello) {
+  if (reply.request >= of_settle) {
+    heard_of_settle(reply);
+  } else if (reply.request >= of_hello) {
     Worker& worker = workers_[reply.request % of_hello];
     if (!worker.connected || worker.connection != reply.request / of_hello) return;
     const auto* opened = std::get_if<Opened>(&reply.body);
@@ -283,9 +298,6 @@ void World::heard(const Reply& reply) {
         ended != store_.finished.end() && ended->second.finish.state == State::cancelled;
     demand(cancelled == done, "a cancel that is sent again is answered as the first", job.seq);
     job.cancel_recorded |= cancelled;
-  } else if (reply.request >= of_settle) {
-    settled_ = std::get_if<Settled>(&reply.body) != nullptr;
-    stale_ = settled_ ? std::get<Settled>(reply.body).stale : std::vector<Token>();
   } else {
     const auto* stored = std::get_if<Stored>(&reply.body);
     demand(stored != nullptr && stored->count == 1, "a batch is stored");
@@ -350,21 +362,30 @@ void World::receive(int worker) {
 void World::settle(const Action& action) {
   Worker& w = workers_[action.worker];
   const std::uint64_t seq = w.holds.at(action.token);
-  Settle command{of_settle, session(action.worker, w.life), {}, 1};
+  Settle command{
+      of_settle + (action.token << 3U | action.worker), session(action.worker, w.life), {}, 1};
   command.outcomes.push_back({action.token, action.how, "why", {}, tick_ms});
   w.credit_given += 1;
-  settled_ = false;
-  Job* job = job_of(seq);
-  const Token newest = job == nullptr ? 0 : job->newest;  // the same turn may deliver it again
-  turn(std::move(command), action.broker_dies);
-  if (action.broker_dies) return;
-  if (!settled_) return disconnect(w);  // the session is not known any more: HELLO comes next
+  const Job* job = job_of(seq);
+  w.settling[action.token] = {seq, action.how, job == nullptr || action.token >= job->newest};
   w.holds.erase(action.token);
-  if (job == nullptr || !stale_.empty()) return;
-  demand(action.token >= newest, "only the newest token settles a job", seq);
+  turn(std::move(command), action.broker_dies);
+}
+
+void World::heard_of_settle(const Reply& reply) {
+  Worker& w = workers_[reply.request & 7U];
+  const auto known = w.settling.find((reply.request - of_settle) >> 3U);
+  if (known == w.settling.end()) return;  // that connection is gone
+  const auto* settled = std::get_if<Settled>(&reply.body);
+  if (settled == nullptr) return disconnect(w);  // the session is not known any more: HELLO next
+  const Settling said = known->second;
+  w.settling.erase(known);
+  Job* job = job_of(said.seq);
+  if (job == nullptr || !settled->stale.empty()) return;
+  demand(said.newest, "only the newest token settles a job", said.seq);
   demand(!job->completion_answered && !job->cancel_recorded, "an ended job is settled by nothing",
-         seq);
-  if (action.how == OutcomeKind::completed) job->completion_answered = true;
+         said.seq);
+  if (said.how == OutcomeKind::completed) job->completion_answered = true;
 }
 
 void World::pass(int silent, bool dies) {

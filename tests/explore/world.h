@@ -11,6 +11,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ struct Bounds {
   int faults_max = 1'000;  // of one history: crashes, cuts, silences
   std::uint64_t credit = 2;
   bool releases = true, cancels = true;
-  bool late_answers = false;  // storage answers later than in the turn that asked
+  bool late_answers = false;  // storage answers loads later than in the turn that asked
+  int commits_max = 0;        // commits under way at once; 0: each is answered in its own turn
 };
 
 enum class Kind : std::uint8_t {
@@ -31,7 +33,8 @@ enum class Kind : std::uint8_t {
   receive,        // worker: takes the next message that is under way to it
   settle,         // worker, job, how
   cancel,         // job
-  answer,         // storage answers its oldest question
+  answer,         // storage answers its oldest load
+  commit,         // storage answers its oldest commit, and what waited for the answer leaves
   tick,           // 250 ms pass
   tick_silent,    // 250 ms pass in which the worker is not heard
   cut,            // worker: its connection breaks; what is under way to it is lost
@@ -47,6 +50,8 @@ struct Action {
   core::OutcomeKind how = core::OutcomeKind::completed;
   core::Token token = 0;
   bool broker_dies = false;  // after the commit, before anything leaves it
+  bool fresh = false;        // answer: the rows of now, not those of when it was asked
+  std::uint8_t commits = 0;  // answer, broker_dies: so many unanswered commits are on disk before
   [[nodiscard]] std::string str() const;
 };
 
@@ -72,12 +77,18 @@ class World {
     std::vector<core::Delivered> jobs;
     std::vector<core::Token> tokens;  // lost, or revoked
   };
+  struct Settling {
+    std::uint64_t seq = 0;
+    core::OutcomeKind how{};
+    bool newest = false;  // no later delivery of the job had left when it was said
+  };
   struct Worker {
     std::uint8_t life = 1;  // of its processes
     bool alive = true, connected = false, subscribed = false;
     std::uint64_t connection = 0;
     std::uint64_t credit_given = 0;              // that the broker has not used
     std::map<core::Token, std::uint64_t> holds;  // token, seq
+    std::map<core::Token, Settling> settling;    // said to the broker, which has not answered
     std::deque<Message> inbox;
   };
   struct Job {  // what the world outside knows of it
@@ -88,13 +99,39 @@ class World {
     core::Token newest = 0;  // of its deliveries in this life of the broker
   };
 
+  // What a turn of the broker has to say, which leaves when its commit is answered.
+  struct Turn {
+    core::Effects effects;
+    std::vector<std::uint64_t> connections;  // of the workers when it was stepped
+    bool on_disk = false, answered = false;
+  };
+  // A load, and what storage would have answered at once.
+  struct Asked {
+    core::Load load;
+    core::Command answer;
+    std::set<std::uint64_t> changed;  // rows written since
+    bool outdated = false;            // anything was
+  };
+
+  void add_losses(std::vector<Action>& all) const;
+  // world_storage.cc
   void turn(core::Command command, bool broker_dies);
-  void release(core::Effects& effects);
+  void put_on_disk(Turn& turn);
+  void put_on_disk(int commits);  // the oldest so many that are not
+  void commit_answered();
+  void leave();
+  void answer_load(bool fresh, int commits);
+  void storage_catches_up();
+  [[nodiscard]] int not_on_disk() const;
+  // world.cc
+  void release(core::Effects& effects, const std::vector<std::uint64_t>& connections);
   void heard(const core::Reply& reply);
+  void heard_of_settle(const core::Reply& reply);
   void crash();
   void pass(int silent, bool dies);
   void disconnect(Worker& worker);
-  [[nodiscard]] Worker* listening(const core::SessionId& id);
+  [[nodiscard]] Worker* listening(const core::SessionId& id,
+                                  const std::vector<std::uint64_t>& connections);
   void enqueue(int job, bool dies);
   void hello(int worker, bool dies);
   void receive(int worker);
@@ -110,20 +147,22 @@ class World {
   struct Ranks;
   [[nodiscard]] std::vector<std::uint64_t> worker_words(int worker, const Ranks& ranks) const;
   void add_job(std::vector<std::uint64_t>& words, const Job& job, const Ranks& ranks) const;
-  void add_answers(std::vector<std::uint64_t>& words) const;
+  void add_loads(std::vector<std::uint64_t>& words) const;
+  void add_turns(std::vector<std::uint64_t>& words, const Ranks& ranks) const;
+  [[nodiscard]] std::uint64_t session_word(const core::SessionId& id) const;
 
   Bounds bounds_;
   core::EngineOptions options_;
   core::test::MemoryStore store_;
   std::unique_ptr<core::Engine> engine_;
   core::Now now_{1'000'000, 1'700'000'000'000};
-  std::deque<core::Command> answers_;  // of storage, under way
+  std::deque<Turn> turns_;   // that have not left
+  std::deque<Asked> asked_;  // of storage, not answered
   std::vector<Worker> workers_;
   std::vector<Job> jobs_;
   core::Token newest_ = 0;
+  std::map<std::uint64_t, std::uint32_t> given_;  // seq: deliveries that left, up to attempts_max
   int faults_ = 0;
-  bool settled_ = false;  // what the last SETTLE was answered
-  std::vector<core::Token> stale_;
 };
 
 }  // namespace millrace::explore

@@ -71,6 +71,10 @@ void World::judge_job(const Job& job) const {
   const bool over = ended != store_.finished.end();
   demand(over != store_.jobs.contains(ref), "an acknowledged job is there once", job.seq);
   const State state = over ? ended->second.finish.state : State::available;
+  const std::uint32_t attempt = over ? ended->second.finish.attempt : store_.jobs.at(ref).attempt;
+  const auto given = given_.find(job.seq);
+  demand(attempt <= (given == given_.end() ? 0 : given->second),
+         "an attempt is a delivery that left", job.seq);
   demand(!job.completion_answered || state == State::completed, "an acknowledged completion stays",
          job.seq);
   demand(!job.cancel_recorded || state == State::cancelled, "an acknowledged cancel stays",
@@ -80,25 +84,32 @@ void World::judge_job(const Job& job) const {
 void World::demand_way_out() {
   constexpr int rounds_max = 60;
   for (int round = 0; round < rounds_max; ++round) {
+    storage_catches_up();
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       if (!jobs_[i].stored) enqueue(static_cast<int>(i), false);
+      storage_catches_up();
     }
     if (!workers_[0].alive) apply({.kind = Kind::worker_starts});
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       Worker& worker = workers_[i];
       const auto number = static_cast<std::uint8_t>(i);
       if (worker.alive && !worker.connected) hello(number, false);
-      while (!worker.inbox.empty()) receive(number);
+      storage_catches_up();
+      while (!worker.inbox.empty()) {
+        receive(number);
+        storage_catches_up();
+      }
       while (worker.subscribed && !worker.holds.empty()) {
         const auto [token, seq] = *worker.holds.begin();
         apply({.kind = Kind::settle,
                .worker = number,
                .job = static_cast<std::uint8_t>(seq - 1),
                .token = token});
+        storage_catches_up();
       }
     }
-    while (!answers_.empty()) apply({.kind = Kind::answer});
     apply({.kind = Kind::tick});
+    storage_catches_up();
     if (store_.jobs.empty()) return;
   }
   demand(false, "when the faults stop every job ends", store_.jobs.begin()->first.seq);

@@ -47,6 +47,11 @@ std::vector<std::uint64_t> World::worker_words(int worker, const Ranks& ranks) c
     words.push_back(seq << 8U | ranks.of(seq, token));
   }
   words.push_back(none);
+  for (const auto& [token, said] : w.settling) {
+    words.insert(words.end(), {said.seq << 8U | ranks.of(said.seq, token),
+                               static_cast<std::uint64_t>(said.how), said.newest});
+  }
+  words.push_back(none);
   for (const Message& message : w.inbox) {
     words.push_back(static_cast<std::uint64_t>(message.what) + 1);
     for (const Delivered& job : message.jobs) {
@@ -87,22 +92,68 @@ void World::add_job(std::vector<std::uint64_t>& words, const Job& job, const Ran
                 job.completion_answered, ranks.of(job.seq, job.newest)});
 }
 
-void World::add_answers(std::vector<std::uint64_t>& words) const {
+void World::add_loads(std::vector<std::uint64_t>& words) const {
   const auto add_rows = [&](const auto& rows) {
     for (const core::Job& job : rows) words.push_back(job.ref.seq << 8U | job.attempt);
   };
-  for (const Command& answer : answers_) {
-    words.push_back(answer.index());
-    if (const auto* ready = std::get_if<ReadyLoaded>(&answer)) {
+  for (const Asked& asked : asked_) {
+    words.push_back(asked.answer.index() << 1U | (asked.outdated ? 1U : 0U));
+    words.insert(words.end(), asked.changed.begin(), asked.changed.end());
+    words.push_back(none);
+    if (const auto* ready = std::get_if<ReadyLoaded>(&asked.answer)) {
       words.push_back(ready->asked.after_seq);
       add_rows(ready->jobs);
-    } else if (const auto* due = std::get_if<DueLoaded>(&answer)) {
+    } else if (const auto* due = std::get_if<DueLoaded>(&asked.answer)) {
       words.push_back(ahead(due->next_due_ms.value_or(0), now_.wall_ms));
       add_rows(due->jobs);
-    } else if (const auto* one = std::get_if<JobLoaded>(&answer)) {
+    } else if (const auto* one = std::get_if<JobLoaded>(&asked.answer)) {
       words.push_back(one->finished);
       if (one->job) words.push_back(one->job->ref.seq << 8U | one->job->attempt);
     }
+  }
+}
+
+// Which worker, and how many of its lives ago.
+std::uint64_t World::session_word(const SessionId& id) const {
+  const auto worker = static_cast<std::size_t>(id[0] - 1);
+  return static_cast<std::uint64_t>(worker << 8U) |
+         static_cast<std::uint8_t>(workers_[worker].life - id[1]);
+}
+
+void World::add_turns(std::vector<std::uint64_t>& words, const Ranks& ranks) const {
+  for (const Turn& turn : turns_) {
+    const ChangeSet& c = turn.effects.changes;
+    words.insert(words.end(), {none, turn.on_disk, turn.answered});
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      words.push_back(turn.connections[i] == workers_[i].connection);
+    }
+    for (const core::Job& job : c.inserts) words.push_back(job.ref.seq);
+    for (const JobUpdate& u : c.updates) {
+      words.insert(words.end(), {u.ref.seq, static_cast<std::uint64_t>(u.state), u.attempt,
+                                 u.deaths, ahead(u.due_ms, now_.wall_ms)});
+    }
+    words.push_back(none);
+    for (const JobFinish& f : c.finishes) {
+      words.insert(words.end(), {f.ref.seq, static_cast<std::uint64_t>(f.state), f.attempt});
+    }
+    words.push_back(none);
+    for (const LeaseRow& lease : c.leases_put) words.push_back(lease.ref.seq);
+    words.push_back(c.leases_dropped.size());
+    for (const SessionRow& row : c.sessions_put) words.push_back(session_word(row.id) << 1U);
+    for (const SessionId& id : c.sessions_dropped) words.push_back(session_word(id) << 1U | 1U);
+    words.push_back(none);
+    for (const Reply& reply : turn.effects.replies) {
+      words.insert(words.end(), {reply.body.index(), reply.request & 0xffU});
+    }
+    for (const Revoke& revoke : turn.effects.revokes) words.push_back(session_word(revoke.session));
+    words.push_back(none);
+    for (const Delivery& delivery : turn.effects.deliveries) {
+      words.push_back(session_word(delivery.session));
+      for (const Delivered& job : delivery.jobs) {
+        words.push_back(job.seq << 8U | ranks.of(job.seq, job.token));
+      }
+    }
+    words.push_back(turn.effects.loads.size());
   }
 }
 
@@ -116,8 +167,14 @@ std::uint64_t World::fingerprint() const {
     if (const auto run = engine_->running(ref)) ranks.tokens[ref.seq].insert(run->token);
   }
   for (const auto& [ref, lease] : store_.leases) ranks.tokens[ref.seq].insert(lease.token);
+  for (const Turn& turn : turns_) {
+    for (const Delivery& delivery : turn.effects.deliveries) {
+      for (const Delivered& job : delivery.jobs) ranks.tokens[job.seq].insert(job.token);
+    }
+  }
   for (const Worker& worker : workers_) {
     for (const auto& [token, seq] : worker.holds) ranks.tokens[seq].insert(token);
+    for (const auto& [token, said] : worker.settling) ranks.tokens[said.seq].insert(token);
     for (const Message& message : worker.inbox) {
       for (const Delivered& job : message.jobs) ranks.tokens[job.seq].insert(job.token);
     }
@@ -138,7 +195,9 @@ std::uint64_t World::fingerprint() const {
   words.insert(words.end(), {engine_->window_jobs(), engine_->credit_free(),
                              static_cast<std::uint64_t>(engine_->grace_ms(now_)),
                              due ? ahead(*due, now_.wall_ms) : none});
-  add_answers(words);
+  for (const auto& [seq, given] : given_) words.push_back(seq << 8U | given);
+  add_loads(words);
+  add_turns(words, ranks);
   // Workers have no names: which of them is in which state does not matter.
   std::vector<std::vector<std::uint64_t>> workers;
   workers.reserve(static_cast<std::size_t>(bounds_.workers));

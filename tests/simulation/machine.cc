@@ -76,8 +76,14 @@ void Machine::start() {
                                      .pack_jobs_min = 2,  // its batches are small
                                      .files = &disk_});
   if (store) {
+    std::unique_ptr<storage::Store> opened = std::move(*store);
+    if (around_.plan.late_store) {
+      auto late = std::make_unique<LateStore>(std::move(opened));
+      late_ = late.get();
+      opened = std::move(late);
+    }
     shard_ =
-        std::make_unique<runtime::Shard>(shard_options(around_.plan), std::move(*store), *this);
+        std::make_unique<runtime::Shard>(shard_options(around_.plan), std::move(opened), *this);
     rows_ = std::make_unique<RowAnswers>(shard_->store());
     shard_->attach(*rows_);
     wrong = shard_->start(now());
@@ -98,6 +104,8 @@ void Machine::step() {
   const std::int64_t now_ms = around_.recorder.now_ms();
   if (!alive() && now_ms >= starts_ms_) start();
   if (!alive() || now_ms < paused_until_ms_) return;
+  if (late_ != nullptr) storage_answers();
+  if (!alive()) return;
   if (now_ms - ticked_ms_ >= core::lease_tick_ms) {
     ticked_ms_ = now_ms;
     const auto ended = std::exchange(deaths_, {});
@@ -105,6 +113,44 @@ void Machine::step() {
     after_call();
   }
   if (alive()) turn();
+}
+
+// A few things that storage does, in any order that its contract leaves open. Once in a while it
+// says nothing for long; then it goes on, or its connection is lost with what was under way, of
+// which a part may be on disk.
+void Machine::storage_answers() {
+  const std::int64_t now_ms = around_.recorder.now_ms();
+  if (now_ms < silent_until_ms_) return;
+  if (std::exchange(connection_breaks_, false)) {
+    late_->lose_connection("the connection to the store is lost");
+    return after_call();
+  }
+  for (std::uint64_t left = random_() % 4; left > 0; --left) {
+    switch (random_() % 4) {
+      case 0: late_->write_commit(); break;
+      case 1: late_->read_load(); break;
+      case 2: late_->answer_commit(); break;
+      default: late_->answer_load(); break;
+    }
+    after_call();
+    if (!alive()) return;
+  }
+  if (around_.faults_over || random_() % 300 != 0) return;
+  silent_until_ms_ = now_ms + static_cast<std::int64_t>(random_() % 3'000);
+  connection_breaks_ = random_() % 2 == 0;
+  around_.recorder.note("storage is silent", connection_breaks_ ? "and breaks" : "");
+}
+
+// To the end of what is under way.
+void Machine::storage_catches_up() {
+  silent_until_ms_ = 0;
+  connection_breaks_ = false;
+  for (int round = 0; round < 1'000 && alive() && late_ != nullptr; ++round) {
+    late_->answer_all();
+    after_call();
+    if (!alive() || !shard_->wants_turn()) return;
+    turn();
+  }
 }
 
 void Machine::turn() {
@@ -138,6 +184,9 @@ void Machine::after_call() {
 }
 
 void Machine::end_process() {
+  late_ = nullptr;
+  silent_until_ms_ = 0;
+  connection_breaks_ = false;
   rows_.reset();
   shard_.reset();
 }
@@ -223,6 +272,7 @@ void Machine::note_counts() {
 }
 
 void Machine::finish() {
+  storage_catches_up();
   if (alive()) note_counts();
   end_process();
   note_rows(path, disk_.vfs(), around_.recorder);
@@ -263,5 +313,15 @@ bool Machine::send(const std::string& peer, std::string_view header, std::string
 
 void Machine::worker_came(const net::Incoming&, const core::SessionId&, std::uint64_t) {}
 void Machine::worker_went(const core::SessionId&) {}
+
+void Machine::outdated(const core::Delivery& delivery) {
+  for (const core::Delivered& job : delivery.jobs) {
+    HistoryEvent event;
+    event.kind = EventKind::bounced;
+    event.job = wire::job_text("t", delivery.where.partition, job.seq);
+    event.token = job.token;
+    around_.recorder.add(std::move(event));
+  }
+}
 
 }  // namespace millrace::testing

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "client.h"
+#include "late_store.h"
 #include "row_source.h"
 #include "sim_disk.h"
 
@@ -46,11 +47,14 @@ class Machine : public runtime::ShardPort {
   void worker_came(const net::Incoming& hello, const core::SessionId& session,
                    std::uint64_t pid) override;
   void worker_went(const core::SessionId& session) override;
+  void outdated(const core::Delivery& delivery) override;
 
  private:
   [[nodiscard]] core::Now now() const;
   void start();
   void turn();
+  void storage_answers();
+  void storage_catches_up();
   void after_call();
   void end_process();
   void die(bool power, const std::string& why);
@@ -61,6 +65,9 @@ class Machine : public runtime::ShardPort {
   SimDisk disk_;
   std::mt19937_64 random_;
   std::unique_ptr<runtime::Shard> shard_;
+  LateStore* late_ = nullptr;         // the shard's, where it answers late
+  std::int64_t silent_until_ms_ = 0;  // it answers nothing till then
+  bool connection_breaks_ = false;    // and then its connection is lost
   std::unique_ptr<RowAnswers> rows_;  // reads the shard's store: it goes first
   std::vector<core::SessionId> deaths_;
   std::int64_t booted_ms_ = 0, starts_ms_ = 0, paused_until_ms_ = 0, ticked_ms_ = 0;

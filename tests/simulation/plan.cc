@@ -108,6 +108,8 @@ Plan make_plan(std::uint64_t seed) {
   // Of no draw, and of none of the seeds that were kept before somebody asked: those stay as they
   // were.
   plan.ask_percent = seed % 7 == 4 || seed % 7 == 6 ? 30 : 0;
+  plan.late_store =
+      seed % 5 == 2;  // as before: of no draw, and of none of the seeds kept till then
   // Each seed has kinds of its own, so that some worlds see much of one and nothing of others.
   std::vector<FaultKind> kinds;
   for (std::size_t kind = 0; kind < fault_kinds; ++kind) {

@@ -159,6 +159,7 @@ Effects Shard::turn(Command command, bool commit) {
     commands.clear();
     if (!commit) return all;
     store.apply(out.changes);
+    engine->step(TurnLeft{}, now, out);
     for (const auto& delivery : out.deliveries) {
       messages.emplace_back(delivery.session, delivery);
       delivered.insert(delivered.end(), delivery.jobs.begin(), delivery.jobs.end());

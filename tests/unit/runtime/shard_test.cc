@@ -2,13 +2,12 @@
 // its own commit and those before it.
 #include "runtime/shard.h"
 
+#include "late_store.h"
 #include "storage/sqlite_store.h"
 #include "store_kit.h"
 #include "wire/codec.h"
 
 #include <gtest/gtest.h>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,57 +16,13 @@
 namespace millrace::runtime {
 namespace {
 
-// A real store whose answers to commits wait until the test lets them go.
-class LateStore : public storage::Store {
- public:
-  explicit LateStore(std::unique_ptr<Store> store) : store_(std::move(store)) {}
+using testing::LateStore;
 
-  storage::Expected<core::Recovered> recover() override { return store_->recover(); }
-  std::uint64_t epoch() const override { return store_->epoch(); }
-  void commit(core::ChangeSet&& changes, Committed done) override {
-    store_->commit(std::move(changes), [this, done](auto result) {
-      if (!late) return done(std::move(result));
-      waiting_.push_back([done, result] { done(result); });
-    });
-  }
-  void load(const core::Load& load, Loaded done) override { store_->load(load, std::move(done)); }
-  storage::Expected<bool> upkeep(std::int64_t budget_ms) override {
-    return store_->upkeep(budget_ms);
-  }
-  storage::Expected<std::unique_ptr<storage::Reader>> reader() const override {
-    return store_->reader();
-  }
-  storage::StoreFacts facts() const override { return store_->facts(); }
-
-  // The answer to the oldest commit that has none; false: all have.
-  bool answer_one() {
-    if (waiting_.empty()) return false;
-    const auto answer = std::move(waiting_.front());
-    waiting_.pop_front();
-    answer();
-    return true;
-  }
-
-  bool late = false;
-
- private:
-  std::unique_ptr<Store> store_;
-  std::deque<std::function<void()>> waiting_;
-};
-
-class LateAnswers : public testing::Test, public storage::InFolder, public ShardPort {
+class LateAnswers : public ::testing::Test, public storage::InFolder, public ShardPort {
  protected:
   void SetUp() override {
     make_folder();
-    auto opened = storage::open_sqlite({.path = path_});
-    ASSERT_TRUE(opened) << opened.error().message;
-    auto late = std::make_unique<LateStore>(std::move(*opened));
-    store_ = late.get();
-    ShardOptions options;
-    options.topology = {{"ipc:///nowhere"}};
-    options.topics.push_back({0, "t", {.partitions = 1}, false});
-    shard_ = std::make_unique<Shard>(std::move(options), std::move(late), *this);
-    ASSERT_EQ(shard_->start(now_), "");
+    open();
     greet("w", wire::Role::worker, 1);
     turn("w", wire::Verb::subscribe, wire::encode(wire::Subscribe{{"t"}, 0}));
     greet("p", wire::Role::producer, 2);
@@ -82,13 +37,15 @@ class LateAnswers : public testing::Test, public storage::InFolder, public Shard
     const auto verb = static_cast<wire::Verb>(read->verb);
     const std::string word = verb == wire::Verb::ok        ? "ok"
                              : verb == wire::Verb::deliver ? "deliver"
+                             : verb == wire::Verb::revoke  ? "revoke"
                                                            : std::to_string(read->verb);
     sent_.push_back(peer + " " + word + " " + std::to_string(read->correlation));
     return true;
   }
   void worker_came(const net::Incoming& /*hello*/, const core::SessionId& /*session*/,
                    std::uint64_t /*pid*/) override {}
-  void worker_went(const core::SessionId& /*session*/) override {}
+  void worker_went(const core::SessionId& /*session*/) override { ++went_; }
+  void answered_late() override { ++answered_late_; }
 
   std::vector<std::string> taken() { return std::exchange(sent_, {}); }
 
@@ -116,14 +73,12 @@ class LateAnswers : public testing::Test, public storage::InFolder, public Shard
     return turn("p", wire::Verb::enqueue, wire::encode(message));
   }
 
-  LateStore* store_ = nullptr;
-  std::unique_ptr<Shard> shard_;
-
- private:
-  static wire::Id id(std::uint8_t number) {
-    wire::Id made{};
-    made[0] = number;
-    return made;
+  // A turn without a message.
+  void turn() {
+    now_.mono_ms += 1;
+    now_.wall_ms += 1;
+    shard_->begin_turn(now_);
+    shard_->finish_turn();
   }
   void greet(const std::string& peer, wire::Role role, std::uint8_t number) {
     wire::Hello message;
@@ -132,7 +87,34 @@ class LateAnswers : public testing::Test, public storage::InFolder, public Shard
     message.name = peer;
     turn(peer, wire::Verb::hello, wire::encode(message));
   }
+  // The process ends and another begins, on the same file.
+  void restart_late() {
+    shard_.reset();
+    open(true);
+  }
+  void open(bool late_start = false) {
+    auto opened = storage::open_sqlite({.path = path_});
+    ASSERT_TRUE(opened) << opened.error().message;
+    auto late = std::make_unique<LateStore>(std::move(*opened));
+    late->late = late_start;
+    store_ = late.get();
+    ShardOptions options;
+    options.topology = {{"ipc:///nowhere"}};
+    options.topics.push_back({0, "t", {.partitions = 1}, false});
+    shard_ = std::make_unique<Shard>(std::move(options), std::move(late), *this);
+    ASSERT_EQ(shard_->start(now_), "");
+  }
 
+  LateStore* store_ = nullptr;
+  std::unique_ptr<Shard> shard_;
+  int went_ = 0, answered_late_ = 0;
+
+ private:
+  static wire::Id id(std::uint8_t number) {
+    wire::Id made{};
+    made[0] = number;
+    return made;
+  }
   core::Now now_{1'000, 1'700'000'000'000};
   std::uint64_t correlation_ = 0;
   std::vector<std::string> sent_;
@@ -141,7 +123,7 @@ class LateAnswers : public testing::Test, public storage::InFolder, public Shard
 TEST_F(LateAnswers, AnEnqueueIsAnsweredAfterItsCommit) {
   const auto asked = enqueue();
   EXPECT_TRUE(taken().empty());
-  EXPECT_TRUE(store_->answer_one());
+  EXPECT_TRUE(store_->answer_commit());
   EXPECT_EQ(taken(), std::vector{ok("p", asked)});
 }
 
@@ -149,7 +131,7 @@ TEST_F(LateAnswers, ADeliveryDoesNotOvertakeTheCommitOfItsEnqueue) {
   const auto asked = enqueue();
   turn("w", wire::Verb::credit, wire::encode(wire::Credit{1}));
   EXPECT_TRUE(taken().empty());
-  while (store_->answer_one()) {
+  while (store_->answer_commit()) {
   }
   EXPECT_EQ(taken(), (std::vector<std::string>{ok("p", asked), "w deliver 0"}));
 }
@@ -158,7 +140,7 @@ TEST_F(LateAnswers, ACopyIsAnsweredAfterTheCommitOfTheFirst) {
   const auto first = enqueue();
   const auto copy = enqueue();
   EXPECT_TRUE(taken().empty());
-  while (store_->answer_one()) {
+  while (store_->answer_commit()) {
   }
   EXPECT_EQ(taken(), (std::vector{ok("p", first), ok("p", copy)}));
 }
@@ -167,9 +149,65 @@ TEST_F(LateAnswers, AQuestionIsAnsweredAfterWhatItSaw) {
   const auto first = enqueue();
   const auto asked = turn("p", wire::Verb::topics, wire::encode(wire::Empty{}));
   EXPECT_TRUE(taken().empty());
-  while (store_->answer_one()) {
+  while (store_->answer_commit()) {
   }
   EXPECT_EQ(taken(), (std::vector{ok("p", first), ok("p", asked)}));
+}
+
+// What a worker is told on a new connection it is told in the answer to its HELLO: a delivery of
+// before would be one for which it granted nothing.
+TEST_F(LateAnswers, ADeliveryDoesNotReachAConnectionThatCameAfterIt) {
+  enqueue();
+  turn("w", wire::Verb::credit, wire::encode(wire::Credit{1}));
+  greet("w2", wire::Role::worker, 1);
+  while (store_->answer_commit()) {
+  }
+  for (const auto& message : taken()) EXPECT_EQ(message.find("deliver"), std::string::npos);
+  EXPECT_EQ(shard_->engine().topics({})[0].running, 0U);
+}
+
+TEST_F(LateAnswers, ASessionThatEndedAndIsBackKeepsItsNewConnection) {
+  turn("w", wire::Verb::goodbye, wire::encode(wire::Empty{}));
+  greet("w", wire::Role::worker, 1);
+  turn("w", wire::Verb::subscribe, wire::encode(wire::Subscribe{{"t"}, 1}));
+  while (store_->answer_commit()) {
+  }
+  EXPECT_EQ(went_, 0);
+  (void)taken();
+  enqueue();
+  while (store_->answer_commit()) {
+  }
+  EXPECT_EQ(taken().back(), "w deliver 0");
+}
+
+TEST_F(LateAnswers, ALoadThatIsAnsweredLateWakesTheShard) {
+  store_->late = false;
+  enqueue();
+  restart_late();
+  greet("w", wire::Role::worker, 1);
+  turn("w", wire::Verb::subscribe, wire::encode(wire::Subscribe{{"t"}, 2}));
+  while (store_->answer_commit()) {
+  }
+  while (shard_->wants_turn()) turn();
+  (void)taken();
+  answered_late_ = 0;
+  while (store_->answer_load()) {
+  }
+  EXPECT_GT(answered_late_, 0);
+  ASSERT_TRUE(shard_->wants_turn());
+  turn();
+  while (store_->answer_commit()) {
+  }
+  EXPECT_EQ(taken(), std::vector<std::string>{"w deliver 0"});
+}
+
+TEST_F(LateAnswers, ACommitThatFailsLateIsToldAndNothingOfItLeaves) {
+  enqueue();
+  store_->lose_connection("the connection to the database is lost");
+  EXPECT_EQ(answered_late_, 1);
+  EXPECT_EQ(shard_->failure(), "the connection to the database is lost");
+  turn();
+  EXPECT_TRUE(taken().empty());
 }
 
 }  // namespace
