@@ -1,5 +1,6 @@
 // What one commit writes: the rows of a turn, gathered by kind. Storage applies the kinds in the
-// order of the fields here, all in one transaction; within a kind, in order.
+// order of the fields here, all in one transaction; within a kind, in order. A change that does not
+// find the row it names is a bug, and fails the commit.
 #pragma once
 
 #include "core/job.h"
@@ -46,10 +47,9 @@ struct RequestRow {
   bool more = false;
 };
 
-// A live job that stays live: what of its row changes. The key of a row is ref and priority.
+// A live job that stays live: what of its row changes.
 struct JobUpdate {
-  JobRef ref;
-  std::uint8_t priority = priority_default;
+  RowRef row;
   State state = State::available;  // available, scheduled or retryable
   std::uint32_t attempt = 0, deaths = 0;
   std::int64_t died_ms = 0, due_ms = 0;
@@ -59,8 +59,7 @@ struct JobUpdate {
 
 // A live job that ends. Its row is deleted; with keep, a row of finished jobs takes its place.
 struct JobFinish {
-  JobRef ref;
-  std::uint8_t priority = priority_default;
+  RowRef row;
   State state = State::completed;
   DeadReason reason = DeadReason::none;
   bool keep = false;
@@ -73,8 +72,7 @@ struct JobFinish {
 
 // Written only for a job that still runs at the lease tick after its delivery.
 struct LeaseRow {
-  JobRef ref;
-  std::uint8_t priority = priority_default;
+  RowRef row;  // of the job
   SessionId session{};
   Token token = 0;
   std::int64_t started_ms = 0;
@@ -85,15 +83,15 @@ struct ChangeSet {
   std::vector<SessionRow> sessions_put;
   std::vector<SessionId> sessions_dropped;
   std::vector<ProducerRow> producers_put;
-  std::vector<ProducerId> producers_dropped;
+  std::vector<ProducerId> producers_dropped;  // may name one that was never put
   std::vector<RequestRow> requests_put;
   std::vector<ChangeId> requests_dropped;
-  std::vector<JobRef> finished_dropped;  // rows of finished jobs: requeued, purged, past retention
+  std::vector<RowRef> finished_dropped;  // rows of finished jobs: requeued, purged, past retention
   std::vector<Job> inserts;              // new or requeued live jobs
   std::vector<JobUpdate> updates;
   std::vector<JobFinish> finishes;
   std::vector<LeaseRow> leases_put;
-  std::vector<JobRef> leases_dropped;
+  std::vector<RowRef> leases_dropped;
   std::vector<PartitionRow> partitions;  // inserted or replaced
 
   [[nodiscard]] bool empty() const {

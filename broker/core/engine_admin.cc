@@ -145,7 +145,7 @@ void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
     Partition& partition = partition_at(job.ref.where());
     --partition.counts.dead;
     touch(partition);
-    out.changes.finished_dropped.push_back(job.ref);
+    out.changes.finished_dropped.push_back(job.row());
     Event event{.kind = work.command.purge ? EventKind::purged : EventKind::requeued};
     event.ref = job.ref;
     out.events.push_back(event);

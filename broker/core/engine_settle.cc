@@ -22,8 +22,8 @@ std::string quarantined(const std::string& how, std::int64_t apart_ms) {
 }
 
 void update_row(const Job& job, Effects& out) {
-  out.changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths,
-                                 job.died_ms, job.due_ms, job.error, job.ended_token});
+  out.changes.updates.push_back({job.row(), job.state, job.attempt, job.deaths, job.died_ms,
+                                 job.due_ms, job.error, job.ended_token});
 }
 
 Event end_event(EventKind kind, const Lease& lease, Now now) {
@@ -83,7 +83,7 @@ void Engine::Impl::settle_one(JobOutcome&& outcome, Lease& held, Now now, Effect
 Lease Engine::Impl::end_run(Lease& held, Effects& out) {
   Lease lease = leases_.take(held, held.session->leases);
   lease.job.ended_token = lease.token;
-  if (lease.written) out.changes.leases_dropped.push_back(lease.job.ref);
+  if (lease.written) out.changes.leases_dropped.push_back(lease.job.row());
   if (lease.payload_kept) held_bytes_ -= lease.job.payload.size();
   partition_at(lease.job.ref.where()).leave_running(lease.job);
   return lease;
@@ -104,8 +104,7 @@ void Engine::Impl::finish(Job& job, State state, DeadReason reason, const Lease*
   touch(partition);
 
   JobFinish row;
-  row.ref = job.ref;
-  row.priority = job.priority;
+  row.row = job.row();
   row.state = state;
   row.reason = reason;
   row.keep = state == State::dead || topic_at(job.ref.topic).topic.settings.history;

@@ -36,7 +36,7 @@ void Engine::Impl::write_leases(Now now, Effects& out) {
     if (now.mono_ms - lease->started_mono_ms < lease_tick_ms || !has_left(*lease)) break;
     leases_.mark_written(*lease);
     out.changes.leases_put.push_back(
-        {lease->job.ref, lease->job.priority, lease->session->id, lease->token, lease->started_ms});
+        {lease->job.row(), lease->session->id, lease->token, lease->started_ms});
   }
 }
 
@@ -99,13 +99,13 @@ void Engine::Impl::on(ExpiredLoaded&& c, Now now, Effects& out) {
   require(finished_busy_, "rows past retention come only when asked for");
   finished_work_.pop_front();
   finished_busy_ = false;
-  for (const JobRef& ref : c.dead) {
-    Partition& partition = partition_at(ref.where());
+  for (const RowRef& row : c.dead) {
+    Partition& partition = partition_at(row.ref.where());
     --partition.counts.dead;
     touch(partition);
-    out.changes.finished_dropped.push_back(ref);
+    out.changes.finished_dropped.push_back(row);
   }
-  for (const JobRef& ref : c.others) out.changes.finished_dropped.push_back(ref);
+  for (const RowRef& row : c.others) out.changes.finished_dropped.push_back(row);
   if (c.dead.size() + c.others.size() >= expired_batch_max) {
     finished_work_.push_back({c.topic, true, {}});
   }

@@ -41,6 +41,14 @@ struct JobRef {
   friend auto operator<=>(const JobRef&, const JobRef&) = default;
 };
 
+// The key of a job's row, by which every change of it names it: rows lie by partition, priority and
+// seq. Who knows a job by its name alone asks for it (load.h), and the answer has the priority.
+struct RowRef {
+  JobRef ref;
+  std::uint8_t priority = priority_default;
+  friend auto operator<=>(const RowRef&, const RowRef&) = default;
+};
+
 enum class State : std::uint8_t {
   scheduled,
   blocked,
@@ -72,6 +80,7 @@ struct Job {
   Bytes error;  // of the last attempt
   // Of the last run that was ended here: whoever claims it, or an older one, comes too late.
   Token ended_token = 0;
+  [[nodiscard]] RowRef row() const { return {ref, priority}; }
 };
 
 struct TopicSettings {

@@ -49,7 +49,7 @@ struct DueLoaded {
   std::optional<std::int64_t> next_due_ms;  // of the first row after these; empty: none
 };
 
-struct LoadJob {  // one live job
+struct LoadJob {  // one live job, of which only the name is known
   Ticket ticket = 0;
   JobRef ref;
 };
@@ -81,7 +81,7 @@ struct LoadExpired {
 };
 struct ExpiredLoaded {
   TopicId topic = 0;
-  std::vector<JobRef> dead, others;
+  std::vector<RowRef> dead, others;
 };
 
 using Load = std::variant<LoadReady, LoadDue, LoadJob, LoadDead, LoadExpired>;

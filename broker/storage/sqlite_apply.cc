@@ -7,6 +7,12 @@
 #include <algorithm>
 
 namespace millrace::storage {
+namespace {
+
+core::RowRef row_of(const core::Job& job) { return job.row(); }
+core::RowRef row_of(const core::JobFinish& finish) { return finish.row; }
+
+}  // namespace
 
 void SqliteStore::commit(core::ChangeSet&& changes, Committed done) {
   if (failure_) return done(tl::unexpected(*failure_));
@@ -61,7 +67,9 @@ bool SqliteStore::apply_people(const core::ChangeSet& changes) {
     if (!put.bind(3, static_cast<std::int64_t>(session.epoch)).run()) return false;
   }
   for (const auto& id : changes.sessions_dropped) {
-    if (!sql_.drop_session.bind_id(1, id).run()) return false;
+    if (!run_rows(sql_.drop_session.bind_id(1, id), 1, "a session that is not there was dropped")) {
+      return false;
+    }
   }
   for (const auto& producer : changes.producers_put) {
     const std::string answers = pack_answers(producer.answers);
@@ -88,12 +96,11 @@ bool SqliteStore::apply_people(const core::ChangeSet& changes) {
 }
 
 bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
-  for (const auto& ref : changes.finished_dropped) {
-    // The priority is not known here; ten keys, of which one exists.
-    for (std::uint8_t p = 0; p < core::priorities; ++p) {
-      if (!sql_.drop_finished.bind(1, id_of(ref, p)).run()) return false;
+  for (const auto& row : changes.finished_dropped) {
+    if (!run_rows(sql_.drop_finished.bind(1, id_of(row)), 1,
+                  "a finished job that is not there was dropped")) {
+      return false;
     }
-    ++rows_;
   }
   if (!insert_jobs(changes)) return false;
   for (const auto& update : changes.updates) {
@@ -154,7 +161,7 @@ void SqliteStore::sort_keys(const Rows& rows) {
   keys_.clear();
   keys_.reserve(rows.size());
   for (std::size_t at = 0; at < rows.size(); ++at) {
-    keys_.push_back({id_of(rows[at].ref, rows[at].priority), at});
+    keys_.push_back({id_of(row_of(rows[at])), at});
   }
   const auto before = [](const KeyAt& a, const KeyAt& b) { return a.id < b.id; };
   if (!std::is_sorted(keys_.begin(), keys_.end(), before)) {
@@ -163,7 +170,7 @@ void SqliteStore::sort_keys(const Rows& rows) {
 }
 
 bool SqliteStore::update_job(const core::JobUpdate& update) {
-  const std::int64_t id = id_of(update.ref, update.priority);
+  const std::int64_t id = id_of(update.row);
   auto& put = sql_.update_job;
   put.bind(1, id).bind(2, static_cast<std::int64_t>(update.state));
   put.bind(3, update.attempt).bind(4, update.deaths);
@@ -208,7 +215,7 @@ bool SqliteStore::keep_finished(std::int64_t id, const core::JobFinish& finish, 
   std::optional<core::Job> job;
   if (packed && !(job = packed_job(id, true))) return false;
   auto& keep = packed ? sql_.keep_left_job : sql_.keep_job;
-  keep.bind(1, id).bind(2, finish.ref.topic).bind(3, static_cast<std::int64_t>(finish.state));
+  keep.bind(1, id).bind(2, finish.row.ref.topic).bind(3, static_cast<std::int64_t>(finish.state));
   keep.bind(4, static_cast<std::int64_t>(finish.reason)).bind(5, finish.attempt);
   keep.bind(6, finish.deaths);
   finish.started_ms == 0 ? keep.bind_null(7) : keep.bind(7, finish.started_ms);
@@ -221,16 +228,16 @@ bool SqliteStore::keep_finished(std::int64_t id, const core::JobFinish& finish, 
 bool SqliteStore::apply_leases(const core::ChangeSet& changes) {
   for (const auto& lease : changes.leases_put) {
     auto& put = sql_.put_lease;
-    put.bind(1, id_of(lease.ref, lease.priority)).bind_id(2, lease.session);
+    put.bind(1, id_of(lease.row)).bind_id(2, lease.session);
     put.bind(3, static_cast<std::int64_t>(lease.token)).bind(4, lease.started_ms);
     ++rows_;
     if (!put.run()) return false;
   }
-  for (const auto& ref : changes.leases_dropped) {
-    for (std::uint8_t p = 0; p < core::priorities; ++p) {
-      if (!sql_.drop_lease.bind(1, id_of(ref, p)).run()) return false;
+  for (const auto& row : changes.leases_dropped) {
+    if (!run_rows(sql_.drop_lease.bind(1, id_of(row)), 1,
+                  "a lease that is not there was dropped")) {
+      return false;
     }
-    ++rows_;
   }
   return true;
 }

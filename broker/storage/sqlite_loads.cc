@@ -160,14 +160,14 @@ core::Command SqliteStore::load_expired(const core::LoadExpired& load) {
   core::ExpiredLoaded answer{load.topic, {}, {}};
   bool failed = false;
   const auto ask = [&](core::State state, std::int64_t before_ms, std::size_t rows_max,
-                       std::vector<core::JobRef>& out) {
+                       std::vector<core::RowRef>& out) {
     Statement& rows = sql_.expired;
     rows.bind(1, load.topic).bind(2, static_cast<std::int64_t>(state)).bind(3, before_ms);
     rows.bind(4, static_cast<std::int64_t>(rows_max));
     while (rows.row()) {
       const RowKey key = RowKey::unpack(rows.number(0));
       const core::PartitionRef where = partitions_.at(key.slot);
-      out.push_back({where.topic, where.partition, key.seq});
+      out.push_back({{where.topic, where.partition, key.seq}, key.priority});
     }
     failed |= rows.failed();
     rows.reset();

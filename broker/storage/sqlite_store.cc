@@ -180,16 +180,15 @@ Expected<core::Recovered> SqliteStore::recover() {
        });
   std::vector<std::pair<std::int64_t, core::LeaseRow>> leases;
   each("SELECT id, session, token, started_ms FROM leases", [&](const Statement& row) {
-    leases.push_back({row.number(0),
-                      {{}, {}, row.id(1), static_cast<core::Token>(row.number(2)), row.number(3)}});
+    leases.push_back(
+        {row.number(0), {{}, row.id(1), static_cast<core::Token>(row.number(2)), row.number(3)}});
   });
   if (failed) return tl::unexpected(db_.failure("reading"));
   for (auto& [id, lease] : leases) {
     auto job = live_job(id, false);
     if (failure_) return tl::unexpected(*failure_);
     if (!job) continue;
-    lease.ref = job->ref;
-    lease.priority = job->priority;
+    lease.row = job->row();
     recovered.leases.push_back({lease, std::move(*job)});
   }
   return recovered;
@@ -214,8 +213,8 @@ std::optional<Slot> SqliteStore::known_slot(core::PartitionRef where) const {
   return known->second;
 }
 
-std::int64_t SqliteStore::id_of(const core::JobRef& ref, std::uint8_t priority) {
-  return RowKey{slot_of(ref.where()), priority, ref.seq}.pack();
+std::int64_t SqliteStore::id_of(const core::RowRef& row) {
+  return RowKey{slot_of(row.ref.where()), row.priority, row.ref.seq}.pack();
 }
 
 void SqliteStore::remember_failure(Failure failure) {

@@ -102,7 +102,7 @@ class SqliteStore : public Store {
 
   [[nodiscard]] Slot slot_of(core::PartitionRef where);
   [[nodiscard]] std::optional<Slot> known_slot(core::PartitionRef where) const;
-  [[nodiscard]] std::int64_t id_of(const core::JobRef& ref, std::uint8_t priority);
+  [[nodiscard]] std::int64_t id_of(const core::RowRef& row);
   void remember_failure(Failure failure);
   void checkpoint();
 

@@ -162,7 +162,7 @@ TEST_F(Backup, ANextNumberThatIsTakenIsSeen) {
 TEST_F(Backup, ARestoreMovesEverythingOnThatWasEverHandedOut) {
   auto changes = jobs_of(2);
   changes.sessions_put.push_back({core::SessionId{7}, "w"});
-  changes.leases_put.push_back({{1, 0, 1}, 5, core::SessionId{7}, core::Token{9}, 1});
+  changes.leases_put.push_back({{{1, 0, 1}}, core::SessionId{7}, core::Token{9}, 1});
   commit(std::move(changes));
   const std::uint64_t epoch = store_->epoch();
   const auto made = make("b");

@@ -80,7 +80,7 @@ class Packs : public ::testing::Test, protected WithStore {
   static ChangeSet finishes(std::uint64_t first, std::uint64_t last, std::uint64_t step = 1) {
     ChangeSet changes;
     for (std::uint64_t seq = first; seq <= last; seq += step) {
-      changes.finishes.push_back({.ref = {1, 0, seq}});
+      changes.finishes.push_back({.row = {{1, 0, seq}}});
     }
     return changes;
   }
@@ -219,7 +219,7 @@ TEST_F(Packs, AJobOfARowAndItsNeighboursOfAPackEndTogether) {
 TEST_F(Packs, AJobThatFailsGetsARowOfItsOwn) {
   commit(inserts(1, 20));
   ChangeSet failed;
-  failed.updates.push_back({.ref = {1, 0, 7},
+  failed.updates.push_back({.row = {{1, 0, 7}},
                             .state = State::retryable,
                             .attempt = 2,
                             .deaths = 1,
@@ -244,7 +244,7 @@ TEST_F(Packs, AJobThatFailsGetsARowOfItsOwn) {
   EXPECT_EQ(sql("SELECT count(*) FROM live_jobs WHERE id & 511 = 7"), "1");
   // Once more, and then with all the others.
   ChangeSet again;
-  again.updates.push_back({.ref = {1, 0, 7}, .attempt = 3});
+  again.updates.push_back({.row = {{1, 0, 7}}, .attempt = 3});
   commit(std::move(again));
   EXPECT_EQ(ready(), range(1, 20));
   counts_.retryable = 0;
@@ -257,14 +257,14 @@ TEST_F(Packs, AJobThatIsNotThereIsNotUpdated) {
   commit(inserts(1, 20));
   commit(finishes(5, 5));
   ChangeSet late;
-  late.updates.push_back({.ref = {1, 0, 5}, .attempt = 1});
+  late.updates.push_back({.row = {{1, 0, 5}}, .attempt = 1});
   EXPECT_FALSE(try_commit(std::move(late)));
 }
 
 TEST_F(Packs, AJobThatIsKeptTakesItsPayloadAlong) {
   commit(inserts(1, 20));
   ChangeSet dead;
-  dead.finishes.push_back({.ref = {1, 0, 7},
+  dead.finishes.push_back({.row = {{1, 0, 7}},
                            .state = State::dead,
                            .reason = core::DeadReason::discarded,
                            .keep = true,
@@ -278,7 +278,7 @@ TEST_F(Packs, AJobThatIsKeptTakesItsPayloadAlong) {
   EXPECT_EQ(loaded.jobs[0].enqueued_ms, 1'000);
   // It comes back under its number, beside the pack that it left.
   ChangeSet back = inserts(7, 7);
-  back.finished_dropped.push_back({1, 0, 7});
+  back.finished_dropped.push_back({{1, 0, 7}});
   --counts_.dead;
   commit(std::move(back));
   EXPECT_EQ(ready(), range(1, 20));
@@ -290,11 +290,11 @@ TEST_F(Packs, JobsThatComeBackTogetherAreNotPacked) {
   commit(inserts(1, 20));
   ChangeSet dead;
   for (std::uint64_t seq = 1; seq <= 8; ++seq) {
-    dead.finishes.push_back({.ref = {1, 0, seq}, .state = State::dead, .keep = true});
+    dead.finishes.push_back({.row = {{1, 0, seq}}, .state = State::dead, .keep = true});
   }
   commit(std::move(dead));
   ChangeSet back = inserts(1, 8);
-  for (const Job& job : back.inserts) back.finished_dropped.push_back(job.ref);
+  for (const Job& job : back.inserts) back.finished_dropped.push_back(job.row());
   counts_.dead = 0;
   commit(std::move(back));
   EXPECT_EQ(rows(), "8|1|1");
@@ -305,11 +305,11 @@ TEST_F(Packs, JobsThatComeBackTogetherAreNotPacked) {
 TEST_F(Packs, ARunningJobIsFoundAgainByItsLease) {
   commit(inserts(1, 20));
   ChangeSet running;
-  running.leases_put.push_back({.ref = {1, 0, 9}, .token = 5, .started_ms = 7});
+  running.leases_put.push_back({.row = {{1, 0, 9}}, .token = 5, .started_ms = 7});
   commit(std::move(running));
   reopen();
   ASSERT_EQ(recovered_.leases.size(), 1U);
-  EXPECT_EQ(recovered_.leases[0].lease.ref, (core::JobRef{1, 0, 9}));
+  EXPECT_EQ(recovered_.leases[0].lease.row, (core::RowRef{{1, 0, 9}}));
   EXPECT_EQ(recovered_.leases[0].job.enqueued_ms, 1'000);
   EXPECT_EQ(sql("SELECT job FROM job_list WHERE state = 'running'"), "t/0/9");
   EXPECT_EQ(wrongs(), "");

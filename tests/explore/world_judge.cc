@@ -55,12 +55,12 @@ void World::judge_deaths(const ChangeSet& changes) const {
            "deaths that count are apart", ref.seq);
   };
   for (const JobUpdate& update : changes.updates) {
-    judge_one(update.ref, update.attempt, update.deaths);
+    judge_one(update.row.ref, update.attempt, update.deaths);
     demand(update.attempt == 0 || update.due_ms >= now_.wall_ms, "what failed waits",
-           update.ref.seq);
+           update.row.ref.seq);
   }
   for (const JobFinish& finish : changes.finishes) {
-    judge_one(finish.ref, finish.attempt, finish.deaths);
+    judge_one(finish.row.ref, finish.attempt, finish.deaths);
   }
 }
 

@@ -51,8 +51,7 @@ void write_jobs(storage::Store& store, std::uint64_t from, std::uint64_t to) {
     commit(store, std::move(changes));
     core::ChangeSet ended;
     core::JobFinish finish;
-    finish.ref = {1, 0, seq + 1};
-    finish.priority = job_of(seq + 1).priority;
+    finish.row = job_of(seq + 1).row();
     finish.state = core::State::completed;
     finish.finished_ms = static_cast<std::int64_t>(seq);
     finish.keep = seq % 8 == 0;

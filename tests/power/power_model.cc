@@ -145,8 +145,8 @@ void PowerModel::update(core::ChangeSet& changes) {
     job.died_ms = static_cast<std::int64_t>(1 + random_() % 1'000);
   }
   ++counts_[job.ref.partition].retried;
-  changes.updates.push_back({job.ref, job.priority, job.state, job.attempt, job.deaths, job.died_ms,
-                             job.due_ms, job.error});
+  changes.updates.push_back(
+      {job.row(), job.state, job.attempt, job.deaths, job.died_ms, job.due_ms, job.error});
   put(job);
   end_lease(changes, job);
 }
@@ -156,8 +156,7 @@ void PowerModel::finish(core::ChangeSet& changes) {
     core::Job job = some_live()->second;
     take_out(job);
     core::JobFinish row;
-    row.ref = job.ref;
-    row.priority = job.priority;
+    row.row = job.row();
     row.attempt = job.attempt + 1;
     row.finished_ms = 2;
     const std::uint64_t way = random_() % 10;
@@ -200,7 +199,7 @@ void PowerModel::forget(core::ChangeSet& changes) {
   // What ended in this commit is written after what is forgotten.
   if (finished_.empty() || !changes.finishes.empty()) return;
   core::Job job = finished_.begin()->second;
-  changes.finished_dropped.push_back(job.ref);
+  changes.finished_dropped.push_back(job.row());
   rows_.erase(place("finished", job));
   finished_.erase(job.ref);
   if (job.state != core::State::dead) return;
@@ -218,10 +217,10 @@ void PowerModel::forget(core::ChangeSet& changes) {
 
 void PowerModel::lease(core::ChangeSet& changes) {
   const core::Job& job = some_live()->second;
-  for (const core::JobRef& dropped : changes.leases_dropped) {
-    if (dropped == job.ref) return;
+  for (const core::RowRef& dropped : changes.leases_dropped) {
+    if (dropped.ref == job.ref) return;
   }
-  core::LeaseRow row{job.ref, job.priority, id_from(1 + random_() % 3), ++tokens_, 1};
+  core::LeaseRow row{job.row(), id_from(1 + random_() % 3), ++tokens_, 1};
   leased_.insert(job.ref);
   const std::string session(row.session.begin(), row.session.end());
   rows_[place("leases", job)] = (Line() << session << row.token << row.started_ms).text();
@@ -231,7 +230,7 @@ void PowerModel::lease(core::ChangeSet& changes) {
 void PowerModel::end_lease(core::ChangeSet& changes, const core::Job& job) {
   if (leased_.erase(job.ref) == 0) return;
   rows_.erase(place("leases", job));
-  changes.leases_dropped.push_back(job.ref);
+  changes.leases_dropped.push_back(job.row());
 }
 
 void PowerModel::session(core::ChangeSet& changes) {

@@ -19,7 +19,9 @@ bool in_order(const Job& a, const Job& b) {
 void MemoryStore::apply(const ChangeSet& c) {
   for (const auto& topic : c.topics) topics[topic.id] = topic;
   for (const auto& session : c.sessions_put) sessions[session.id] = session;
-  for (const auto& id : c.sessions_dropped) sessions.erase(id);
+  for (const auto& id : c.sessions_dropped) {
+    must(sessions.erase(id) == 1, "dropped a session that is not there");
+  }
   for (const auto& row : c.producers_put) producers[row.id] = row;
   for (const auto& id : c.producers_dropped) producers.erase(id);
   for (const auto& row : c.requests_put) {
@@ -28,16 +30,19 @@ void MemoryStore::apply(const ChangeSet& c) {
   for (const auto& id : c.requests_dropped) {
     must(requests.erase(id) == 1, "forgot a request that is not there");
   }
-  for (const auto& ref : c.finished_dropped) {
-    must(finished.erase(ref) == 1, "dropped a finished job that is not there");
+  for (const auto& row : c.finished_dropped) {
+    const auto at = finished.find(row.ref);
+    must(at != finished.end() && at->second.job.row() == row,
+         "dropped a finished job that is not there");
+    finished.erase(at);
   }
   for (const auto& job : c.inserts) {
     must(jobs.emplace(job.ref, job).second, "a job was inserted twice");
     must(!finished.contains(job.ref), "a finished job was inserted again");
   }
   for (const auto& u : c.updates) {
-    Job& job = jobs.at(u.ref);
-    must(job.priority == u.priority, "an update names the wrong priority");
+    Job& job = jobs.at(u.row.ref);
+    must(job.row() == u.row, "an update names the wrong priority");
     job.state = u.state;
     job.attempt = u.attempt;
     job.deaths = u.deaths;
@@ -47,13 +52,18 @@ void MemoryStore::apply(const ChangeSet& c) {
     job.ended_token = u.ended_token;
   }
   for (const auto& f : c.finishes) {
-    must(jobs.contains(f.ref), "finished a job that is not there");
-    if (f.state == State::completed) ++completions[f.ref];
-    if (f.keep) finished[f.ref] = {jobs.at(f.ref), f};
-    jobs.erase(f.ref);
+    const auto at = jobs.find(f.row.ref);
+    must(at != jobs.end() && at->second.row() == f.row, "finished a job that is not there");
+    if (f.state == State::completed) ++completions[f.row.ref];
+    if (f.keep) finished[f.row.ref] = {at->second, f};
+    jobs.erase(at);
   }
-  for (const auto& lease : c.leases_put) leases[lease.ref] = lease;
-  for (const auto& ref : c.leases_dropped) leases.erase(ref);
+  for (const auto& lease : c.leases_put) leases[lease.row.ref] = lease;
+  for (const auto& row : c.leases_dropped) {
+    const auto at = leases.find(row.ref);
+    must(at != leases.end() && at->second.row == row, "dropped a lease that is not there");
+    leases.erase(at);
+  }
   for (const auto& row : c.partitions) partitions[row.where] = row.counts;
 }
 
@@ -123,9 +133,9 @@ Command MemoryStore::load(const Load& load) const {
     const bool is_dead = row.finish.state == State::dead;
     if (is_dead && (row.finish.finished_ms < expired.dead_before_ms ||
                     answer.dead.size() < expired.dead_excess)) {
-      answer.dead.push_back(ref);
+      answer.dead.push_back(row.job.row());
     } else if (!is_dead && row.finish.finished_ms < expired.history_before_ms) {
-      answer.others.push_back(ref);
+      answer.others.push_back(row.job.row());
     }
   }
   return answer;
