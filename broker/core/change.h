@@ -50,11 +50,7 @@ struct RequestRow {
 // A live job that stays live: what of its row changes.
 struct JobUpdate {
   RowRef row;
-  State state = State::available;  // available, scheduled or retryable
-  std::uint32_t attempt = 0, deaths = 0;
-  std::int64_t died_ms = 0, due_ms = 0;
-  Bytes error;
-  Token ended_token = 0;
+  JobStatus status;
 };
 
 // A live job that ends. Its row is deleted; with keep, a row of finished jobs takes its place.

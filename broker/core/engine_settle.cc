@@ -22,8 +22,7 @@ std::string quarantined(const std::string& how, std::int64_t apart_ms) {
 }
 
 void update_row(const Job& job, Effects& out) {
-  out.changes.updates.push_back({job.row(), job.state, job.attempt, job.deaths, job.died_ms,
-                                 job.due_ms, job.error, job.ended_token});
+  out.changes.updates.push_back({job.row(), job.status()});
 }
 
 Event end_event(EventKind kind, const Lease& lease, Now now) {

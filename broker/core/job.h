@@ -64,23 +64,29 @@ enum class DeadReason : std::uint8_t { none, exhausted, discarded, expired, quar
 [[nodiscard]] std::string_view to_string(State state);
 [[nodiscard]] std::string_view to_string(DeadReason reason);
 
-// A live job as its row has it. Running is not in the row: a lease says so. A row whose due_ms has
-// passed is available, whatever its state says.
-struct Job {
-  JobRef ref;
+// What changes of a job while it lives. Running is not in the row: a lease says so. A row whose
+// due_ms has passed is available, whatever its state says.
+struct JobStatus {
   State state = State::available;  // available, scheduled or retryable
-  std::uint8_t priority = priority_default;
-  std::uint32_t attempt = 0;  // attempts that were counted
-  std::uint32_t attempts_max = attempts_default;
-  std::uint32_t deaths = 0;  // that counted: apart from each other (deaths_apart_ms_default)
-  std::int64_t died_ms = 0;  // when the last of them was; 0: none yet
-  std::int64_t enqueued_ms = 0;
-  std::int64_t due_ms = 0;  // 0: at once
-  Bytes payload, key, headers;
-  Bytes error;  // of the last attempt
+  std::uint32_t attempt = 0;       // attempts that were counted
+  std::uint32_t deaths = 0;        // that counted: apart from each other (deaths_apart_ms_default)
+  std::int64_t died_ms = 0;        // when the last of them was; 0: none yet
+  std::int64_t due_ms = 0;         // 0: at once
+  Bytes error;                     // of the last attempt
   // Of the last run that was ended here: whoever claims it, or an older one, comes too late.
   Token ended_token = 0;
+};
+
+// A live job as its row has it.
+struct Job : JobStatus {
+  JobRef ref;
+  std::uint8_t priority = priority_default;
+  std::uint32_t attempts_max = attempts_default;
+  std::int64_t enqueued_ms = 0;
+  Bytes payload, key, headers;
   [[nodiscard]] RowRef row() const { return {ref, priority}; }
+  [[nodiscard]] JobStatus& status() { return *this; }
+  [[nodiscard]] const JobStatus& status() const { return *this; }
 };
 
 struct TopicSettings {

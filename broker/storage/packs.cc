@@ -28,11 +28,9 @@ bool read_ends(std::string_view text, std::vector<std::size_t>& ends) {
 
 core::Job Pack::job(std::size_t at, core::PartitionRef where, bool with_payload) const {
   const RowKey key = RowKey::unpack(id + static_cast<std::int64_t>(at));
-  core::Job job;
+  core::Job job = like;
   job.ref = {where.topic, where.partition, key.seq};
   job.priority = key.priority;
-  job.attempts_max = attempts_max;
-  job.enqueued_ms = enqueued_ms;
   if (with_payload) job.payload = core::Bytes(payloads.substr(begin_of(at), bytes_of(at)));
   return job;
 }
@@ -45,10 +43,22 @@ void append_end(std::string& ends, std::size_t end) {
 
 void close_ends(std::string& ends) { ends += ']'; }
 
+std::string insert_pack_sql() {
+  std::string names = "id, count", values = "?,?";
+  job_columns_shared<Shared::once>([&](const auto& column, auto /*member*/) {
+    names += ", " + std::string(column.name);
+    values += ",?";
+  });
+  return "INSERT OR ROLLBACK INTO packs (" + names + ", ends, payloads) VALUES (" + values +
+         ",?,?)";
+}
+
 std::string select_packs_sql(bool with_payloads) {
-  return std::string(
-             "SELECT p.id, p.count, p.attempts_max, p.enqueued_ms, coalesce(g.gone, 0), "
-             "p.ends, length(p.payloads), ") +
+  std::string shared;
+  job_columns_shared<Shared::once>([&shared](const auto& column, auto /*member*/) {
+    shared += "p." + std::string(column.name) + ", ";
+  });
+  return "SELECT p.id, p.count, " + shared + "coalesce(g.gone, 0), p.ends, length(p.payloads), " +
          (with_payloads ? "p.payloads" : "NULL") +
          " FROM packs p LEFT JOIN pack_gaps g ON g.id=p.id WHERE p.id>?1 AND p.id<=?2 "
          "ORDER BY p.id";
@@ -79,13 +89,15 @@ bool PackJobs::read_pack() {
   if (!packs_.row()) return false;
   pack_.id = packs_.number(0);
   const auto count = static_cast<std::size_t>(packs_.number(1));
-  pack_.attempts_max = static_cast<std::uint32_t>(packs_.number(2));
-  pack_.enqueued_ms = packs_.number(3);
-  pack_.gone = static_cast<std::uint64_t>(packs_.number(4));
-  pack_.payloads = packs_.bytes(7);
-  const std::size_t bytes =
-      packs_.is_null(7) ? static_cast<std::size_t>(packs_.number(6)) : pack_.payloads.size();
-  const bool whole = read_ends(packs_.bytes(5), pack_.ends) && pack_.ends.size() == count &&
+  ReadRow<core::Job> read(packs_, 2, pack_.like);
+  job_columns_shared<Shared::once>(read);
+  const int gone = read.next(), ends = gone + 1, length = gone + 2, payloads = gone + 3;
+  pack_.gone = static_cast<std::uint64_t>(packs_.number(gone));
+  pack_.payloads = packs_.bytes(payloads);
+  const std::size_t bytes = packs_.is_null(payloads)
+                                ? static_cast<std::size_t>(packs_.number(length))
+                                : pack_.payloads.size();
+  const bool whole = read_ends(packs_.bytes(ends), pack_.ends) && pack_.ends.size() == count &&
                      count <= pack_jobs_max && pack_.ends.back() == bytes && pack_.id >= 0 &&
                      pack_.id <= std::numeric_limits<std::int64_t>::max() - 64;
   damaged_ = !whole;

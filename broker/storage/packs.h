@@ -19,8 +19,7 @@ inline constexpr std::size_t pack_bytes_max = 64U << 10U;  // of payloads, unles
 // As its row says, payloads too if they were asked for.
 struct Pack {
   std::int64_t id = 0;  // the key of job 0
-  std::uint32_t attempts_max = 0;
-  std::int64_t enqueued_ms = 0;
+  core::Job like;       // what all of them share
   std::uint64_t gone = 0;
   std::vector<std::size_t> ends;  // one a job
   std::string_view payloads;      // of the statement's row
@@ -42,6 +41,9 @@ inline constexpr const char* pack_damage = "a row of packs does not agree with i
 // The end of one payload after another, as the column has them.
 void append_end(std::string& ends, std::size_t end);
 void close_ends(std::string& ends);
+
+// id, count, what its jobs share (columns.h), ends, payloads.
+[[nodiscard]] std::string insert_pack_sql();
 
 // The columns that PackJobs reads; the packs with ?1 < id <= ?2. With payloads, or NULL for them.
 [[nodiscard]] std::string select_packs_sql(bool with_payloads);
@@ -72,7 +74,7 @@ class PackJobs {
 };
 
 // The live jobs of a stretch of keys in one partition, by rising key: a statement of rows of jobs
-// (job_columns, payload), and the packs of the same stretch.
+// (job_names), and the packs of the same stretch.
 class LiveJobs {
  public:
   LiveJobs(Statement& rows, PackJobs packs) : rows_(rows), packs_(packs) {}

@@ -42,16 +42,9 @@ bool SqliteStore::run_rows(Statement& statement, int rows, const char* broken) {
 bool SqliteStore::apply(const core::ChangeSet& changes) {
   if (!apply_people(changes) || !apply_jobs(changes) || !apply_leases(changes)) return false;
   for (const auto& row : changes.partitions) {
-    const auto& c = row.counts;
-    auto& put = sql_.put_partition;
-    put.bind(1, slot_of(row.where)).bind(2, row.where.topic).bind(3, row.where.partition);
-    int at = 3;
-    for (const std::uint64_t count : {c.next_seq, c.live, c.scheduled, c.retryable, c.dead,
-                                      c.enqueued, c.completed, c.cancelled, c.retried, c.died}) {
-      put.bind(++at, static_cast<std::int64_t>(count));
-    }
+    bind_partition(sql_.put_partition, slot_of(row.where), row);
     ++rows_;
-    if (!put.run()) return false;
+    if (!sql_.put_partition.run()) return false;
   }
   return true;
 }
@@ -137,12 +130,11 @@ std::size_t SqliteStore::insert_rows(const std::vector<core::Job>& jobs, std::si
   const bool same = many && alike_from(jobs, first);
   Statement& put = same ? sql_.insert_alike_jobs : many ? sql_.insert_jobs : sql_.insert_job;
   const std::size_t rows = many ? rows_a_statement : 1;
-  if (same) bind_alike_jobs(put, jobs[keys_[first].at]);
+  int bound = same ? bind_alike_jobs(put, jobs[keys_[first].at]) : 0;
   for (std::size_t i = 0; i < rows; ++i) {
     const KeyAt& key = keys_[first + i];
-    const auto row = static_cast<int>(i);
-    same ? bind_alike_job(put, row, key.id, jobs[key.at])
-         : bind_new_job(put, row * new_job_columns_count, key.id, jobs[key.at]);
+    bound = same ? bind_alike_job(put, bound, key.id, jobs[key.at])
+                 : bind_job(put, bound, key.id, jobs[key.at]);
   }
   return run_rows(put, static_cast<int>(rows), "a job was inserted twice") ? rows : 0;
 }
@@ -171,13 +163,8 @@ void SqliteStore::sort_keys(const Rows& rows) {
 
 bool SqliteStore::update_job(const core::JobUpdate& update) {
   const std::int64_t id = id_of(update.row);
-  auto& put = sql_.update_job;
-  put.bind(1, id).bind(2, static_cast<std::int64_t>(update.state));
-  put.bind(3, update.attempt).bind(4, update.deaths);
-  update.due_ms == 0 ? put.bind_null(5) : put.bind(5, update.due_ms);
-  put.bind_text(6, update.error).bind(7, static_cast<std::int64_t>(update.ended_token));
-  update.died_ms == 0 ? put.bind_null(8) : put.bind(8, update.died_ms);
-  if (!put.run()) return false;
+  bind_update(sql_.update_job, id, update.status);
+  if (!sql_.update_job.run()) return false;
   ++rows_;
   return sqlite3_changes(db_.get()) == 1 || leave_pack(id, update);
 }
@@ -215,13 +202,7 @@ bool SqliteStore::keep_finished(std::int64_t id, const core::JobFinish& finish, 
   std::optional<core::Job> job;
   if (packed && !(job = packed_job(id, true))) return false;
   auto& keep = packed ? sql_.keep_left_job : sql_.keep_job;
-  keep.bind(1, id).bind(2, finish.row.ref.topic).bind(3, static_cast<std::int64_t>(finish.state));
-  keep.bind(4, static_cast<std::int64_t>(finish.reason)).bind(5, finish.attempt);
-  keep.bind(6, finish.deaths);
-  finish.started_ms == 0 ? keep.bind_null(7) : keep.bind(7, finish.started_ms);
-  keep.bind(8, finish.finished_ms).bind_text(9, finish.error).bind_text(10, finish.worker);
-  keep.bind_bytes_or_null(11, finish.result);
-  if (job) keep.bind(12, job->attempts_max).bind(13, job->enqueued_ms).bind_bytes(14, job->payload);
+  bind_keep(keep, id, finish, job ? &*job : nullptr);
   return run_rows(keep, 1, "a job that is not there was finished");
 }
 

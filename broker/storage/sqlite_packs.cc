@@ -39,8 +39,9 @@ bool SqliteStore::insert_pack(const std::vector<core::Job>& jobs, std::size_t fi
   const core::Job& head = jobs[keys_[first].at];
   auto& put = sql_.insert_pack;
   put.bind(1, keys_[first].id).bind(2, static_cast<std::int64_t>(count));
-  put.bind(3, head.attempts_max).bind(4, head.enqueued_ms);
-  put.bind_text(5, pack_ends_).bind_bytes(6, pack_payloads_);
+  BindRow<core::Job> bind(put, 2, head);
+  job_columns_shared<Shared::once>(bind);
+  put.bind_text(bind.last() + 1, pack_ends_).bind_bytes(bind.last() + 2, pack_payloads_);
   return run_rows(put, 1, "a pack was inserted twice");
 }
 
@@ -80,17 +81,9 @@ bool SqliteStore::leave_pack(std::int64_t id, const core::JobUpdate& update) {
   auto job = packed_job(id, true);
   if (!job) return false;
   leave(*pack, id);
-  job->state = update.state;
-  job->attempt = update.attempt;
-  job->deaths = update.deaths;
-  job->due_ms = update.due_ms;
-  job->error = update.error;
-  auto& put = sql_.insert_left_job;
-  bind_new_job(put, 0, id, *job);
-  put.bind(new_job_columns_count + 1, static_cast<std::int64_t>(update.ended_token));
-  const int died = new_job_columns_count + 2;
-  update.died_ms == 0 ? put.bind_null(died) : put.bind(died, update.died_ms);
-  return run_rows(put, 1, "a job was inserted twice");
+  job->status() = update.status;
+  bind_job(sql_.insert_job, 0, id, *job);
+  return run_rows(sql_.insert_job, 1, "a job was inserted twice");
 }
 
 bool SqliteStore::write_gaps() {

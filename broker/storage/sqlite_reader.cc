@@ -18,10 +18,6 @@ namespace {
 constexpr std::chrono::seconds question_time_max{1};
 constexpr int progress_steps = 10'000;  // of SQLite's machine between looks at the clock
 
-constexpr std::string_view finished_columns =
-    "id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, headers, error, NULL, "
-    "NULL, payload, reason, started_ms, finished_ms, worker, result, length(payload)";
-
 class SqliteReader : public Reader {
  public:
   SqliteReader(Database db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
@@ -156,11 +152,14 @@ class SqliteReader : public Reader {
                 std::vector<JobRow>& out) {
     for (std::size_t count = 0; count < rows_max && jobs.next(); ++count) {
       JobRow row;
-      row.job = jobs.job(where, with_payload);
+      if (jobs.packed()) {
+        row.job = jobs.pack().job(where, with_payload);
+        row.payload_bytes = jobs.pack().payload_bytes();
+      } else {
+        const int behind = read_job(live_, where, with_payload, row.job);
+        row.payload_bytes = static_cast<std::uint64_t>(live_.number(behind));
+      }
       row.state = row.job.state;
-      row.payload_bytes = jobs.packed()
-                              ? jobs.pack().payload_bytes()
-                              : static_cast<std::uint64_t>(live_.number(job_column_payload + 1));
       out.push_back(std::move(row));
     }
     failed_ |= jobs.failed();
@@ -175,14 +174,11 @@ class SqliteReader : public Reader {
                     std::vector<JobRow>& out) {
     while (rows.row()) {
       JobRow row;
-      row.job = read_job(rows, where, with_payload);
+      const int end = read_job(rows, where, with_payload, row.job);
       row.state = row.job.state;
-      row.reason = static_cast<core::DeadReason>(rows.number(job_column_payload + 1));
-      row.started_ms = rows.number(job_column_payload + 2);
-      row.finished_ms = rows.number(job_column_payload + 3);
-      row.worker = rows.bytes(job_column_payload + 4);
-      row.result = core::Bytes(rows.bytes(job_column_payload + 5));
-      row.payload_bytes = static_cast<std::uint64_t>(rows.number(job_column_payload + 6));
+      ReadRow<JobRow> read(rows, end, row);
+      end_columns<JobRow>(read);
+      row.payload_bytes = static_cast<std::uint64_t>(rows.number(read.next()));
       out.push_back(std::move(row));
     }
     failed_ |= rows.failed();
@@ -192,8 +188,8 @@ class SqliteReader : public Reader {
   Statement& live_rows() {
     if (!live_.valid()) {
       live_ = {db_.get(),
-               "SELECT " + std::string(job_columns) +
-                   ", payload, length(payload) FROM jobs WHERE id>?1 AND id<=?2 AND (?4=-1 OR "
+               "SELECT " + job_names() +
+                   ", length(payload) FROM jobs WHERE id>?1 AND id<=?2 AND (?4=-1 OR "
                    "(CASE WHEN due_ms>?5 THEN state ELSE 2 END)=?4) ORDER BY id LIMIT ?3"};
       packs_ = {db_.get(), select_packs_sql(true)};
       sizes_ = {db_.get(), select_packs_sql(false)};
@@ -203,9 +199,11 @@ class SqliteReader : public Reader {
   }
   Statement& finished_rows() {
     if (!finished_.valid()) {
-      finished_ = {db_.get(), "SELECT " + std::string(finished_columns) +
-                                  " FROM finished WHERE id>?1 AND id<=?2 AND (?4=-1 OR state=?4) "
-                                  "ORDER BY id LIMIT ?3"};
+      finished_ = {
+          db_.get(),
+          "SELECT " + finished_job_names() + ", " + end_names() +
+              ", length(payload) FROM finished WHERE id>?1 AND id<=?2 AND (?4=-1 OR state=?4) "
+              "ORDER BY id LIMIT ?3"};
     }
     finished_.reset();
     return finished_;

@@ -18,71 +18,191 @@ std::uint64_t take(std::string_view& in, std::size_t width) {
 
 constexpr std::size_t answer_bytes = 26;
 
+// Names of a list of columns, each behind those before it.
+struct Names {
+  std::string text;
+  void operator()(const auto& column, auto /*member*/) { add(column.name); }
+  void add(std::string_view name) {
+    if (!text.empty()) text += ", ";
+    text += name;
+  }
+};
+// NULL in place of each.
+struct Nulls {
+  Names& names;
+  void operator()(const auto& /*column*/, auto /*member*/) { names.add("NULL"); }
+};
+// name=?N for each, from ?first on.
+struct Settings {
+  int at;
+  std::string text;
+  void operator()(const auto& column, auto /*member*/) {
+    if (!text.empty()) text += ", ";
+    text += std::string(column.name) + "=?" + std::to_string(at++);
+  }
+};
+
+// "?,?,?": a parameter for each name.
+std::string parameters(std::string_view names) {
+  std::string text = "?";
+  for (const char c : names) text += c == ',' ? ",?" : "";
+  return text;
+}
+std::string rows_of(const std::string& values, std::size_t rows) {
+  std::string text = "(" + values + ")";
+  for (std::size_t i = 1; i < rows; ++i) text += ",(" + values + ")";
+  return text;
+}
+
+const core::Job plain_job;
+
+template <typename Value>
+bool is_plain(const Value& value, const Value& plain) {
+  if constexpr (std::is_same_v<Value, core::Bytes>) {
+    return value.empty();
+  } else {
+    return value == plain;
+  }
+}
+
 }  // namespace
 
-core::Job read_job(const Statement& row, core::PartitionRef where, bool with_payload) {
+std::string job_names() {
+  Names names{"id"};
+  job_columns(names);
+  return names.text;
+}
+
+std::string finished_job_names() {
+  Names names{"id"};
+  outcome_columns<core::Job>(names);
+  waiting_columns<core::Job>(Nulls{names});
+  given_columns<core::Job>(names);
+  return names.text;
+}
+
+std::string end_names() {
+  Names names;
+  end_columns<JobRow>(names);
+  return names.text;
+}
+
+int read_job(const Statement& row, core::PartitionRef where, bool with_payload, core::Job& job) {
   const RowKey key = RowKey::unpack(row.number(0));
-  core::Job job;
   job.ref = {where.topic, where.partition, key.seq};
   job.priority = key.priority;
-  job.state = static_cast<core::State>(row.number(1));
-  job.attempt = static_cast<std::uint32_t>(row.number(2));
-  job.attempts_max = static_cast<std::uint32_t>(row.number(3));
-  job.deaths = static_cast<std::uint32_t>(row.number(4));
-  job.enqueued_ms = row.number(5);
-  job.due_ms = row.number(6);
-  job.key = row.bytes(7);
-  job.headers = row.bytes(8);
-  job.error = row.bytes(9);
-  job.ended_token = static_cast<core::Token>(row.number(10));
-  job.died_ms = row.number(11);
-  if (with_payload) job.payload = core::Bytes(row.bytes(job_column_payload));
+  ReadRow<core::Job> read(row, 1, job, with_payload);
+  job_columns(read);
+  return read.next();
+}
+
+core::Job read_job(const Statement& row, core::PartitionRef where, bool with_payload) {
+  core::Job job;
+  read_job(row, where, with_payload, job);
   return job;
-}
-
-void bind_new_job(Statement& put, int after, std::int64_t id, const core::Job& job) {
-  put.bind(after + 1, id).bind(after + 2, static_cast<std::int64_t>(job.state));
-  put.bind(after + 3, job.attempt).bind(after + 4, job.attempts_max).bind(after + 5, job.deaths);
-  put.bind(after + 6, job.enqueued_ms);
-  job.due_ms == 0 ? put.bind_null(after + 7) : put.bind(after + 7, job.due_ms);
-  put.bind_text(after + 8, job.key).bind_bytes_or_null(after + 9, job.headers);
-  put.bind_text(after + 10, job.error).bind_bytes(after + 11, job.payload);
-}
-
-bool alike(const core::Job& a, const core::Job& b) {
-  const auto plain = [](const core::Job& job) {
-    return job.state == core::State::available && job.attempt == 0 && job.deaths == 0 &&
-           job.due_ms == 0 && job.key.empty() && job.headers.empty() && job.error.empty();
-  };
-  return plain(a) && plain(b) && a.attempts_max == b.attempts_max && a.enqueued_ms == b.enqueued_ms;
-}
-
-std::string insert_alike_jobs_sql(std::size_t rows) {
-  std::string sql =
-      "INSERT OR ROLLBACK INTO jobs (attempts_max, enqueued_ms, state, attempt, deaths, id, "
-      "payload) VALUES ";
-  for (std::size_t i = 0; i < rows; ++i) {
-    sql += i == 0 ? "(?1,?2," : ",(?1,?2,";
-    sql += std::to_string(static_cast<int>(core::State::available)) + ",0,0,?,?)";
-  }
-  return sql;
-}
-
-void bind_alike_jobs(Statement& put, const core::Job& any) {
-  put.bind(1, any.attempts_max).bind(2, any.enqueued_ms);
-}
-
-void bind_alike_job(Statement& put, int row, std::int64_t id, const core::Job& job) {
-  put.bind(3 + 2 * row, id).bind_bytes(4 + 2 * row, job.payload);
 }
 
 // Any failure undoes the whole commit, so a statement needs no journal of its own.
 std::string insert_jobs_sql(std::size_t rows) {
-  std::string sql =
-      "INSERT OR ROLLBACK INTO jobs (" + std::string(new_job_columns) + ", payload) VALUES ";
-  for (std::size_t i = 0; i < rows; ++i)
-    sql += i == 0 ? "(?,?,?,?,?,?,?,?,?,?,?)" : ",(?,?,?,?,?,?,?,?,?,?,?)";
-  return sql;
+  const std::string names = job_names();
+  return "INSERT OR ROLLBACK INTO jobs (" + names + ") VALUES " + rows_of(parameters(names), rows);
+}
+
+int bind_job(Statement& put, int after, std::int64_t id, const core::Job& job) {
+  put.bind(after + 1, id);
+  BindRow<core::Job> bind(put, after + 1, job);
+  job_columns(bind);
+  return bind.last();
+}
+
+std::string update_job_sql() {
+  Settings settings{2, {}};
+  outcome_columns<core::JobStatus>(settings);
+  waiting_columns<core::JobStatus>(settings);
+  return "UPDATE jobs SET " + settings.text + " WHERE id=?1";
+}
+
+void bind_update(Statement& put, std::int64_t id, const core::JobStatus& status) {
+  put.bind(1, id);
+  BindRow<core::JobStatus> bind(put, 1, status);
+  outcome_columns<core::JobStatus>(bind);
+  waiting_columns<core::JobStatus>(bind);
+}
+
+bool alike(const core::Job& head, const core::Job& job) {
+  bool all = true;
+  job_columns([&](auto column, auto member) {
+    if constexpr (decltype(column)::shared == Shared::once) {
+      all = all && job.*member == head.*member;
+    } else if constexpr (decltype(column)::shared == Shared::never) {
+      all = all && is_plain(job.*member, plain_job.*member);
+    }
+  });
+  return all;
+}
+
+// What is the same for all of them stands in the statement, or is the default of its column.
+std::string insert_alike_jobs_sql(std::size_t rows) {
+  Names names;
+  std::string shared, plain;
+  int once = 0;
+  job_columns_shared<Shared::once>([&](const auto& column, auto member) {
+    names(column, member);
+    shared += "?" + std::to_string(++once) + ",";
+  });
+  job_columns_shared<Shared::never>([&](const auto& column, auto member) {
+    using Listed = std::remove_cvref_t<decltype(column)>;
+    if constexpr (Listed::as == As::number) {
+      names(column, member);
+      plain += std::to_string(static_cast<std::int64_t>(plain_job.*member)) + ",";
+    }
+  });
+  Names own{"id"};
+  job_columns_shared<Shared::each>(own);
+  return "INSERT OR ROLLBACK INTO jobs (" + names.text + ", " + own.text + ") VALUES " +
+         rows_of(shared + plain + parameters(own.text), rows);
+}
+
+int bind_alike_jobs(Statement& put, const core::Job& any) {
+  BindRow<core::Job> bind(put, 0, any);
+  job_columns_shared<Shared::once>(bind);
+  return bind.last();
+}
+
+int bind_alike_job(Statement& put, int after, std::int64_t id, const core::Job& job) {
+  put.bind(after + 1, id);
+  BindRow<core::Job> bind(put, after + 1, job);
+  job_columns_shared<Shared::each>(bind);
+  return bind.last();
+}
+
+std::string keep_job_sql() {
+  Names ended{"id, topic_id"}, given;
+  outcome_columns<core::JobFinish>(ended);
+  end_columns<core::JobFinish>(ended);
+  given_columns<core::Job>(given);
+  std::string values = "?1";
+  int at = 1;
+  for (const char c : ended.text) values += c == ',' ? ",?" + std::to_string(++at) : "";
+  return "INSERT INTO finished (" + ended.text + ", " + given.text + ") SELECT " + values + ", " +
+         given.text + " FROM jobs WHERE id=?1";
+}
+
+std::string keep_left_job_sql() {
+  Names names{"id, topic_id"};
+  outcome_columns<core::JobFinish>(names);
+  end_columns<core::JobFinish>(names);
+  given_columns<core::Job>(names);
+  return "INSERT INTO finished (" + names.text + ") VALUES (" + parameters(names.text) + ")";
+}
+
+void bind_keep(Statement& keep, std::int64_t id, const core::JobFinish& finish,
+               const core::Job* left) {
+  keep.bind(1, id).bind(2, finish.row.ref.topic);
+  BindRow<core::JobFinish> bind(keep, 2, finish);
+  outcome_columns<core::JobFinish>(bind);
+  end_columns<core::JobFinish>(bind);
+  if (left != nullptr) given_columns<core::Job>(BindRow<core::Job>(keep, bind.last(), *left));
 }
 
 std::string pack_answers(const std::vector<core::BatchAnswer>& answers) {
@@ -112,31 +232,62 @@ std::vector<core::BatchAnswer> unpack_answers(std::string_view bytes) {
   return answers;
 }
 
+std::string select_topics_sql() {
+  Names names;
+  topic_columns(names);
+  setting_columns(names);
+  return "SELECT " + names.text + " FROM topics ORDER BY id";
+}
+
+std::string put_topic_sql() {
+  Names names;
+  topic_columns(names);
+  setting_columns(names);
+  return "INSERT OR REPLACE INTO topics (" + names.text + ") VALUES (" + parameters(names.text) +
+         ")";
+}
+
 core::Topic read_topic(const Statement& row) {
   core::Topic topic;
-  topic.id = static_cast<core::TopicId>(row.number(0));
-  topic.name = row.bytes(1);
-  topic.paused = row.number(2) != 0;
-  auto& s = topic.settings;
-  s.partitions = static_cast<std::uint32_t>(row.number(3));
-  s.attempts_max = static_cast<std::uint32_t>(row.number(4));
-  s.backoff_ms_min = row.number(5);
-  s.backoff_ms_max = row.number(6);
-  s.run_ms_max = row.number(7);
-  s.history = row.number(8) != 0;
-  s.history_ms = row.number(9);
-  s.dead_ms = row.number(10);
-  s.dead_max = static_cast<std::uint64_t>(row.number(11));
+  ReadRow<core::Topic> read(row, 0, topic);
+  topic_columns(read);
+  setting_columns(ReadRow<core::TopicSettings>(row, read.next(), topic.settings));
   return topic;
 }
 
 void bind_topic(Statement& statement, const core::Topic& topic) {
-  const auto& s = topic.settings;
-  statement.bind(1, topic.id).bind_text(2, topic.name).bind(3, topic.paused ? 1 : 0);
-  statement.bind(4, s.partitions).bind(5, s.attempts_max).bind(6, s.backoff_ms_min);
-  statement.bind(7, s.backoff_ms_max).bind(8, s.run_ms_max).bind(9, s.history ? 1 : 0);
-  statement.bind(10, s.history_ms).bind(11, s.dead_ms);
-  statement.bind(12, static_cast<std::int64_t>(s.dead_max));
+  BindRow<core::Topic> bind(statement, 0, topic);
+  topic_columns(bind);
+  setting_columns(BindRow<core::TopicSettings>(statement, bind.last(), topic.settings));
+}
+
+std::string select_partitions_sql() {
+  Names names{"slot, topic_id, partition"};
+  count_columns(names);
+  return "SELECT " + names.text + " FROM partitions ORDER BY slot";
+}
+
+// An update in place, so that the index on topic and partition is left alone.
+std::string put_partition_sql() {
+  Names names{"slot, topic_id, partition"};
+  count_columns(names);
+  Settings settings{4, {}};
+  count_columns(settings);
+  return "INSERT INTO partitions (" + names.text + ") VALUES (" + parameters(names.text) +
+         ") ON CONFLICT (slot) DO UPDATE SET " + settings.text;
+}
+
+core::PartitionRow read_partition(const Statement& row) {
+  core::PartitionRow read;
+  read.where = {static_cast<core::TopicId>(row.number(1)),
+                static_cast<std::uint16_t>(row.number(2))};
+  count_columns(ReadRow<core::PartitionCounts>(row, 3, read.counts));
+  return read;
+}
+
+void bind_partition(Statement& put, std::int64_t slot, const core::PartitionRow& row) {
+  put.bind(1, slot).bind(2, row.where.topic).bind(3, row.where.partition);
+  count_columns(BindRow<core::PartitionCounts>(put, 3, row.counts));
 }
 
 }  // namespace millrace::storage

@@ -31,12 +31,11 @@ SqliteStore::SqliteStore(SqliteOptions options, std::shared_ptr<void> lock, Data
 
 Expected<void> SqliteStore::prepare() {
   sqlite3* db = db_.get();
-  const std::string jobs(job_columns);
+  const std::string jobs = "SELECT " + job_names() + " FROM jobs";
   sql_.begin = {db, "BEGIN IMMEDIATE"};
   sql_.commit = {db, "COMMIT"};
   sql_.rollback = {db, "ROLLBACK"};
-  sql_.put_topic = {db, "INSERT OR REPLACE INTO topics (" + std::string(topic_columns) +
-                            ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"};
+  sql_.put_topic = {db, put_topic_sql()};
   sql_.put_session = {
       db, "INSERT OR REPLACE INTO sessions (id, name, epoch) VALUES (?1, coalesce(?2,''), ?3)"};
   sql_.drop_session = {db, "DELETE FROM sessions WHERE id=?1"};
@@ -49,60 +48,35 @@ Expected<void> SqliteStore::prepare() {
   sql_.drop_request = {db, "DELETE FROM requests WHERE id=?1"};
   sql_.drop_finished = {db, "DELETE FROM finished WHERE id=?1"};
   sql_.insert_job = {db, insert_jobs_sql(1)};
-  sql_.update_job = {
-      db,
-      "UPDATE jobs SET state=?2, attempt=?3, deaths=?4, due_ms=?5, error=?6, ended_token=?7, "
-      "died_ms=?8 WHERE id=?1"};
-  sql_.keep_job = {db,
-                   "INSERT INTO finished (id, topic_id, state, reason, attempt, attempts_max, "
-                   "deaths, enqueued_ms, started_ms, finished_ms, key, headers, error, worker, "
-                   "result, payload) SELECT id, ?2, ?3, ?4, ?5, attempts_max, ?6, enqueued_ms, ?7, "
-                   "?8, key, headers, ?9, ?10, ?11, payload FROM jobs WHERE id=?1"};
+  sql_.update_job = {db, update_job_sql()};
+  sql_.keep_job = {db, keep_job_sql()};
   sql_.delete_jobs = {db, "DELETE FROM jobs WHERE id BETWEEN ?1 AND ?2"};
   sql_.put_lease = {
       db, "INSERT OR REPLACE INTO leases (id, session, token, started_ms) VALUES (?1,?2,?3,?4)"};
   sql_.drop_lease = {db, "DELETE FROM leases WHERE id=?1"};
-  // An update in place, so that the index on topic and partition is left alone.
-  sql_.put_partition = {
-      db,
-      "INSERT INTO partitions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) "
-      "ON CONFLICT (slot) DO UPDATE SET next_seq=?4, live=?5, scheduled=?6, retryable=?7, "
-      "dead=?8, enqueued=?9, completed=?10, cancelled=?11, retried=?12, died=?13"};
-  sql_.insert_pack = {db,
-                      "INSERT OR ROLLBACK INTO packs (id, count, attempts_max, enqueued_ms, ends, "
-                      "payloads) VALUES (?1,?2,?3,?4,?5,?6)"};
+  sql_.put_partition = {db, put_partition_sql()};
+  sql_.insert_pack = {db, insert_pack_sql()};
   sql_.delete_pack = {db, "DELETE FROM packs WHERE id=?1"};
   sql_.put_gaps = {db, "INSERT OR REPLACE INTO pack_gaps (id, gone) VALUES (?1,?2)"};
   sql_.drop_gaps = {db, "DELETE FROM pack_gaps WHERE id=?1"};
   sql_.gaps = {db,
                "SELECT p.id, p.count, g.gone FROM packs p LEFT JOIN pack_gaps g ON g.id=p.id "
                "WHERE p.id>?1 AND p.id<=?2 ORDER BY p.id"};
-  sql_.insert_left_job = {db, "INSERT OR ROLLBACK INTO jobs (" + std::string(new_job_columns) +
-                                  ", payload, ended_token, died_ms) VALUES "
-                                  "(?,?,?,?,?,?,?,?,?,?,?,?,?)"};
-  sql_.keep_left_job = {db,
-                        "INSERT INTO finished (id, topic_id, state, reason, attempt, deaths, "
-                        "started_ms, finished_ms, error, worker, result, attempts_max, "
-                        "enqueued_ms, payload) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,"
-                        "?13,?14)"};
+  sql_.keep_left_job = {db, keep_left_job_sql()};
   sql_.packs = {db, select_packs_sql(true)};
-  sql_.ready = {db, "SELECT " + jobs +
-                        ", payload FROM jobs WHERE id>?1 AND id<=?2 AND due_ms IS NULL "
-                        "ORDER BY id LIMIT ?3"};
-  sql_.due = {db, "SELECT " + jobs +
-                      ", payload FROM jobs WHERE id>>43=?1 AND due_ms IS NOT NULL AND "
+  sql_.ready = {db, jobs + " WHERE id>?1 AND id<=?2 AND due_ms IS NULL ORDER BY id LIMIT ?3"};
+  sql_.due = {db, jobs +
+                      " WHERE id>>43=?1 AND due_ms IS NOT NULL AND "
                       "(due_ms, id)>(?2,?3) AND due_ms<=?4 ORDER BY due_ms, id LIMIT ?5"};
   sql_.next_due = {db,
                    "SELECT due_ms FROM jobs WHERE id>>43=?1 AND due_ms IS NOT NULL AND "
                    "(due_ms, id)>(?2,?3) ORDER BY due_ms, id LIMIT 1"};
-  sql_.one_job = {db, "SELECT " + jobs + ", payload FROM jobs WHERE id=?1"};
+  sql_.one_job = {db, jobs + " WHERE id=?1"};
   sql_.is_finished = {db, "SELECT 1 FROM finished WHERE id=?1"};
   sql_.dead_ids = {
       db,
       "SELECT id FROM finished WHERE topic_id=?1 AND state=7 ORDER BY finished_ms, id LIMIT ?2"};
-  sql_.one_dead = {db,
-                   "SELECT id, state, attempt, attempts_max, deaths, enqueued_ms, NULL, key, "
-                   "headers, error, NULL, NULL, payload FROM finished WHERE id=?1 AND state=7"};
+  sql_.one_dead = {db, "SELECT " + finished_job_names() + " FROM finished WHERE id=?1 AND state=7"};
   sql_.expired = {db,
                   "SELECT id FROM finished WHERE topic_id=?1 AND state=?2 AND finished_ms<?3 "
                   "ORDER BY finished_ms, id LIMIT ?4"};
@@ -148,18 +122,14 @@ Expected<core::Recovered> SqliteStore::recover() {
     while (!failed && rows.row()) take(rows);
     failed |= rows.failed();
   };
-  each("SELECT " + std::string(topic_columns) + " FROM topics ORDER BY id",
+  each(select_topics_sql(),
        [&](const Statement& row) { recovered.topics.push_back(read_topic(row)); });
-  each("SELECT * FROM partitions ORDER BY slot", [&](const Statement& row) {
+  each(select_partitions_sql(), [&](const Statement& row) {
     const auto slot = static_cast<Slot>(row.number(0));
-    const core::PartitionRef where{static_cast<core::TopicId>(row.number(1)),
-                                   static_cast<std::uint16_t>(row.number(2))};
+    recovered.partitions.push_back(read_partition(row));
+    const core::PartitionRef where = recovered.partitions.back().where;
     slots_[where] = slot;
     partitions_[slot] = where;
-    const auto count = [&row](int at) { return static_cast<std::uint64_t>(row.number(at)); };
-    recovered.partitions.push_back({where,
-                                    {count(3), count(4), count(5), count(6), count(7), count(8),
-                                     count(9), count(10), count(11), count(12)}});
   });
   each("SELECT id, name, epoch FROM sessions", [&](const Statement& row) {
     recovered.sessions.push_back(

@@ -37,7 +37,7 @@ class SqliteStore : public Store {
     Statement insert_job, insert_jobs, insert_alike_jobs, update_job, keep_job, delete_jobs,
         put_lease, drop_lease, put_partition;
     Statement ready, due, next_due, one_job, is_finished, dead_ids, one_dead, expired;
-    Statement insert_pack, delete_pack, put_gaps, drop_gaps, gaps, insert_left_job, keep_left_job;
+    Statement insert_pack, delete_pack, put_gaps, drop_gaps, gaps, keep_left_job;
     Statement packs;
   };
   // What this commit knows of a pack: which of its jobs have left.

@@ -46,7 +46,7 @@ class Packs : public ::testing::Test, protected WithStore {
     }
     counts_.live += changes.inserts.size() - changes.finishes.size();
     for (const auto& update : changes.updates)
-      counts_.retryable += update.state == State::retryable;
+      counts_.retryable += update.status.state == State::retryable;
     for (const auto& finish : changes.finishes) counts_.dead += finish.state == State::dead;
     changes.partitions.push_back({{1, 0}, counts_});
     WithStore::commit(std::move(changes));
@@ -220,13 +220,13 @@ TEST_F(Packs, AJobThatFailsGetsARowOfItsOwn) {
   commit(inserts(1, 20));
   ChangeSet failed;
   failed.updates.push_back({.row = {{1, 0, 7}},
-                            .state = State::retryable,
-                            .attempt = 2,
-                            .deaths = 1,
-                            .died_ms = 400,
-                            .due_ms = 500,
-                            .error = "why",
-                            .ended_token = 9});
+                            .status = {.state = State::retryable,
+                                       .attempt = 2,
+                                       .deaths = 1,
+                                       .died_ms = 400,
+                                       .due_ms = 500,
+                                       .error = "why",
+                                       .ended_token = 9}});
   commit(std::move(failed));
   reopen();
   EXPECT_EQ(rows(), "1|1|1");
@@ -244,7 +244,7 @@ TEST_F(Packs, AJobThatFailsGetsARowOfItsOwn) {
   EXPECT_EQ(sql("SELECT count(*) FROM live_jobs WHERE id & 511 = 7"), "1");
   // Once more, and then with all the others.
   ChangeSet again;
-  again.updates.push_back({.row = {{1, 0, 7}}, .attempt = 3});
+  again.updates.push_back({.row = {{1, 0, 7}}, .status = {.attempt = 3}});
   commit(std::move(again));
   EXPECT_EQ(ready(), range(1, 20));
   counts_.retryable = 0;
@@ -257,7 +257,7 @@ TEST_F(Packs, AJobThatIsNotThereIsNotUpdated) {
   commit(inserts(1, 20));
   commit(finishes(5, 5));
   ChangeSet late;
-  late.updates.push_back({.row = {{1, 0, 5}}, .attempt = 1});
+  late.updates.push_back({.row = {{1, 0, 5}}, .status = {.attempt = 1}});
   EXPECT_FALSE(try_commit(std::move(late)));
 }
 

@@ -1,5 +1,7 @@
 // What only the SQLite store promises: one owner, clear refusals, and that what it acknowledged
 // survives kill -9.
+#include "storage/columns.h"
+#include "storage/sqlite_handle.h"
 #include "storage/sqlite_store.h"
 
 #include "store_kit.h"
@@ -11,6 +13,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +49,38 @@ core::ChangeSet one_job(std::uint64_t seq) {
   changes.inserts.push_back(job);
   changes.partitions.push_back({{1, 0}, {.next_seq = seq + 1, .live = seq}});
   return changes;
+}
+
+// What a list leaves out no statement writes or reads.
+TEST_F(SqliteFile, EveryColumnOfTheSchemaStandsInAListAndTheOtherWayRound) {
+  make();
+  auto db = Database::open(path_, true, nullptr);
+  ASSERT_TRUE(db) << db.error().message;
+  std::set<std::string> listed;
+  const auto list = [&listed](const auto& column, auto /*member*/) {
+    EXPECT_TRUE(listed.emplace(column.name).second) << column.name << " stands there twice";
+  };
+  const auto expect = [&](const std::string& table, std::set<std::string> keys) {
+    listed.merge(keys);
+    std::set<std::string> found;
+    Statement rows(db->get(), "SELECT name FROM pragma_table_info('" + table + "')");
+    while (rows.row()) found.emplace(rows.bytes(0));
+    EXPECT_EQ(found, listed) << table;
+    listed.clear();
+  };
+  job_columns(list);
+  expect("jobs", {"id"});
+  outcome_columns<core::JobFinish>(list);
+  end_columns<core::JobFinish>(list);
+  given_columns<core::Job>(list);
+  expect("finished", {"id", "topic_id"});
+  job_columns_shared<Shared::once>(list);
+  expect("packs", {"id", "count", "ends", "payloads"});
+  topic_columns(list);
+  setting_columns(list);
+  expect("topics", {});
+  count_columns(list);
+  expect("partitions", {"slot", "topic_id", "partition"});
 }
 
 TEST_F(SqliteFile, ASecondOwnerIsRefused) {

@@ -2,6 +2,7 @@
 // that answers late on purpose, in memory, is among them.
 #include "late_store.h"
 #include "sim_disk.h"
+#include "storage/columns.h"
 #include "storage/sqlite_store.h"
 #include "store_kit.h"
 
@@ -109,11 +110,11 @@ TEST_P(StoreContract, TheTimeOfADeathSurvives) {
   commit(inserts(1, 1));
   ChangeSet died;
   died.updates.push_back({.row = {{1, 0, 1}},
-                          .state = State::retryable,
-                          .attempt = 1,
-                          .deaths = 1,
-                          .died_ms = 1'234,
-                          .due_ms = 2'000});
+                          .status = {.state = State::retryable,
+                                     .attempt = 1,
+                                     .deaths = 1,
+                                     .died_ms = 1'234,
+                                     .due_ms = 2'000}});
   commit(std::move(died));
   reopen();
   const auto got = load<core::JobLoaded>(core::LoadJob{1, {1, 0, 1}});
@@ -171,6 +172,108 @@ TEST_P(StoreContract, EveryFieldOfAJobSurvives) {
   EXPECT_EQ(got.job->key, "key");
   EXPECT_EQ(got.job->headers, full.headers);
   EXPECT_EQ(got.job->error, "why");
+}
+
+// A value of its own in every column of a list, and the comparison of two rows by one.
+template <typename Row>
+auto fill(Row& row) {
+  return [&row, next = 10](const auto& /*column*/, auto member) mutable {
+    using Value = std::remove_reference_t<decltype(row.*member)>;
+    if constexpr (std::is_arithmetic_v<Value> || std::is_enum_v<Value>) {
+      row.*member = static_cast<Value>(++next);
+    } else {
+      row.*member = "v" + std::to_string(++next);
+    }
+  };
+}
+template <typename A, typename B>
+auto compare(const A& got, const B& wanted) {
+  return [&got, &wanted](const auto& column, auto member) {
+    EXPECT_TRUE(got.*member == wanted.*member) << column.name;
+  };
+}
+
+TEST_P(StoreContract, EveryColumnOfAJobComesBack) {
+  Job full;
+  job_columns(fill(full));
+  full.ref = {1, 0, 1};
+  full.state = State::retryable;
+  ChangeSet changes = inserts(2, 40);  // of which SQLite packs the later ones
+  changes.inserts.push_back(full);
+  changes.updates.push_back({{{1, 0, 30}}, full.status()});
+  commit(std::move(changes));
+  reopen();
+  const auto whole = load<core::JobLoaded>(core::LoadJob{1, full.ref});
+  job_columns(compare(whole.job.value(), full));
+  const auto updated = load<core::JobLoaded>(core::LoadJob{1, {1, 0, 30}});
+  Job wanted = job(30);
+  wanted.status() = full.status();
+  job_columns(compare(updated.job.value(), wanted));
+}
+
+TEST_P(StoreContract, EveryColumnOfAnEndComesBack) {
+  Job full;
+  given_columns<Job>(fill(full));
+  full.ref = {1, 0, 1};
+  ChangeSet changes = inserts(2, 40);
+  changes.inserts.push_back(full);
+  commit(std::move(changes));
+  // One had a row of its own, one shared it.
+  const Job given[] = {full, job(30)};
+  for (const Job& each : given) {
+    core::JobFinish end;
+    outcome_columns<core::JobFinish>(fill(end));
+    end_columns<core::JobFinish>(fill(end));
+    end.row = each.row();
+    end.keep = true;
+    end.state = State::dead;
+    ChangeSet ends;
+    ends.finishes.push_back(end);
+    commit(std::move(ends));
+    auto reader = store_->reader();
+    ASSERT_TRUE(reader) << reader.error().message;
+    const auto row = (*reader)->job(each.ref, true);
+    ASSERT_TRUE(row && *row);
+    EXPECT_EQ((*row)->payload_bytes, each.payload.size());
+    const auto dead = load<core::DeadLoaded>(core::LoadDead{1, 1, {each.ref}, 1});
+    ASSERT_EQ(dead.jobs.size(), 1U);
+    for (const Job& got : {(*row)->job, dead.jobs[0]}) {
+      given_columns<Job>(compare(got, each));
+      EXPECT_EQ(got.state, end.state);
+      EXPECT_EQ(got.attempt, end.attempt);
+      EXPECT_EQ(got.deaths, end.deaths);
+      EXPECT_EQ(got.error, end.error);
+    }
+    EXPECT_EQ((*row)->reason, end.reason);
+    EXPECT_EQ((*row)->started_ms, end.started_ms);
+    EXPECT_EQ((*row)->finished_ms, end.finished_ms);
+    EXPECT_EQ((*row)->worker, end.worker);
+    EXPECT_EQ((*row)->result, end.result);
+  }
+}
+
+TEST_P(StoreContract, EveryColumnOfATopicAndOfItsCountsComesBack) {
+  core::Topic topic;
+  setting_columns(fill(topic.settings));
+  topic.id = 2;
+  topic.name = "other";
+  topic.paused = true;
+  core::PartitionRow row{{2, 3}, {}};
+  count_columns(fill(row.counts));
+  for (const bool again : {false, true}) {
+    if (again) ++row.counts.live, ++topic.settings.dead_max;
+    ChangeSet changes;
+    changes.topics.push_back(topic);
+    changes.partitions.push_back(row);
+    commit(std::move(changes));
+    reopen();
+    ASSERT_EQ(recovered_.topics.size(), 2U);
+    topic_columns(compare(recovered_.topics[1], topic));
+    setting_columns(compare(recovered_.topics[1].settings, topic.settings));
+    ASSERT_EQ(recovered_.partitions.size(), 2U);
+    EXPECT_EQ(recovered_.partitions[1].where, row.where);
+    count_columns(compare(recovered_.partitions[1].counts, row.counts));
+  }
 }
 
 TEST_P(StoreContract, DueJobsComeByTheirTimeAndTheNextIsNamed) {

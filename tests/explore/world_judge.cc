@@ -55,8 +55,8 @@ void World::judge_deaths(const ChangeSet& changes) const {
            "deaths that count are apart", ref.seq);
   };
   for (const JobUpdate& update : changes.updates) {
-    judge_one(update.row.ref, update.attempt, update.deaths);
-    demand(update.attempt == 0 || update.due_ms >= now_.wall_ms, "what failed waits",
+    judge_one(update.row.ref, update.status.attempt, update.status.deaths);
+    demand(update.status.attempt == 0 || update.status.due_ms >= now_.wall_ms, "what failed waits",
            update.row.ref.seq);
   }
   for (const JobFinish& finish : changes.finishes) {

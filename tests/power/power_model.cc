@@ -145,8 +145,7 @@ void PowerModel::update(core::ChangeSet& changes) {
     job.died_ms = static_cast<std::int64_t>(1 + random_() % 1'000);
   }
   ++counts_[job.ref.partition].retried;
-  changes.updates.push_back(
-      {job.row(), job.state, job.attempt, job.deaths, job.died_ms, job.due_ms, job.error});
+  changes.updates.push_back({job.row(), job.status()});
   put(job);
   end_lease(changes, job);
 }

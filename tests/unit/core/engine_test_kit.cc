@@ -43,13 +43,7 @@ void MemoryStore::apply(const ChangeSet& c) {
   for (const auto& u : c.updates) {
     Job& job = jobs.at(u.row.ref);
     must(job.row() == u.row, "an update names the wrong priority");
-    job.state = u.state;
-    job.attempt = u.attempt;
-    job.deaths = u.deaths;
-    job.died_ms = u.died_ms;
-    job.due_ms = u.due_ms;
-    job.error = u.error;
-    job.ended_token = u.ended_token;
+    job.status() = u.status;
   }
   for (const auto& f : c.finishes) {
     const auto at = jobs.find(f.row.ref);
