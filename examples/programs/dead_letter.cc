@@ -1,5 +1,5 @@
 // A job that cannot be done goes to the dead-letter queue; after the mistake is mended it is
-// requeued.
+// requeued. Client, Worker and Producer share one connection.
 #include <millrace/client.h>
 #include <millrace/producer.h>
 #include <millrace/worker.h>
@@ -9,15 +9,16 @@
 
 int main() {
   using namespace std::chrono_literals;
-  millrace::Client client;
+  const auto connection = std::make_shared<millrace::Connection>();
+  millrace::Client client({.shared_connection = connection});
   if (!client.create_topic("invoices", {.history = true})) return 1;
   std::atomic<bool> mended{false};
-  millrace::Worker worker;
+  millrace::Worker worker({.shared_connection = connection});
   worker.handle("invoices", [&](millrace::JobContext&) {
     return mended ? millrace::done("sent") : millrace::discard("the customer has no address");
   });
   worker.start();
-  millrace::Producer producer;
+  millrace::Producer producer({.shared_connection = connection});
   const auto outcome = producer.enqueue({.topic = "invoices", .payload = "4711"});
   auto job = client.wait(outcome.id, 30s);
   if (!job) return 1;

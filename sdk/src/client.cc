@@ -1,5 +1,5 @@
 // Questions and administration: a call is a message to one shard or to each, and their answers put
-// together. A call waits on its own thread; the link's thread sends, receives and resends.
+// together. A call waits on its own thread; the loop's thread sends, receives and resends.
 #include <millrace/client.h>
 
 #include "client_calls.h"
@@ -65,7 +65,9 @@ std::string wrong_with(const DeadSelection& which) {
 
 class Client::Impl {
  public:
-  explicit Impl(ClientOptions options) : options_(std::move(options)), calls_(options_.connection) {
+  explicit Impl(ClientOptions options)
+      : options_(std::move(options)),
+        calls_(connection_of(options_.connection, options_.shared_connection)) {
     options_.timeout = std::min(options_.timeout, span_max);  // a WAIT adds to it
   }
 

@@ -1,6 +1,7 @@
 // Calls in flight.
 #include "client_calls.h"
 
+#include "options.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 #include "wire/limits.h"
@@ -31,14 +32,25 @@ struct ClientCalls::Call {
   std::optional<Error> unknown_topic;
 };
 
-ClientCalls::ClientCalls(ConnectionOptions connection)
-    : link_(std::move(connection), wire::Role::client, *this) {
-  link_.start();
+ClientCalls::ClientCalls(ConnectionRef connection) : connection_(std::move(connection)) {
+  if (inherited()) return;
+  wrong_ = connection_->wrong();
+  if (!wrong_) wrong_ = connection_->loop().start();
+  if (wrong_) return;
+  link_ = &connection_->shared_link(wire::Role::client);
+  link_->add(*this);
 }
-ClientCalls::~ClientCalls() { link_.stop(); }
+ClientCalls::~ClientCalls() {
+  if (connection_->here()) misuse("a Client is destroyed inside a callback of its Connection");
+  if (link_ != nullptr) link_->remove(*this);
+}
 
 std::optional<Error> ClientCalls::wrong() const {
-  return inherited() ? made_before_fork("Client") : link_.wrong();
+  if (inherited()) return made_before_fork("Client");
+  if (wrong_ || !connection_->here()) return wrong_;
+  return invalid(
+      "a Client's call inside a callback of the same Connection would wait for itself: nothing was "
+      "asked; ask from a thread of your own, or give the Client a Connection of its own");
 }
 
 Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
@@ -46,7 +58,7 @@ Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
   Call call{.request = std::move(request)};
   std::unique_lock lock(mutex_);
   calls_.push_back(&call);
-  link_.wake();
+  connection_->loop().wake();
   const bool done = ended_.wait_until(lock, after(timeout), [&call] { return call.done; });
   if (!done) call.error = late(call);
   calls_.remove(&call);
@@ -58,7 +70,7 @@ Answers ClientCalls::ask(Request request, std::chrono::milliseconds timeout) {
 Result<std::size_t> ClientCalls::shards(std::chrono::milliseconds timeout) {
   if (auto error = wrong()) return tl::unexpected(std::move(*error));
   std::unique_lock lock(mutex_);
-  link_.wake();
+  connection_->loop().wake();
   if (!ended_.wait_until(lock, after(timeout), [this] { return shards_known_ != 0; })) {
     return tl::unexpected(late(Call{}));
   }
@@ -72,21 +84,21 @@ Error ClientCalls::late(const Call& call) const {
         ErrorCode::timeout, "the broker did not answer in time: what was asked may be done", {}};
   }
   return {ErrorCode::unavailable,
-          "no broker was reached at " + link_.options().brokers.front() +
+          "no broker was reached at " + connection_->options().brokers.front() +
               ": is millraced running, and is that where it listens?",
           {}};
 }
 
 void ClientCalls::start(Call& call) {
-  if (!link_.topology().known()) return;
-  const std::size_t known = link_.topology().shards().size();
+  if (!link_->topology().known()) return;
+  const std::size_t known = link_->topology().shards().size();
   if (call.request.target == Target::one) call.shards = {call.request.shard};
   if (call.request.target == Target::every) {
     for (std::size_t i = 0; i < known; ++i) call.shards.push_back(i);
   }
   if (call.request.target == Target::owner) {
-    const auto* owners = link_.topology().topic(call.request.topic);
-    if (owners == nullptr) return link_.ask_topology({call.request.topic});
+    const auto* owners = link_->topology().topic(call.request.topic);
+    if (owners == nullptr) return link_->ask_topology({call.request.topic});
     // A partition that nobody has: any shard says so.
     call.shards = {call.request.partition < owners->size() ? (*owners)[call.request.partition] : 0};
   }
@@ -97,20 +109,21 @@ void ClientCalls::start(Call& call) {
 }
 
 void ClientCalls::send(Call& call, std::size_t part) {
-  if (!link_.ready(call.shards[part])) return;
+  if (!link_->ready(call.shards[part])) return;
   const auto now = Clock::now();
   if (!call.any_sent) call.sent_at = now;
   const bool forgotten = now - call.sent_at > std::chrono::milliseconds(wire::resend_ms_max);
   if (call.request.effect == Effect::changes && forgotten) return end(call, unknown());
-  const auto correlation = link_.send(call.shards[part], call.request.verb, call.request.body);
+  const auto correlation =
+      link_->send(*this, call.shards[part], call.request.verb, call.request.body);
   sent_[correlation] = {&call, part};
   call.sent[part] = call.any_sent = true;
 }
 
 void ClientCalls::on_turn(Clock::time_point /*now*/) {
   const std::lock_guard lock(mutex_);
-  if (shards_known_ == 0 && link_.topology().known()) {
-    shards_known_ = link_.topology().shards().size();
+  if (shards_known_ == 0 && link_->topology().known()) {
+    shards_known_ = link_->topology().shards().size();
     ended_.notify_all();
   }
   for (Call* call : calls_) {
@@ -171,7 +184,7 @@ void ClientCalls::on_message(std::size_t /*shard*/, const wire::Header& header,
   end(*call, {code, error ? std::string(error->message) : "an answer that cannot be understood",
               span_of(error ? error->retry_after_ms : 0)});
   // The topic was made since, with other partitions: the next call asks again.
-  if (code == ErrorCode::not_owner) link_.topology().forget(call->request.topic);
+  if (code == ErrorCode::not_owner) link_->topology().forget(call->request.topic);
 }
 
 }  // namespace millrace

@@ -1,10 +1,10 @@
 // Calls in flight: which shards a request goes to, and the answers that came back. A request is
 // sent again after a reconnect, unchanged. One that changes something carries an id, by which the
 // broker knows it again, and is not sent again when the broker may have forgotten it.
-// Threads: ask() and shards() from any; the rest on the link's thread.
+// Threads: ask() and shards() from any; the rest on the loop's thread.
 #pragma once
 
-#include "link.h"
+#include "connection_core.h"
 
 #include <millrace/result.h>
 
@@ -30,15 +30,15 @@ struct Request {
   std::uint16_t partition = 0;
 };
 
-class ClientCalls : Link::Owner {
+class ClientCalls : Link::User {
  public:
-  explicit ClientCalls(ConnectionOptions connection);
+  explicit ClientCalls(ConnectionRef connection);
   ~ClientCalls() override;
   ClientCalls(const ClientCalls&) = delete;
   ClientCalls& operator=(const ClientCalls&) = delete;
 
   // In a child of fork(): every ask() says so, and this is not to be destroyed.
-  [[nodiscard]] bool inherited() const { return link_.inherited(); }
+  [[nodiscard]] bool inherited() const { return connection_->inherited(); }
   [[nodiscard]] Answers ask(Request request, std::chrono::milliseconds timeout);
   [[nodiscard]] Result<std::size_t> shards(std::chrono::milliseconds timeout);
 
@@ -56,12 +56,14 @@ class ClientCalls : Link::Owner {
   // Why nothing can be asked at all; looked at before any lock is taken.
   [[nodiscard]] std::optional<Error> wrong() const;
 
-  std::mutex mutex_;  // guards calls_, sent_ and shards_known_
+  const ConnectionRef connection_;
+  std::optional<Error> wrong_;  // with the options; fixed by the constructor
+  Link* link_ = nullptr;        // null: nothing is ever sent
+  std::mutex mutex_;            // guards calls_, sent_ and shards_known_
   std::condition_variable ended_;
   std::list<Call*> calls_;  // on the stacks of their callers
   std::map<std::uint64_t, std::pair<Call*, std::size_t>> sent_;
   std::size_t shards_known_ = 0;
-  Link link_;  // last: its thread ends first
 };
 
 }  // namespace millrace

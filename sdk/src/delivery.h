@@ -1,5 +1,5 @@
 // One delivery in a worker's hands: what the handler sees, and what the session must know of it.
-// Threads: the handler's thread and the link's; what both touch is guarded or atomic.
+// Threads: the handler's thread and the loop's; what both touch is guarded or atomic.
 #pragma once
 
 #include "link.h"

@@ -1,4 +1,4 @@
-// Jobs on their way from callers to the link's thread, and the bounds of what is unanswered. A job
+// Jobs on their way from callers to the loop's thread, and the bounds of what is unanswered. A job
 // moves between lists without being copied, and the node of an answered one serves the next: so a
 // job costs no allocation here, and its payload is freed by a caller, not across threads.
 // Threads: any.

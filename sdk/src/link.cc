@@ -4,15 +4,12 @@
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 #include <zmq.h>
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstdlib>
 #include <random>
-#include <system_error>
+#include <utility>
 
 namespace millrace {
 namespace {
@@ -22,16 +19,9 @@ using namespace std::chrono_literals;
 constexpr auto turn_max = 100ms, idle_turn_max = 1'000ms;
 constexpr auto backoff_min = 50ms, backoff_max = 2'000ms;
 constexpr auto heartbeat_max = 1h;  // twice of it is a patience
-constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
-constexpr const char* broker_variable = "MILLRACE_BROKER";
-
-thread_local const Link* link_here = nullptr;
-
-std::string default_name() {
-  char host[128] = "host";
-  ::gethostname(host, sizeof host - 1);
-  return std::string(host) + ":" + std::to_string(::getpid());
-}
+// A correlation is the number of its user, then one that rises.
+constexpr unsigned user_shift = 40;
+constexpr std::uint64_t correlation_mask = (std::uint64_t{1} << user_shift) - 1;
 
 // What came: at most the two parts that a message has.
 struct Part {
@@ -83,7 +73,7 @@ wire::Id random_id() {
   return id;
 }
 
-struct Link::Shard {
+struct Link::ShardLink {
   std::size_t index = 0;
   std::vector<std::string> endpoints;
   std::size_t next_endpoint = 0;
@@ -96,71 +86,58 @@ struct Link::Shard {
   Clock::duration backoff = backoff_min, heartbeat = 10s;
 };
 
-Link::Link(ConnectionOptions options, wire::Role role, Owner& owner)
-    : options_(std::move(options)), role_(role), owner_(owner), session_(random_id()) {
-  std::string from;
-  if (options_.brokers.empty()) {
-    const char* named = std::getenv(broker_variable);
-    if (named != nullptr && *named != '\0') from = broker_variable;
-    options_.brokers.emplace_back(from.empty() ? default_broker : named);
-  }
-  wrong_ = misfit(options_, from);
-  if (options_.name.empty()) options_.name = default_name();
-  options_.reply_patience = std::min(options_.reply_patience, span_max);
-  options_.name.resize(std::min(options_.name.size(), wire::name_bytes_max));
-  context_ = zmq_ctx_new();
-  wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (!wrong_ && (context_ == nullptr || wake_fd_ < 0)) {
-    wrong_ = Error{ErrorCode::unavailable, "no file descriptor is left for a connection", {}};
-  }
-  last_turn_ = Clock::now().time_since_epoch();
+Link::Link(EventLoop& loop, const ConnectionOptions& options, wire::Role role)
+    : loop_(loop), options_(options), role_(role), session_(random_id()) {}
+
+Link::~Link() { close(); }
+
+void Link::add(User& user) {
+  used_ = true;
+  loop_.post([this, &user] { take_in(user); });
 }
 
-Link::~Link() {
-  stop();
-  for (auto& shard : shards_) close_sockets(*shard);
-  while (context_ != nullptr && zmq_ctx_term(context_) != 0 && zmq_errno() == EINTR) {
+void Link::take_in(User& user) {
+  user.number_ = numbers_++;
+  users_.emplace(user.number_, &user);
+  if (shards_.empty()) {
+    auto first = std::make_unique<ShardLink>();
+    first->endpoints = options_.brokers;
+    shards_.push_back(std::move(first));
+    return loop_.add(*this);
   }
-  if (wake_fd_ >= 0) ::close(wake_fd_);
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    if (shards_[i]->ready) user.on_ready(i, {});
+  }
+  if (topology_.known()) user.on_topology();
 }
 
-bool Link::here() const { return link_here == this; }
-Link::Inside::Inside(const Link& link) : before_(std::exchange(link_here, &link)) {}
-Link::Inside::~Inside() { link_here = before_; }
-
-void Link::start() {
-  if (wrong_) return;
-  auto first = std::make_unique<Shard>();
-  first->endpoints = options_.brokers;
-  shards_.push_back(std::move(first));
-  const SignalsBlocked quiet;  // ZeroMQ's threads are made by ours
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error& e) {
-    wrong_ = Error{ErrorCode::unavailable, std::string("no thread was to be had: ") + e.what(), {}};
-  }
+void Link::remove(User& user) {
+  if (!used_) return;
+  loop_.run_there([this, &user] {
+    const auto found = users_.find(user.number_);
+    if (found != users_.end() && found->second == &user) users_.erase(found);
+  });
 }
 
-void Link::stop() {
-  stop_ = true;
-  wake();
-  if (thread_.joinable()) thread_.join();
-}
-
-void Link::wake() {
-  if (woken_.exchange(true)) return;
-  const std::uint64_t one = 1;
-  while (::write(wake_fd_, &one, sizeof one) < 0 && errno == EINTR) {
-  }
+void Link::close() {
+  if (!used_.exchange(false)) return;
+  loop_.run_there([this] {
+    users_.clear();
+    for (auto& shard : shards_) close_sockets(*shard);
+    shards_.clear();
+    all_ready_ = false;
+    loop_.remove(*this);
+  });
 }
 
 bool Link::ready(std::size_t shard) const {
   return shard < shards_.size() && shards_[shard]->ready;
 }
 
-std::uint64_t Link::send(std::size_t index, wire::Verb verb, std::string body) {
-  Shard& shard = *shards_[index];
-  const std::uint64_t correlation = ++correlations_;
+std::uint64_t Link::send_as(std::uint64_t user, std::size_t index, wire::Verb verb,
+                            std::string body) {
+  ShardLink& shard = *shards_[index];
+  const std::uint64_t correlation = user << user_shift | (++correlations_ & correlation_mask);
   const std::string header = wire::encode_header(verb, correlation);
   if (shard.socket == nullptr) return correlation;
   if (zmq_send(shard.socket, header.data(), header.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0) {
@@ -174,13 +151,13 @@ void Link::ask_topology(const std::vector<std::string>& topics) {
   topology_topics_ = topics;
   wire::Topology body;
   for (const auto& topic : topology_topics_) body.topics.push_back(topic);
-  topology_asked_ = send(0, wire::Verb::topology, wire::encode(body));
+  topology_asked_ = send_as(0, 0, wire::Verb::topology, wire::encode(body));
 }
 
 void Link::reconnect(std::size_t shard) { close(*shards_[shard], backoff_min); }
 
-void Link::open(Shard& shard) {
-  shard.socket = zmq_socket(context_, ZMQ_DEALER);
+void Link::open(ShardLink& shard) {
+  shard.socket = zmq_socket(loop_.context(), ZMQ_DEALER);
   if (shard.socket == nullptr) {  // no descriptor is left
     shard.open_at = Clock::now() + shard.backoff;
     return;
@@ -195,14 +172,14 @@ void Link::open(Shard& shard) {
   set(ZMQ_HEARTBEAT_TIMEOUT, 5'000);
   const auto bytes_max = static_cast<std::int64_t>(wire::frame_bytes_max);
   zmq_setsockopt(shard.socket, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
-  const std::string events = "inproc://events-" + std::to_string(++monitors_);
+  const std::string events = "inproc://events-" + std::to_string(loop_.next_number());
   zmq_socket_monitor(shard.socket, events.c_str(), ZMQ_EVENT_DISCONNECTED);
-  shard.monitor = zmq_socket(context_, ZMQ_PAIR);
+  shard.monitor = zmq_socket(loop_.context(), ZMQ_PAIR);
   if (shard.monitor != nullptr) zmq_connect(shard.monitor, events.c_str());
   connect(shard);
 }
 
-void Link::connect(Shard& shard) {
+void Link::connect(ShardLink& shard) {
   shard.endpoint = shard.endpoints[shard.next_endpoint++ % shard.endpoints.size()];
   if (zmq_connect(shard.socket, shard.endpoint.c_str()) == 0) return hello(shard);
   if (!std::exchange(shard.refusal_told, true)) {
@@ -212,22 +189,25 @@ void Link::connect(Shard& shard) {
   close(shard, backoff_max);
 }
 
-void Link::hello(Shard& shard) {
+void Link::hello(ShardLink& shard) {
   wire::Hello body;
   body.role = role_;
   body.session = session_;
   body.name = options_.name;
   body.pid = static_cast<std::uint64_t>(::getpid());
-  const auto held = owner_.held(shard.index);
+  std::vector<Held> held;
+  for (const auto& [number, user] : users_) {
+    for (Held& one : user->held(shard.index)) held.push_back(std::move(one));
+  }
   for (const auto& [job, token] : held) {
     if (const auto ref = wire::parse_job(job)) body.held.emplace_back(*ref, token);
   }
   shard.ready = false;
   shard.heard = shard.beaten = Clock::now();
-  shard.hello_sent = send(shard.index, wire::Verb::hello, wire::encode(body));
+  shard.hello_sent = send_as(0, shard.index, wire::Verb::hello, wire::encode(body));
 }
 
-void Link::close_sockets(Shard& shard) {
+void Link::close_sockets(ShardLink& shard) {
   if (shard.socket == nullptr) return;
   zmq_socket_monitor(shard.socket, nullptr, 0);
   if (shard.monitor != nullptr) zmq_close(shard.monitor);
@@ -235,7 +215,7 @@ void Link::close_sockets(Shard& shard) {
   shard.socket = shard.monitor = nullptr;
 }
 
-bool Link::disconnected(Shard& shard) {
+bool Link::disconnected(ShardLink& shard) {
   if (shard.monitor == nullptr) return false;
   bool any = false;
   zmq_msg_t part;
@@ -245,15 +225,15 @@ bool Link::disconnected(Shard& shard) {
   return any;
 }
 
-void Link::close(Shard& shard, Clock::duration wait) {
+void Link::close(ShardLink& shard, Clock::duration wait) {
   if (shard.socket == nullptr) return;
   close_sockets(shard);
   shard.open_at = Clock::now() + wait;
   if (shard.index == 0) topology_asked_ = 0;
-  if (std::exchange(shard.ready, false)) owner_.on_lost(shard.index);
+  shard.ready = false;
 }
 
-void Link::keep_up(Shard& shard, Clock::time_point now) {
+void Link::keep_up(ShardLink& shard, Clock::time_point now) {
   if (shard.socket == nullptr) {
     if (now >= shard.open_at) open(shard);
     return;
@@ -269,11 +249,11 @@ void Link::keep_up(Shard& shard, Clock::time_point now) {
   }
   if (shard.ready && now - shard.beaten > shard.heartbeat / 2) {
     shard.beaten = now;
-    send(shard.index, wire::Verb::heartbeat, wire::encode(wire::Empty{}));
+    send_as(0, shard.index, wire::Verb::heartbeat, wire::encode(wire::Empty{}));
   }
 }
 
-void Link::receive(Shard& shard) {
+void Link::receive_from(ShardLink& shard) {
   for (int budget = 1'024; budget > 0 && shard.socket != nullptr; --budget) {
     Part parts[wire::parts_max], dropped;
     std::size_t count = 0;
@@ -289,15 +269,12 @@ void Link::receive(Shard& shard) {
   }
 }
 
-void Link::take(Shard& shard, const wire::Header& header, std::string_view body) {
+void Link::take(ShardLink& shard, const wire::Header& header, std::string_view body) {
   shard.heard = Clock::now();
   const auto verb = static_cast<wire::Verb>(header.verb);
   if (verb == wire::Verb::error) {
     const auto error = wire::decode<wire::ErrorBody>(body);
-    if (error && error->code == "no_session") {
-      if (shard.ready) owner_.on_lost(shard.index);
-      return hello(shard);
-    }
+    if (error && error->code == "no_session") return hello(shard);
   }
   if (verb == wire::Verb::closing) return close(shard, backoff_min * 2);
   // Made before the broker read our HELLO, which did not name it: the broker has it back.
@@ -306,10 +283,11 @@ void Link::take(Shard& shard, const wire::Header& header, std::string_view body)
   if (topology_asked_ != 0 && header.correlation == topology_asked_) {
     return take_topology(verb, body);
   }
-  owner_.on_message(shard.index, header, body);
+  const auto user = users_.find(header.correlation >> user_shift);
+  if (user != users_.end()) user->second->on_message(shard.index, header, body);
 }
 
-void Link::take_hello(Shard& shard, wire::Verb verb, std::string_view body) {
+void Link::take_hello(ShardLink& shard, wire::Verb verb, std::string_view body) {
   const auto ok = wire::decode<wire::HelloOk>(body);
   if (!ok || verb != wire::Verb::ok) {
     const auto error = wire::decode<wire::ErrorBody>(body);
@@ -323,23 +301,26 @@ void Link::take_hello(Shard& shard, wire::Verb verb, std::string_view body) {
   shard.backoff = backoff_min;
   shard.heartbeat = std::min<Clock::duration>(span_of(ok->heartbeat_ms), heartbeat_max);
   if (shard.index == 0 && !topology_.known()) ask_topology({});
-  owner_.on_ready(shard.index, ok->lost);
+  for (const auto& [number, user] : users_) user->on_ready(shard.index, ok->lost);
 }
 
 void Link::take_topology(wire::Verb verb, std::string_view body) {
   topology_asked_ = 0;
   if (verb != wire::Verb::ok || !topology_.update(body, topology_topics_)) return;
   while (shards_.size() < topology_.shards().size()) {
-    auto next = std::make_unique<Shard>();
+    auto next = std::make_unique<ShardLink>();
     next->index = shards_.size();
     next->endpoints = topology_.shards()[next->index];
     shards_.push_back(std::move(next));
   }
-  owner_.on_topology();
+  for (const auto& [number, user] : users_) user->on_topology();
 }
 
-Clock::duration Link::rest() const {
-  Clock::duration longest = all_ready_ && owner_.idle() ? idle_turn_max : turn_max;
+Clock::duration Link::rest() {
+  const bool idle = all_ready_ && std::all_of(users_.begin(), users_.end(), [](const auto& entry) {
+                      return entry.second->idle();
+                    });
+  Clock::duration longest = idle ? idle_turn_max : turn_max;
   const auto now = Clock::now();
   for (const auto& shard : shards_) {
     longest = std::min(longest, shard->socket != nullptr
@@ -349,36 +330,26 @@ Clock::duration Link::rest() const {
   return longest;
 }
 
-void Link::wait_for_events() {
-  std::vector<zmq_pollitem_t> items{{nullptr, wake_fd_, ZMQ_POLLIN, 0}};
+void Link::add_to(std::vector<zmq_pollitem_t>& items) const {
   for (const auto& shard : shards_) {
     if (shard->socket == nullptr) continue;
     items.push_back({shard->socket, 0, ZMQ_POLLIN, 0});
     if (shard->monitor != nullptr) items.push_back({shard->monitor, 0, ZMQ_POLLIN, 0});
   }
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(rest()).count();
-  zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(wait));
-  if (items.front().revents == 0) return;
-  std::uint64_t drained = 0;
-  [[maybe_unused]] const auto got = ::read(wake_fd_, &drained, sizeof drained);
-  woken_.exchange(false);  // after the read: who wakes from here on writes again
 }
 
-void Link::run() {
-  const Inside inside(*this);
-  while (!stop_) {
-    const auto now = Clock::now();
-    last_turn_ = now.time_since_epoch();
-    for (std::size_t i = 0; i < shards_.size(); ++i) keep_up(*shards_[i], now);
-    owner_.on_turn(now);
-    all_ready_ = topology_.known() && std::all_of(shards_.begin(), shards_.end(),
-                                                  [](const auto& s) { return s->ready; });
-    wait_for_events();
-    for (std::size_t i = 0; i < shards_.size(); ++i) receive(*shards_[i]);
-    if (inherited()) end_child("callback");  // of a std::stop_token
-    for (auto& shard : shards_) {
-      if (disconnected(*shard)) close(*shard, backoff_min);
-    }
+void Link::turn(Clock::time_point now) {
+  for (std::size_t i = 0; i < shards_.size(); ++i) keep_up(*shards_[i], now);
+  for (const auto& [number, user] : users_) user->on_turn(now);
+  all_ready_ = topology_.known() &&
+               std::all_of(shards_.begin(), shards_.end(), [](const auto& s) { return s->ready; });
+}
+
+void Link::receive() {
+  for (std::size_t i = 0; i < shards_.size(); ++i) receive_from(*shards_[i]);
+  if (loop_.inherited()) return;  // a callback came back out of its fork(): the loop ends the child
+  for (auto& shard : shards_) {
+    if (disconnected(*shard)) close(*shard, backoff_min);
   }
 }
 

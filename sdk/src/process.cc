@@ -53,8 +53,8 @@ bool ProcessMark::inherited() const { return number().load() != process_; }
 Error made_before_fork(const char* what) {
   return {ErrorCode::unavailable,
           std::string("this ") + what +
-              " was made before fork(), and its connection is the parent's: nothing was sent; make "
-              "a new one in the child",
+              " was made before fork(), or its shared Connection was, and the connection is the "
+              "parent's: nothing was sent; make a new one in the child",
           {}};
 }
 

@@ -2,8 +2,8 @@
 // is answered, however often it is sent.
 #include <millrace/producer.h>
 
+#include "connection_core.h"
 #include "job_queue.h"
-#include "link.h"
 #include "options.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
@@ -101,23 +101,31 @@ std::string encode_batch(const Batch& batch, const wire::Id& producer, std::uint
 
 }  // namespace
 
-class Producer::Impl : Link::Owner {
+class Producer::Impl : Link::User {
  public:
   explicit Impl(ProducerOptions options)
       : options_(std::move(options)),
         queue_(options_.in_flight_jobs_max, options_.in_flight_bytes_max),
-        link_(options_.connection, wire::Role::producer, *this) {
-    wrong_ = link_.wrong();
+        connection_(connection_of(options_.connection, options_.shared_connection)) {
+    if (inherited()) return;
+    wrong_ = connection_->wrong();
     if (!wrong_) wrong_ = misfit(options_);
-    if (!wrong_) link_.start();
-    if (!wrong_) wrong_ = link_.wrong();
-    if (wrong_) report(options_.connection, "a Producer cannot work: " + wrong_->message);
+    if (!wrong_) wrong_ = connection_->loop().start();
+    if (wrong_) {
+      report(settings(), "a Producer cannot work: " + wrong_->message);
+      return;
+    }
+    link_ = &connection_->shared_link(wire::Role::producer);
+    link_->add(*this);
   }
   ~Impl() override {
-    if (link_.here()) misuse("a Producer is destroyed inside one of its own callbacks");
+    if (in_callback())
+      misuse(
+          "a Producer is destroyed inside a callback of its own or of one with the same "
+          "Connection");
     if (!wrong_) (void)queue_.wait_empty(options_.flush_at_destruction);
-    link_.stop();
-    const Link::Inside callbacks(link_);
+    if (link_ != nullptr) link_->remove(*this);
+    const EventLoop::Inside callbacks(connection_->loop());
     ended_ = true;
     for (auto& [shard, batches] : open_) {
       for (auto& [number, batch] : batches) end_unknown(batch);
@@ -131,8 +139,8 @@ class Producer::Impl : Link::Owner {
 
   // Each of these looks first whether the process is the one that made the Producer: in a child a
   // lock may be held by a thread that is not there.
-  [[nodiscard]] bool inherited() const { return link_.inherited(); }
-  [[nodiscard]] bool in_callback() const { return link_.here(); }
+  [[nodiscard]] bool inherited() const { return connection_->inherited(); }
+  [[nodiscard]] bool in_callback() const { return connection_->here(); }
 
   bool submit(Job&& job, Done&& done, bool wait) {
     if (auto refused = refusal(job)) {
@@ -142,7 +150,7 @@ class Producer::Impl : Link::Owner {
     using Room = JobQueue::Room;
     const Room room = !wait ? Room::now : in_callback() ? Room::beyond : Room::awaited;
     const auto put = queue_.put(std::move(job), std::move(done), after(options_.deadline), room);
-    if (put == JobQueue::Put::first) link_.wake();
+    if (put == JobQueue::Put::first) connection_->loop().wake();
     if (put != JobQueue::Put::no_room) return true;
     // NOLINTBEGIN(bugprone-use-after-move): with no_room they are still ours
     if (wait) tell(job, done, {Outcome::rejected, {}, no_room_in_callback()});
@@ -153,9 +161,12 @@ class Producer::Impl : Link::Owner {
   bool flush(std::chrono::milliseconds timeout) {
     return !inherited() && !in_callback() && queue_.wait_empty(timeout);
   }
-  [[nodiscard]] bool connected() const { return !inherited() && link_.all_ready(); }
+  [[nodiscard]] bool connected() const {
+    return !inherited() && link_ != nullptr && link_->all_ready();
+  }
 
  private:
+  [[nodiscard]] const ConnectionOptions& settings() const { return connection_->options(); }
   [[nodiscard]] std::optional<Error> refusal(const Job& job) const {
     if (inherited()) return made_before_fork("Producer");
     if (wrong_) return wrong_;
@@ -176,10 +187,9 @@ class Producer::Impl : Link::Owner {
     try {
       done(outcome);
     } catch (const std::exception& e) {
-      report(options_.connection, callback_of(job, outcome) + ", threw: " + e.what());
+      report(settings(), callback_of(job, outcome) + ", threw: " + e.what());
     } catch (...) {
-      report(options_.connection,
-             callback_of(job, outcome) + ", threw something that is no std::exception");
+      report(settings(), callback_of(job, outcome) + ", threw something that is no std::exception");
     }
     if (in_callback() && !was_inherited && inherited()) end_child("callback");
   }
@@ -197,7 +207,7 @@ class Producer::Impl : Link::Owner {
            {Outcome::rejected,
             {},
             {ErrorCode::unavailable,
-             "no broker was reached at " + link_.options().brokers.front() + ": nothing was sent",
+             "no broker was reached at " + settings().brokers.front() + ": nothing was sent",
              {}}});
   }
   void end_unknown(Batch& batch) {
@@ -238,9 +248,9 @@ class Producer::Impl : Link::Owner {
         if (batch.not_before != Clock::time_point{} && batch.not_before <= now) {
           batch.not_before = {};
           send(shard, batch);
-        } else if (batch.not_before == Clock::time_point{} && link_.ready(shard) &&
-                   now - batch.sent > link_.options().reply_patience) {
-          link_.reconnect(shard);  // a reply was lost: on_ready sends again
+        } else if (batch.not_before == Clock::time_point{} && link_->ready(shard) &&
+                   now - batch.sent > settings().reply_patience) {
+          link_->reconnect(shard);  // a reply was lost: on_ready sends again
         }
         ++at;
       }
@@ -266,9 +276,9 @@ class Producer::Impl : Link::Owner {
   }
 
   void send_waiting(const std::string& topic, Waiting& waiting) {
-    if (waiting.empty() || !link_.topology().known()) return;
-    const auto* owners = link_.topology().topic(topic);
-    if (owners == nullptr) return link_.ask_topology({topic});
+    if (waiting.empty() || !link_->topology().known()) return;
+    const auto* owners = link_->topology().topic(topic);
+    if (owners == nullptr) return link_->ask_topology({topic});
     waiting.sort(static_cast<std::uint16_t>(owners->size()));
     // Until each lane has found no shard with room.
     for (std::size_t held = 0; held < waiting.lanes.size();) {
@@ -285,7 +295,7 @@ class Producer::Impl : Link::Owner {
     }
   }
   [[nodiscard]] bool has_room(std::size_t shard) {
-    return link_.ready(shard) && open_[shard].size() < wire::batches_open_max;
+    return link_->ready(shard) && open_[shard].size() < wire::batches_open_max;
   }
   // Jobs without a key go round the partitions, past those whose shard has no room.
   std::optional<std::uint16_t> place(const Waiting::Lane& lane,
@@ -311,12 +321,12 @@ class Producer::Impl : Link::Owner {
   }
 
   void send(std::size_t shard, Batch& batch) {
-    if (!link_.ready(shard)) return;
+    if (!link_->ready(shard)) return;
     batch.sent = Clock::now();
     sent_.erase(batch.correlation);  // an answer to an earlier sending is lost, or comes again
     const std::uint64_t answered = open_[shard].begin()->first - 1;
     batch.correlation =
-        link_.send(shard, wire::Verb::enqueue, encode_batch(batch, producer_, answered));
+        link_->send(*this, shard, wire::Verb::enqueue, encode_batch(batch, producer_, answered));
     sent_[batch.correlation] = {shard, batch.number};
   }
 
@@ -359,7 +369,7 @@ class Producer::Impl : Link::Owner {
       return;
     }
     if (code == ErrorCode::not_owner) {
-      link_.topology().forget(batch.topic);
+      link_->topology().forget(batch.topic);
       const bool keyed = !batch.jobs.front().job.key.empty();
       PendingList& to =
           waiting_[batch.topic].lanes[keyed ? Waiting::Lane(batch.partition) : Waiting::Lane()];
@@ -377,16 +387,17 @@ class Producer::Impl : Link::Owner {
 
   ProducerOptions options_;
   std::optional<Error> wrong_;  // with the options; fixed by the constructor
-  bool ended_ = false;          // set by the destructor, after the link's thread
+  bool ended_ = false;          // set by the destructor, after the loop has let go
   JobQueue queue_;
-  // The link's thread only.
+  const ConnectionRef connection_;
+  Link* link_ = nullptr;  // null: nothing is ever sent
+  // The loop's thread only.
   wire::Id producer_ = random_id();
   std::map<std::string, Waiting> waiting_;
   std::map<std::size_t, std::map<std::uint64_t, Batch>> open_;  // by shard and number
   std::map<std::size_t, std::uint64_t> numbers_;
   std::map<std::uint64_t, std::pair<std::size_t, std::uint64_t>> sent_;
   std::size_t next_partition_ = 0;
-  Link link_;  // last: its thread ends first
 };
 
 Producer::Producer(ProducerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -24,7 +24,8 @@ class Worker::Impl {
  public:
   explicit Impl(WorkerOptions options)
       : options_(std::move(options)),
-        session_(options_.connection, std::max(options_.concurrency, 1),
+        session_(connection_of(options_.connection, options_.shared_connection),
+                 std::max(options_.concurrency, 1),
                  options_.prefetch < 0 ? std::max(options_.concurrency, 1) : options_.prefetch) {}
 
   // The members below look at this before they take a lock: in a child of fork() it may be held by
@@ -40,7 +41,7 @@ class Worker::Impl {
       handlers_[std::move(topic)] = std::move(handler);
       return {};
     }
-    report(options_.connection, wrong->message);
+    report(session_.settings(), wrong->message);
     if (!started_ && !wrong_) wrong_ = wrong;
     return tl::unexpected(std::move(*wrong));
   }
@@ -52,7 +53,7 @@ class Worker::Impl {
     auto wrong = why_not();
     if (!wrong) wrong = start_threads();
     if (!wrong) return {};
-    report(options_.connection, "a Worker does not start: " + wrong->message);
+    report(session_.settings(), "a Worker does not start: " + wrong->message);
     return tl::unexpected(std::move(*wrong));
   }
 
@@ -130,8 +131,11 @@ class Worker::Impl {
                    std::string("no thread was to be had for a handler: ") + e.what(),
                    {}};
     }
-    session_.start(std::move(topics));
-    return std::nullopt;
+    auto wrong = session_.start(std::move(topics));
+    if (!wrong) return std::nullopt;
+    join();
+    stopped_ = true;
+    return wrong;
   }
 
   void join() {

@@ -51,15 +51,18 @@ HandlerResult bounded(HandlerResult result) {
 
 }  // namespace
 
-WorkerSession::WorkerSession(ConnectionOptions connection, int concurrency, int prefetch)
+WorkerSession::WorkerSession(ConnectionRef connection, int concurrency, int prefetch)
     : quota_all_(static_cast<std::uint64_t>(concurrency) + static_cast<std::uint64_t>(prefetch)),
-      link_(std::move(connection), wire::Role::worker, *this) {}
+      connection_(std::move(connection)),
+      link_(connection_->loop(), connection_->options(), wire::Role::worker) {}
 
-WorkerSession::~WorkerSession() { link_.stop(); }
+WorkerSession::~WorkerSession() { link_.close(); }
 
-void WorkerSession::start(std::vector<std::string> topics) {
+std::optional<Error> WorkerSession::start(std::vector<std::string> topics) {
   topics_ = std::move(topics);
-  link_.start();
+  auto wrong = connection_->loop().start();
+  if (!wrong) link_.add(*this);
+  return wrong;
 }
 
 WorkerSession::Ref WorkerSession::next() {
@@ -79,13 +82,13 @@ WorkerSession::Ref WorkerSession::next(Ref ended, HandlerResult result) {
   const bool tell = end(shards_[ended->shard], std::move(ended), std::move(result));
   if (tell && ready_.empty()) {
     lock.unlock();
-    link_.wake();
+    connection_->loop().wake();
     lock.lock();
     return take_ready(lock);
   }
   Ref delivery = take_ready(lock);
   lock.unlock();
-  if (tell) link_.wake();
+  if (tell) connection_->loop().wake();
   return delivery;
 }
 
@@ -106,7 +109,7 @@ WorkerSession::Ref WorkerSession::take_ready(std::unique_lock<std::mutex>& lock)
   return delivery;
 }
 
-bool WorkerSession::end(Shard& shard, Ref&& delivery, HandlerResult result) {
+bool WorkerSession::end(ShardLink& shard, Ref&& delivery, HandlerResult result) {
   if (delivery->gone) {
     ++shard.credit_back;
     return true;
@@ -122,7 +125,7 @@ void WorkerSession::drain() {
   ended_.notify_all();
   for (Ref& delivery : ready_) end(shards_[delivery->shard], std::move(delivery), release());
   ready_.clear();
-  link_.wake();
+  connection_->loop().wake();
 }
 
 bool WorkerSession::wait_idle(std::chrono::milliseconds patience) {
@@ -174,7 +177,7 @@ bool WorkerSession::finish() {
   {
     std::unique_lock lock(mutex_);
     finishing_ = true;
-    link_.wake();
+    connection_->loop().wake();
     all = settled_.wait_for(lock, finish_patience, [this] {
       return std::all_of(shards_.begin(), shards_.end(),
                          [](const auto& entry) { return entry.second.held.empty(); });
@@ -185,7 +188,7 @@ bool WorkerSession::finish() {
                          [](const auto& entry) { return !entry.second.subscribed; });
     });
   }
-  link_.stop();
+  link_.close();
   return all;
 }
 
@@ -210,14 +213,14 @@ std::vector<Held> WorkerSession::held(std::size_t index) {
 
 void WorkerSession::on_ready(std::size_t index, const std::vector<std::uint64_t>& lost) {
   std::unique_lock lock(mutex_);
-  Shard& shard = shards_[index];
+  ShardLink& shard = shards_[index];
   shard.subscribed = shard.drained = shard.accepted = false;
   shard.subscribe = 0;
   shard.refused.reset();
   // What was not answered is said again; what was recorded then comes back as stale.
   for (auto& [correlation, settling] : shard.settling) say_again(shard, settling);
   shard.settling.clear();
-  std::erase_if(shard.finished, [](const Outcome& o) { return o.delivery->gone; });
+  std::erase_if(shard.finished, [](const Ended& o) { return o.delivery->gone; });
   for (const auto token : lost) give_up(shard, token, StopReason::lease_lost);
   shard.credit_back = 0;  // the grant below counts all that is not held
   if (link_.topology().known()) subscribe(index);
@@ -225,8 +228,8 @@ void WorkerSession::on_ready(std::size_t index, const std::vector<std::uint64_t>
   speak();
 }
 
-void WorkerSession::say_again(Shard& shard, Settling& settling) {
-  for (Outcome& outcome : settling.outcomes) {
+void WorkerSession::say_again(ShardLink& shard, Settling& settling) {
+  for (Ended& outcome : settling.outcomes) {
     outcome.delivery->settling = false;
     shard.finished.push_back(std::move(outcome));
   }
@@ -234,11 +237,11 @@ void WorkerSession::say_again(Shard& shard, Settling& settling) {
 
 void WorkerSession::speak() {
   for (auto& [delivery, reason] : std::exchange(stops_, {})) delivery->request_stop(reason);
-  if (!to_report_.empty()) report(link_.options(), std::exchange(to_report_, {}));
+  if (!to_report_.empty()) report(settings(), std::exchange(to_report_, {}));
   if (inherited()) end_child("callback");
 }
 
-void WorkerSession::give_up(Shard& shard, std::uint64_t token, StopReason reason) {
+void WorkerSession::give_up(ShardLink& shard, std::uint64_t token, StopReason reason) {
   const auto found = shard.held.find(token);
   if (found == shard.held.end()) return;
   const Ref delivery = found->second;
@@ -249,7 +252,7 @@ void WorkerSession::give_up(Shard& shard, std::uint64_t token, StopReason reason
   // Its end, or the message with its outcome, gives the credit back.
   if (delivery->running || delivery->settling) return;
   std::erase(ready_, delivery);
-  std::erase_if(shard.finished, [&](const Outcome& o) { return o.delivery == delivery; });
+  std::erase_if(shard.finished, [&](const Ended& o) { return o.delivery == delivery; });
   ++shard.credit_back;
 }
 
@@ -259,7 +262,7 @@ void WorkerSession::on_message(std::size_t index, const wire::Header& header,
   if (verb == wire::Verb::deliver) return take(index, body);
   if (verb == wire::Verb::revoke) return revoke(index, body);
   std::unique_lock lock(mutex_);
-  Shard& shard = shards_[index];
+  ShardLink& shard = shards_[index];
   if (shard.subscribe != 0 && header.correlation == shard.subscribe) {
     take_subscribed(shard, header, body);
     lock.unlock();
@@ -314,7 +317,7 @@ void WorkerSession::take(std::size_t index, std::string_view body) {
     delivery->enqueued = time_of(job.enqueued_ms);
   }
   std::unique_lock lock(mutex_);
-  Shard& shard = shards_[index];
+  ShardLink& shard = shards_[index];
   counts_.delivered += taken_.size();
   const std::size_t wanted = draining_ ? 0 : std::min(waiting_, taken_.size());
   for (Ref& delivery : taken_) {
@@ -350,7 +353,7 @@ void WorkerSession::count(HandlerResult::Kind kind) {
   if (kind == Kind::release) ++counts_.released;
 }
 
-void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header& header,
+void WorkerSession::settled(ShardLink& shard, Settling& settling, const wire::Header& header,
                             std::string_view body) {
   const auto ok = wire::decode<wire::SettleOk>(body);
   if (static_cast<wire::Verb>(header.verb) != wire::Verb::ok || !ok) {
@@ -361,7 +364,7 @@ void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header
     return;
   }
   const std::set<std::uint64_t> stale(ok->stale.begin(), ok->stale.end());
-  for (Outcome& outcome : settling.outcomes) {
+  for (Ended& outcome : settling.outcomes) {
     const std::uint64_t token = outcome.delivery->token;
     shard.held.erase(token);
     if (stale.contains(token)) {
@@ -376,7 +379,7 @@ void WorkerSession::settled(Shard& shard, Settling& settling, const wire::Header
 bool WorkerSession::idle() {
   const std::lock_guard lock(mutex_);
   return !draining_ && std::all_of(shards_.begin(), shards_.end(), [](const auto& entry) {
-    const Shard& shard = entry.second;
+    const ShardLink& shard = entry.second;
     return shard.held.empty() && shard.finished.empty() &&
            shard.subscribe_after == Clock::time_point{};
   });
@@ -391,7 +394,7 @@ void WorkerSession::on_turn(Clock::time_point now) {
     if (!link_.ready(index)) continue;
     if (draining_ && !shard.drained) {
       shard.drained = true;
-      link_.send(index, wire::Verb::drain, wire::encode(wire::Empty{}));
+      link_.send(*this, index, wire::Verb::drain, wire::encode(wire::Empty{}));
     }
     if (shard.subscribe_after != Clock::time_point{} && shard.subscribe_after <= now) {
       subscribe(index);
@@ -405,21 +408,21 @@ void WorkerSession::on_turn(Clock::time_point now) {
 }
 
 // The first of them that fit in a message; with large results they are few.
-std::vector<WorkerSession::Outcome> WorkerSession::take_some(std::vector<Outcome>& finished) {
+std::vector<WorkerSession::Ended> WorkerSession::take_some(std::vector<Ended>& finished) {
   std::size_t bytes = 0;
-  const auto end = std::find_if(finished.begin(), finished.end(), [&](const Outcome& outcome) {
+  const auto end = std::find_if(finished.begin(), finished.end(), [&](const Ended& outcome) {
     bytes += outcome.result.text.size();
     return bytes > wire::frame_bytes_max / 2 && &outcome != &finished.front();
   });
   const auto count = std::min<std::size_t>(wire::batch_max, std::size_t(end - finished.begin()));
   if (count == finished.size()) return std::exchange(finished, {});
   const auto last = finished.begin() + std::ptrdiff_t(count);
-  std::vector<Outcome> some(std::move_iterator(finished.begin()), std::move_iterator(last));
+  std::vector<Ended> some(std::move_iterator(finished.begin()), std::move_iterator(last));
   finished.erase(finished.begin(), last);
   return some;
 }
 
-void WorkerSession::send_outcomes(std::size_t index, Shard& shard, Clock::time_point now) {
+void WorkerSession::send_outcomes(std::size_t index, ShardLink& shard, Clock::time_point now) {
   for (const auto& [correlation, settling] : shard.settling) {
     if (now - settling.sent > answer_patience) return link_.reconnect(index);
   }
@@ -428,7 +431,7 @@ void WorkerSession::send_outcomes(std::size_t index, Shard& shard, Clock::time_p
     Settling settling{take_some(shard.finished), now, 0};
     wire::Settle body;
     body.outcomes.reserve(settling.outcomes.size());
-    for (const Outcome& outcome : settling.outcomes) {
+    for (const Ended& outcome : settling.outcomes) {
       outcome.delivery->settling = true;
       body.outcomes.push_back(wire_outcome(outcome.delivery->token, outcome.result));
     }
@@ -436,17 +439,17 @@ void WorkerSession::send_outcomes(std::size_t index, Shard& shard, Clock::time_p
       settling.credit_back = std::exchange(shard.credit_back, 0);
       body.credit = settling.outcomes.size() + settling.credit_back;
     }
-    const auto correlation = link_.send(index, wire::Verb::settle, wire::encode(body));
+    const auto correlation = link_.send(*this, index, wire::Verb::settle, wire::encode(body));
     shard.settling.emplace(correlation, std::move(settling));
   }
   if (shard.credit_back > 0 && !draining_) {
     wire::Credit body;
     body.credit = std::exchange(shard.credit_back, 0);
-    link_.send(index, wire::Verb::credit, wire::encode(body));
+    link_.send(*this, index, wire::Verb::credit, wire::encode(body));
   }
 }
 
-void WorkerSession::send_progress(std::size_t index, Shard& shard) {
+void WorkerSession::send_progress(std::size_t index, ShardLink& shard) {
   for (const auto& [token, delivery] : shard.held) {
     const auto progress = delivery->take_progress();
     if (!progress) continue;
@@ -454,7 +457,7 @@ void WorkerSession::send_progress(std::size_t index, Shard& shard) {
     body.token = token;
     body.percent = static_cast<std::uint64_t>(progress->percent);
     body.note = progress->note;
-    link_.send(index, wire::Verb::progress, wire::encode(body));
+    link_.send(*this, index, wire::Verb::progress, wire::encode(body));
   }
 }
 
@@ -466,9 +469,9 @@ void WorkerSession::watch_run_times(Clock::time_point now) {
   }
 }
 
-void WorkerSession::say_goodbye(std::size_t index, Shard& shard) {
+void WorkerSession::say_goodbye(std::size_t index, ShardLink& shard) {
   if (!shard.held.empty() || shard.goodbye != 0) return;
-  shard.goodbye = link_.send(index, wire::Verb::goodbye, wire::encode(wire::Empty{}));
+  shard.goodbye = link_.send(*this, index, wire::Verb::goodbye, wire::encode(wire::Empty{}));
 }
 
 }  // namespace millrace

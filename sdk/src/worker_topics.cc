@@ -30,7 +30,7 @@ void WorkerSession::on_topology() {
 
 void WorkerSession::subscribe(std::size_t index) {
   if (draining_) return;
-  Shard& shard = shards_[index];
+  ShardLink& shard = shards_[index];
   const auto lost_running = static_cast<std::uint64_t>(
       std::count_if(running_.begin(), running_.end(),
                     [index](const Ref& d) { return d->gone && d->shard == index; }));
@@ -38,12 +38,12 @@ void WorkerSession::subscribe(std::size_t index) {
   wire::Subscribe body;
   for (const auto& topic : topics_) body.topics.push_back(topic);
   body.credit = quota() - std::min(out, quota());
-  shard.subscribe = link_.send(index, wire::Verb::subscribe, wire::encode(body));
+  shard.subscribe = link_.send(*this, index, wire::Verb::subscribe, wire::encode(body));
   shard.subscribed = true;
   shard.subscribe_after = {};
 }
 
-void WorkerSession::take_subscribed(Shard& shard, const wire::Header& header,
+void WorkerSession::take_subscribed(ShardLink& shard, const wire::Header& header,
                                     std::string_view body) {
   shard.subscribe = 0;
   shard.accepted = static_cast<wire::Verb>(header.verb) == wire::Verb::ok;

@@ -4,6 +4,7 @@
 //   bench_sdk work    broker=E jobs=N tally=T concurrency=N prefetch=N [workers=N] [topic=T]
 //             [result=BYTES]
 //   bench_sdk idle    broker=E workers=N     connected until its standard input ends
+//   bench_sdk cost    broker=E producers=N [shared=1]   what they cost their process, as JSON
 #include "options.h"
 #include "tally.h"
 
@@ -14,8 +15,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -132,13 +137,46 @@ void idle(const bench::Options& options) {
   }
 }
 
+long long entries(const char* folder) {
+  return std::distance(std::filesystem::directory_iterator(folder),
+                       std::filesystem::directory_iterator{});
+}
+long long resident_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoll(line.substr(6));
+  }
+  return 0;
+}
+
+// Producers that have each stored a job and are connected, beside the process without them.
+void cost(const bench::Options& options) {
+  const auto threads = entries("/proc/self/task"), descriptors = entries("/proc/self/fd"),
+             resident = resident_kib();
+  std::shared_ptr<Connection> shared;
+  if (options.number("shared") != 0) shared = std::make_shared<Connection>(connection(options));
+  std::vector<std::unique_ptr<Producer>> producers;
+  for (std::uint64_t i = 0; i < options.number("producers", 10); ++i) {
+    ProducerOptions settings{.shared_connection = shared};
+    if (!shared) settings.connection = connection(options);
+    producers.push_back(std::make_unique<Producer>(std::move(settings)));
+    if (producers.back()->enqueue(Jobs(options).next()).outcome != Outcome::stored) {
+      give_up("a job was not stored");
+    }
+  }
+  std::printf("{\"threads\": %lld, \"descriptors\": %lld, \"resident_kib\": %lld}\n",
+              entries("/proc/self/task") - threads, entries("/proc/self/fd") - descriptors,
+              resident_kib() - resident);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   const bench::Options options(
       count, arguments,
       {"broker", "jobs", "payload", "producers", "window", "tally", "single", "topic", "keys",
-       "priorities", "delay_ms", "concurrency", "prefetch", "result", "workers"});
+       "priorities", "delay_ms", "concurrency", "prefetch", "result", "workers", "shared"});
+  if (options.mode() == "cost") return cost(options), 0;
   Tally tally(options.text("tally"), options.number("jobs"));
   if (options.mode() == "produce") {
     produce(options, tally);
@@ -147,6 +185,6 @@ int main(int count, char** arguments) {
   } else if (options.mode() == "idle") {
     idle(options);
   } else {
-    wrong_usage("the mode is produce, work or idle");
+    wrong_usage("the mode is produce, work, idle or cost");
   }
 }

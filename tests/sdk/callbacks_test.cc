@@ -216,7 +216,7 @@ TEST(CallbacksDeathTest, DestroyingTheirOwnObjectSaysSo) {
     producer->enqueue_async({.topic = "t"}, [producer](const Enqueued&) { delete producer; });
     (void)producer->flush(patience);
   };
-  EXPECT_DEATH(destroy_in_callback(), "destroyed inside one of its own callbacks");
+  EXPECT_DEATH(destroy_in_callback(), "destroyed inside a callback of its own");
 }
 
 }  // namespace

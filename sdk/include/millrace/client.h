@@ -4,7 +4,11 @@
 // What changes something carries an id: though its answer is lost and it is sent again, by this
 // client, it is done once, and answered as the first time. Without an answer the outcome is unknown
 // (outcome_unknown); a second call of yours is another request.
-// Threads: members may be called from any thread, one call at a time each; one background thread.
+// Threads: members may be called from any thread, many calls at a time; one background thread, or
+// one for all that share a Connection. Inside a callback on that thread a call would wait for
+// itself, and is refused at once (invalid).
+// fork(): as of a Producer: in a child each call ends at once as unavailable, and destruction does
+// nothing.
 #pragma once
 
 #include <millrace/connection.h>
@@ -120,6 +124,7 @@ struct DeadSelection {
 
 struct ClientOptions {
   ConnectionOptions connection;
+  std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
   std::chrono::milliseconds timeout{10'000};
 };
 

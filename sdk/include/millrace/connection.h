@@ -1,16 +1,20 @@
-// How a program reaches its brokers; shared by Producer, Worker and Client. Wherever they take a
-// span or tell one, one that is longer than the clocks can count (292 years) is as long as they
-// can.
+// How a program reaches its brokers: options of each Producer, Worker and Client, or one Connection
+// that those of a process share.
 #pragma once
+
+#include <millrace/export.h>
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace millrace {
 
+// Wherever the SDK takes a span or tells one, one that is longer than the clocks can count (292
+// years) is as long as they can.
 struct ConnectionOptions {
   // Any shard of any broker: "ipc:///run/millrace/millrace.sock" or "tcp://127.0.0.1:7300".
   // Empty: the environment variable MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock.
@@ -23,6 +27,40 @@ struct ConnectionOptions {
   // callback, a broker that refuses a worker's topics. Called on any thread of yours or ours; must
   // not block. Empty: a line on standard error.
   std::function<void(std::string_view)> on_error;
+};
+
+class MILLRACE_HIDDEN ConnectionCore;
+
+// One connection for many: give the same one to the Producers, Workers and Clients of a process as
+// shared_connection. They share one background thread and what it needs (ZeroMQ's threads, file
+// descriptors, memory). Its Producers and Clients also share one session: one socket a shard, and
+// what they know of the topology. Each Worker has a session and sockets of its own, for the
+// broker's deliveries and leases belong to one session; it shares the rest.
+//
+// Lifetime: the first of them connects, in the background. The connection lives until this object
+// and all that were given it are gone, whatever the order.
+// Threads: any. All callbacks of those that share it run on its one thread, so that one that blocks
+// delays all of them. What a class says of a callback "of the same" object holds for a callback of
+// any that shares the Connection: a call that would wait for an answer is refused at once there,
+// and to destroy one of them there is a programmer error: it says so and aborts. A reconnect is one
+// for all Producers and Clients: each sends again what is unanswered. fork(): it belongs to the
+// process that made it. In a child whatever shares it, also what is made there, is refused as if it
+// were the parent's own; make a new Connection in the child. Options that are wrong are an error of
+// each call of all that share it, which names the option.
+class MILLRACE_EXPORT Connection {
+ public:
+  explicit Connection(ConnectionOptions options = {});
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Whether the session that its Producers and Clients share has every known shard now; false
+  // before the first of them. A Worker says it for itself.
+  [[nodiscard]] bool connected() const;
+
+ private:
+  friend MILLRACE_HIDDEN const std::shared_ptr<ConnectionCore>& core_of(const Connection&);
+  std::shared_ptr<ConnectionCore> core_;
 };
 
 }  // namespace millrace

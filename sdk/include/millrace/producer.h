@@ -4,7 +4,8 @@
 // Resend: after a reconnect unanswered batches are sent again with their first numbers, so a
 // resend never makes a second job, for as long as this Producer lives.
 // Threads: every member may be called from any thread, and no signal of the application's is taken
-// by ours. One background thread a Producer. Callbacks run on it and must not block; those of jobs
+// by ours. One background thread a Producer, or one for all that share a Connection (connection.h
+// says what else that means). Callbacks run on it and must not block; those of jobs
 // that are refused before they are handed over run inside the call, and those that destruction
 // finds unanswered run inside the destructor. An exception out of a callback is caught and told to
 // connection.on_error with the job; all else goes on.
@@ -47,6 +48,7 @@ struct Enqueued {
 
 struct ProducerOptions {
   ConnectionOptions connection;
+  std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
   std::size_t in_flight_jobs_max = 16'384;
   std::size_t in_flight_bytes_max = 64U << 20;
   std::size_t batch_jobs_max = 512;                       // jobs gathered into one message

@@ -5,15 +5,15 @@
 // exception means retry with what() recorded.
 // Stop: JobContext::stop is requested when the job was cancelled, its lease was lost, its run-time
 // limit passed, or drain ended its patience; stop_reason() says which.
-// Threads: `concurrency` handler threads and one background thread that keeps the session alive,
-// so a long handler never loses its lease. Handlers run concurrently and share nothing of ours.
-// Members may be called from any thread. Our threads take no signal of the application's; what a
-// handler starts with fork() inherits that mask (docs/sdk.md). Callbacks of JobContext::stop() run
-// on the background thread: they must not block or throw.
-// Inside a handler: stop() asks for the stop and returns; destroying the Worker there is a
-// programmer error: it says so and aborts.
-// fork(): a Worker belongs to the process that made it. In a child start() and handle() are
-// refused, stop() and run() are false at once, counts() are 0, and destruction does nothing at all.
+// Threads: `concurrency` handler threads and one background thread (that of the Connection where
+// one is shared) that keeps the session alive, so a long handler never loses its lease. Handlers
+// run concurrently and share nothing of ours. Members may be called from any thread. Our threads
+// take no signal of the application's; what a handler starts with fork() inherits that mask
+// (docs/sdk.md). Callbacks of JobContext::stop() run on the background thread: they must not block
+// or throw. Inside a handler: stop() asks for the stop and returns; destroying the Worker there is
+// a programmer error: it says so and aborts. fork(): a Worker belongs to the process that made it.
+// In a child start() and handle() are refused, stop() and run() are false at once, counts() are 0,
+// and destruction does nothing at all.
 #pragma once
 
 #include <millrace/connection.h>
@@ -72,6 +72,7 @@ using Handler = std::function<HandlerResult(JobContext&)>;
 
 struct WorkerOptions {
   ConnectionOptions connection;
+  std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
   int concurrency = 5;
   int prefetch = -1;  // deliveries held ready beyond the running ones; -1: as many as concurrency
   std::chrono::milliseconds drain{25'000};  // patience with running handlers at stop
