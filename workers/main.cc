@@ -70,8 +70,10 @@ int main(int count, char** arguments) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  options.worker.connection.on_error = [](std::string_view what) {
-    say(Priority::error, std::string(what));
+  options.worker.connection.log = [](millrace::LogLevel level, std::string_view what) {
+    if (level < millrace::LogLevel::warning) return;
+    say(level == millrace::LogLevel::error ? Priority::error : Priority::warning,
+        std::string(what));
   };
   millrace::Worker worker(options.worker);
   for (const auto& topic : options.topics) {
@@ -79,7 +81,7 @@ int main(int count, char** arguments) {
       return millrace::workers::run_command(command, job);
     });
   }
-  if (!worker.start()) return exit_usage;  // on_error said why
+  if (!worker.start()) return exit_usage;  // the log says why
   wait_for_end(signals, worker);
   sd_notify(0, "STOPPING=1");
   say(Priority::info, "draining");

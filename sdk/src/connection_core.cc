@@ -14,7 +14,8 @@ namespace {
 // Whether anything but the defaults is asked for.
 bool given(const ConnectionOptions& options) {
   return !options.brokers.empty() || !options.name.empty() ||
-         options.reply_patience != ConnectionOptions{}.reply_patience || options.on_error;
+         options.reply_patience != ConnectionOptions{}.reply_patience || options.log ||
+         options.on_connected || options.on_disconnected;
 }
 
 constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
@@ -63,7 +64,7 @@ ConnectionRef connection_of(const ConnectionOptions& own,
   const auto& core = core_of(*shared);
   if (!given(own)) return core;
   ConnectionOptions refused = own;
-  if (!refused.on_error) refused.on_error = core->options().on_error;
+  if (!refused.log) refused.log = core->options().log;
   return std::make_shared<ConnectionCore>(
       std::move(refused),
       invalid("connection and shared_connection both say how the brokers are reached: give one of "

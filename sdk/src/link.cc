@@ -8,6 +8,7 @@
 #include <zmq.h>
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <random>
 #include <utility>
 
@@ -80,7 +81,7 @@ struct Link::ShardLink {
   std::string endpoint;  // of the socket
   void* socket = nullptr;
   void* monitor = nullptr;  // tells at once that the connection is gone
-  bool ready = false, refusal_told = false;
+  bool ready = false, refusal_told = false, silence_told = false;
   std::uint64_t hello_sent = 0;
   Clock::time_point open_at{}, heard{}, beaten{};
   Clock::duration backoff = backoff_min, heartbeat = 10s;
@@ -123,7 +124,10 @@ void Link::close() {
   if (!used_.exchange(false)) return;
   loop_.run_there([this] {
     users_.clear();
-    for (auto& shard : shards_) close_sockets(*shard);
+    for (auto& shard : shards_) {
+      close_sockets(*shard);
+      set_ready(*shard, false, LogLevel::info);
+    }
     shards_.clear();
     all_ready_ = false;
     loop_.remove(*this);
@@ -149,12 +153,37 @@ std::uint64_t Link::send_as(std::uint64_t user, std::size_t index, wire::Verb ve
 void Link::ask_topology(const std::vector<std::string>& topics) {
   if (!ready(0) || topology_asked_ != 0) return;
   topology_topics_ = topics;
+  log(LogLevel::debug, *shards_[0], "is asked for the topology");
   wire::Topology body;
   for (const auto& topic : topology_topics_) body.topics.push_back(topic);
   topology_asked_ = send_as(0, 0, wire::Verb::topology, wire::encode(body));
 }
 
-void Link::reconnect(std::size_t shard) { close(*shards_[shard], backoff_min); }
+void Link::reconnect(std::size_t shard) {
+  log(LogLevel::warning, *shards_[shard], "has not answered a request: connecting again");
+  close(*shards_[shard], backoff_min);
+}
+
+void Link::log(LogLevel level, const ShardLink& shard, const char* what) const {
+  report(options_, level,
+         "shard " + std::to_string(shard.index) + " at " + shard.endpoint + " " + what);
+}
+
+void Link::set_ready(ShardLink& shard, bool ready, LogLevel level) {
+  if (std::exchange(shard.ready, ready) == ready) return;
+  const auto& told = ready ? options_.on_connected : options_.on_disconnected;
+  log(ready ? LogLevel::info : level, shard, ready ? "is connected" : "is no longer connected");
+  if (!told) return;
+  try {
+    told({shard.index, shard.endpoint});
+  } catch (const std::exception& e) {
+    report(options_, LogLevel::error, std::string("a connection callback threw: ") + e.what());
+  } catch (...) {
+    report(options_, LogLevel::error,
+           "a connection callback threw something that is no std::exception");
+  }
+  if (loop_.inherited()) end_child("callback");
+}
 
 void Link::open(ShardLink& shard) {
   shard.socket = zmq_socket(loop_.context(), ZMQ_DEALER);
@@ -183,8 +212,9 @@ void Link::connect(ShardLink& shard) {
   shard.endpoint = shard.endpoints[shard.next_endpoint++ % shard.endpoints.size()];
   if (zmq_connect(shard.socket, shard.endpoint.c_str()) == 0) return hello(shard);
   if (!std::exchange(shard.refusal_told, true)) {
-    report(options_, "the address '" + shard.endpoint +
-                         "' cannot be connected to: " + zmq_strerror(zmq_errno()));
+    report(options_, LogLevel::error,
+           "the address '" + shard.endpoint +
+               "' cannot be connected to: " + zmq_strerror(zmq_errno()));
   }
   close(shard, backoff_max);
 }
@@ -202,7 +232,7 @@ void Link::hello(ShardLink& shard) {
   for (const auto& [job, token] : held) {
     if (const auto ref = wire::parse_job(job)) body.held.emplace_back(*ref, token);
   }
-  shard.ready = false;
+  set_ready(shard, false);
   shard.heard = shard.beaten = Clock::now();
   shard.hello_sent = send_as(0, shard.index, wire::Verb::hello, wire::encode(body));
 }
@@ -230,7 +260,7 @@ void Link::close(ShardLink& shard, Clock::duration wait) {
   close_sockets(shard);
   shard.open_at = Clock::now() + wait;
   if (shard.index == 0) topology_asked_ = 0;
-  shard.ready = false;
+  set_ready(shard, false);
 }
 
 void Link::keep_up(ShardLink& shard, Clock::time_point now) {
@@ -243,6 +273,8 @@ void Link::keep_up(ShardLink& shard, Clock::time_point now) {
       shard.ready ? std::max<Clock::duration>(2 * shard.heartbeat, 1s)
                   : std::min<Clock::duration>(options_.reply_patience, shard.backoff * 10);
   if (now - shard.heard > patience) {
+    log(std::exchange(shard.silence_told, true) ? LogLevel::debug : LogLevel::warning, shard,
+        "does not answer: connecting again");
     close(shard, shard.backoff);
     shard.backoff = std::min<Clock::duration>(shard.backoff * 2, backoff_max);
     return;
@@ -276,7 +308,10 @@ void Link::take(ShardLink& shard, const wire::Header& header, std::string_view b
     const auto error = wire::decode<wire::ErrorBody>(body);
     if (error && error->code == "no_session") return hello(shard);
   }
-  if (verb == wire::Verb::closing) return close(shard, backoff_min * 2);
+  if (verb == wire::Verb::closing) {
+    log(LogLevel::info, shard, "is about to stop");
+    return close(shard, backoff_min * 2);
+  }
   // Made before the broker read our HELLO, which did not name it: the broker has it back.
   if (verb == wire::Verb::deliver && !shard.ready) return;
   if (header.correlation == shard.hello_sent && !shard.ready) return take_hello(shard, verb, body);
@@ -292,12 +327,14 @@ void Link::take_hello(ShardLink& shard, wire::Verb verb, std::string_view body) 
   if (!ok || verb != wire::Verb::ok) {
     const auto error = wire::decode<wire::ErrorBody>(body);
     if (!std::exchange(shard.refusal_told, true)) {
-      report(options_, "the broker at " + shard.endpoint + " refuses the connection: " +
-                           (error ? std::string(error->message) : "what it says is no answer"));
+      report(options_, LogLevel::error,
+             "the broker at " + shard.endpoint + " refuses the connection: " +
+                 (error ? std::string(error->message) : "what it says is no answer"));
     }
     return close(shard, backoff_max);
   }
-  shard.ready = true;
+  shard.refusal_told = shard.silence_told = false;
+  set_ready(shard, true);
   shard.backoff = backoff_min;
   shard.heartbeat = std::min<Clock::duration>(span_of(ok->heartbeat_ms), heartbeat_max);
   if (shard.index == 0 && !topology_.known()) ask_topology({});

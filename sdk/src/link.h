@@ -65,7 +65,7 @@ class Link : EventLoop::Source {
     return send_as(from.number_, index, verb, std::move(body));
   }
   void ask_topology(const std::vector<std::string>& topics);
-  void reconnect(std::size_t shard);
+  void reconnect(std::size_t shard);  // an answer does not come
   [[nodiscard]] bool ready(std::size_t shard) const;
   [[nodiscard]] bool all_ready() const { return all_ready_; }  // any thread
   [[nodiscard]] Topology& topology() { return topology_; }
@@ -86,6 +86,8 @@ class Link : EventLoop::Source {
   static void close_sockets(ShardLink& shard);
   [[nodiscard]] static bool disconnected(ShardLink& shard);
   void hello(ShardLink& shard);
+  void set_ready(ShardLink& shard, bool ready, LogLevel level = LogLevel::warning);
+  void log(LogLevel level, const ShardLink& shard, const char* what) const;
   void keep_up(ShardLink& shard, Clock::time_point now);
   void receive_from(ShardLink& shard);
   void take(ShardLink& shard, const wire::Header& header, std::string_view body);

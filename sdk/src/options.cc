@@ -16,6 +16,10 @@ namespace {
 
 constexpr int concurrency_max = 1'024, prefetch_max = 8'192;
 
+bool has_empty(const auto& functions) {
+  return std::any_of(functions.begin(), functions.end(), [](const auto& f) { return !f; });
+}
+
 bool is_port(std::string_view text) {
   unsigned port = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -89,6 +93,7 @@ std::optional<Error> misfit(const ProducerOptions& options) {
   if (options.flush_at_destruction.count() < 0) {
     return invalid("flush_at_destruction is not negative; 0: none");
   }
+  if (has_empty(options.middleware)) return invalid("middleware has an empty function");
   return std::nullopt;
 }
 
@@ -104,6 +109,7 @@ std::optional<Error> misfit(const WorkerOptions& options) {
     return range("prefetch", -1, prefetch_max, options.prefetch);
   }
   if (options.drain.count() < 0) return invalid("drain is not negative");
+  if (has_empty(options.middleware)) return invalid("middleware has an empty function");
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -68,13 +69,20 @@ SignalsBlocked::SignalsBlocked() {
 }
 SignalsBlocked::~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-void report(const ConnectionOptions& options, const std::string& what) {
-  if (options.on_error) {
+std::string_view to_string(LogLevel level) {
+  constexpr std::array<std::string_view, 4> words{"debug", "info", "warning", "error"};
+  return words[static_cast<std::size_t>(level)];
+}
+
+void report(const ConnectionOptions& options, LogLevel level, const std::string& what) {
+  if (options.log) {
     try {
-      return options.on_error(what);
+      return options.log(level, what);
     } catch (...) {
-      std::fputs("millrace: on_error threw when it was told this:\n", stderr);
+      std::fputs("millrace: the log function threw when it was told this:\n", stderr);
     }
+  } else if (level < LogLevel::error) {
+    return;
   }
   std::fprintf(stderr, "millrace: %s\n", what.c_str());
 }

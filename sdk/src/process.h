@@ -39,8 +39,8 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-// To options.on_error, or as a line on standard error.
-void report(const ConnectionOptions& options, const std::string& what);
+// To options.log; without it errors are lines on standard error.
+void report(const ConnectionOptions& options, LogLevel level, const std::string& what);
 
 // A programmer error after which nothing can go on: says it and aborts.
 [[noreturn]] void misuse(const char* what);

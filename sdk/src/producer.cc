@@ -112,7 +112,7 @@ class Producer::Impl : Link::User {
     if (!wrong_) wrong_ = misfit(options_);
     if (!wrong_) wrong_ = connection_->loop().start();
     if (wrong_) {
-      report(settings(), "a Producer cannot work: " + wrong_->message);
+      report(settings(), LogLevel::error, "a Producer cannot work: " + wrong_->message);
       return;
     }
     link_ = &connection_->shared_link(wire::Role::producer);
@@ -143,7 +143,7 @@ class Producer::Impl : Link::User {
   [[nodiscard]] bool in_callback() const { return connection_->here(); }
 
   bool submit(Job&& job, Done&& done, bool wait) {
-    if (auto refused = refusal(job)) {
+    if (auto refused = refusal(&job)) {
       tell(job, done, {Outcome::rejected, {}, std::move(*refused)});
       return true;
     }
@@ -167,11 +167,26 @@ class Producer::Impl : Link::User {
 
  private:
   [[nodiscard]] const ConnectionOptions& settings() const { return connection_->options(); }
-  [[nodiscard]] std::optional<Error> refusal(const Job& job) const {
+  [[nodiscard]] std::optional<Error> refusal(Job* job) const {
     if (inherited()) return made_before_fork("Producer");
     if (wrong_) return wrong_;
     if (ended_) return Error{ErrorCode::unavailable, "the Producer is being destroyed", {}};
-    return misfit(job);
+    if (auto refused = refused_by_middleware(job)) return refused;
+    if (!options_.middleware.empty() && inherited()) return made_before_fork("Producer");
+    return misfit(*job);
+  }
+  // User code.
+  [[nodiscard]] std::optional<Error> refused_by_middleware(Job* job) const {
+    try {
+      for (const EnqueueMiddleware& middleware : options_.middleware) {
+        if (auto may = middleware(*job); !may) return std::move(may.error());
+      }
+    } catch (const std::exception& e) {
+      return invalid(std::string("the middleware of the Producer threw: ") + e.what());
+    } catch (...) {
+      return invalid("the middleware of the Producer threw something that is no std::exception");
+    }
+    return std::nullopt;
   }
   [[nodiscard]] static Error no_room_in_callback() {
     return {ErrorCode::overloaded,
@@ -187,9 +202,10 @@ class Producer::Impl : Link::User {
     try {
       done(outcome);
     } catch (const std::exception& e) {
-      report(settings(), callback_of(job, outcome) + ", threw: " + e.what());
+      report(settings(), LogLevel::error, callback_of(job, outcome) + ", threw: " + e.what());
     } catch (...) {
-      report(settings(), callback_of(job, outcome) + ", threw something that is no std::exception");
+      report(settings(), LogLevel::error,
+             callback_of(job, outcome) + ", threw something that is no std::exception");
     }
     if (in_callback() && !was_inherited && inherited()) end_child("callback");
   }

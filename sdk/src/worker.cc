@@ -38,10 +38,10 @@ class Worker::Impl {
     const std::lock_guard lock(mutex_);
     auto wrong = misfit_handler(topic, handler);
     if (!wrong) {
-      handlers_[std::move(topic)] = std::move(handler);
+      handlers_[std::move(topic)] = wrapped(std::move(handler));
       return {};
     }
-    report(session_.settings(), wrong->message);
+    report(session_.settings(), LogLevel::error, wrong->message);
     if (!started_ && !wrong_) wrong_ = wrong;
     return tl::unexpected(std::move(*wrong));
   }
@@ -53,7 +53,7 @@ class Worker::Impl {
     auto wrong = why_not();
     if (!wrong) wrong = start_threads();
     if (!wrong) return {};
-    report(session_.settings(), "a Worker does not start: " + wrong->message);
+    report(session_.settings(), LogLevel::error, "a Worker does not start: " + wrong->message);
     return tl::unexpected(std::move(*wrong));
   }
 
@@ -102,6 +102,15 @@ class Worker::Impl {
     if (!handler) return invalid("the handler of topic '" + topic + "' is an empty function");
     if (handlers_.contains(topic)) return invalid("topic '" + topic + "' has a handler already");
     return std::nullopt;
+  }
+
+  [[nodiscard]] Handler wrapped(Handler handler) const {
+    for (auto at = options_.middleware.rbegin(); at != options_.middleware.rend(); ++at) {
+      handler = [around = *at, next = std::move(handler)](JobContext& job) {
+        return around(job, next);
+      };
+    }
+    return handler;
   }
 
   [[nodiscard]] std::optional<Error> why_not() const {

@@ -236,8 +236,12 @@ void WorkerSession::say_again(ShardLink& shard, Settling& settling) {
 }
 
 void WorkerSession::speak() {
-  for (auto& [delivery, reason] : std::exchange(stops_, {})) delivery->request_stop(reason);
-  if (!to_report_.empty()) report(settings(), std::exchange(to_report_, {}));
+  for (auto& [delivery, reason] : std::exchange(stops_, {})) {
+    report(settings(), LogLevel::info,
+           "job " + delivery->where.str() + " is to stop: " + std::string(to_string(reason)));
+    delivery->request_stop(reason);
+  }
+  if (!to_report_.empty()) report(settings(), LogLevel::error, std::exchange(to_report_, {}));
   if (inherited()) end_child("callback");
 }
 

@@ -19,10 +19,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What on_error was told, and a connection that tells it.
+// What the log was told, and a connection that tells it.
 struct Told {
   [[nodiscard]] ConnectionOptions at(const std::string& endpoint) {
-    return {.brokers = {endpoint}, .on_error = [this](std::string_view what) {
+    return {.brokers = {endpoint}, .log = [this](LogLevel /*level*/, std::string_view what) {
               const std::lock_guard lock(mutex);
               all.append(what).append("\n");
             }};
@@ -116,7 +116,7 @@ TEST(Callbacks, AnExceptionIsReportedWithItsJobAndTheOthersAreTold) {
 TEST(Callbacks, AHookThatThrowsHarmsNobodyAndNoCallbackIsNone) {
   BrokerProcess broker;
   Producer producer({.connection = {.brokers = {broker.endpoint()},
-                                    .on_error = [](std::string_view) { throw 1; }}});
+                                    .log = [](LogLevel, std::string_view) { throw 1; }}});
   producer.enqueue_async({.topic = "t"}, [](const Enqueued&) { throw 2; });
   producer.enqueue_async({.topic = "t"}, nullptr);
   EXPECT_TRUE(producer.flush(patience));

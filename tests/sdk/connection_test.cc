@@ -23,11 +23,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void unheard(std::string_view /*what*/) {}
+void unheard(LogLevel /*level*/, std::string_view /*what*/) {}
 
 std::shared_ptr<Connection> connection_to(const std::string& endpoint) {
-  return std::make_shared<Connection>(
-      ConnectionOptions{.brokers = {endpoint}, .on_error = unheard});
+  return std::make_shared<Connection>(ConnectionOptions{.brokers = {endpoint}, .log = unheard});
 }
 
 std::ptrdiff_t entries(const char* folder) {
@@ -168,7 +167,7 @@ TEST(SharedConnection, BesideOptionsOfTheirOwnIsRefused) {
            error.message.find("connection and shared_connection") != std::string::npos;
   };
   const std::vector<ConnectionOptions> given{
-      {.brokers = {"ipc:///other"}}, {.name = "n"}, {.reply_patience = 1ms}, {.on_error = unheard}};
+      {.brokers = {"ipc:///other"}}, {.name = "n"}, {.reply_patience = 1ms}, {.log = unheard}};
   for (const ConnectionOptions& own : given) {
     Producer producer({.connection = own, .shared_connection = connection});
     EXPECT_TRUE(names(producer.enqueue({.topic = "t"}).error));

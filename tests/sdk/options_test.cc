@@ -17,9 +17,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void quiet(std::string_view /*what*/) {}
+void quiet(LogLevel /*level*/, std::string_view /*what*/) {}
 
-const ConnectionOptions nowhere{.brokers = {"ipc:///nowhere/socket"}, .on_error = quiet};
+const ConnectionOptions nowhere{.brokers = {"ipc:///nowhere/socket"}, .log = quiet};
 
 bool names(const Error& error, std::string_view words) {
   return error.code == ErrorCode::invalid && error.message.find(words) != std::string::npos;
@@ -45,7 +45,9 @@ TEST(Options, OfAProducerAreNamedByEveryCall) {
   const auto refused = [](ProducerOptions options, const std::string& words) {
     std::string told;
     options.connection = nowhere;
-    options.connection.on_error = [&told](std::string_view what) { told = what; };
+    options.connection.log = [&told](LogLevel level, std::string_view what) {
+      if (level == LogLevel::error) told = what;
+    };
     Producer producer(std::move(options));
     EXPECT_NE(told.find(words), std::string::npos) << told;
     const auto one = producer.enqueue({.topic = "t"});
@@ -60,13 +62,14 @@ TEST(Options, OfAProducerAreNamedByEveryCall) {
   refused({.deadline = 0ms}, "deadline");
   refused({.deadline = -1ms}, "deadline");
   refused({.flush_at_destruction = -1ms}, "flush_at_destruction");
+  refused({.middleware = {nullptr}}, "middleware");
 }
 
 TEST(Options, AnAddressThatIsNoneReachesTheCaller) {
   for (const std::string address :
        {"foo", "", "tcp://", "tcp://localhost", "tcp://:7300", "tcp://host:0", "tcp://host:65536",
         "tcp://host:73x", "tcp://ho st:7300", "ipc://", "http://host:1", "tcp://*:7300"}) {
-    const ConnectionOptions at{.brokers = {"ipc:///nowhere/socket", address}, .on_error = quiet};
+    const ConnectionOptions at{.brokers = {"ipc:///nowhere/socket", address}, .log = quiet};
     Producer producer({.connection = at});
     const auto told = producer.enqueue({.topic = "t"});
     EXPECT_TRUE(names(told.error, "'" + address + "' is no broker's address")) << address;
@@ -81,7 +84,7 @@ TEST(Options, AnAddressThatIsNoneReachesTheCaller) {
     EXPECT_TRUE(names(started.error(), "'" + address + "'")) << started.error().message;
   }
   const std::string long_path = "ipc:///" + std::string(200, 'x');
-  Producer producer({.connection = {.brokers = {long_path}, .on_error = quiet}});
+  Producer producer({.connection = {.brokers = {long_path}, .log = quiet}});
   EXPECT_TRUE(names(producer.enqueue({.topic = "t"}).error, "107 bytes"));
   Client impatient({.connection = {.brokers = nowhere.brokers, .reply_patience = 0ms}});
   EXPECT_TRUE(names(impatient.topics().error(), "reply_patience"));
@@ -89,7 +92,7 @@ TEST(Options, AnAddressThatIsNoneReachesTheCaller) {
 
 TEST(Options, AnAddressFromTheEnvironmentIsNamedWithIt) {
   ::setenv("MILLRACE_BROKER", "localhost:7300", 1);
-  Producer producer({.connection = {.on_error = quiet}});
+  Producer producer({.connection = {.log = quiet}});
   ::unsetenv("MILLRACE_BROKER");
   EXPECT_TRUE(
       names(producer.enqueue({.topic = "t"}).error, "'localhost:7300', from MILLRACE_BROKER"));
@@ -112,13 +115,14 @@ TEST(Options, OfAWorkerAreRefusedByItsStart) {
   refused({.prefetch = -2}, "prefetch");
   refused({.prefetch = 1'000'000}, "prefetch");
   refused({.drain = -1ms}, "drain");
+  refused({.middleware = {nullptr}}, "middleware");
 }
 
 TEST(Options, AWorkerWithoutASoundHandlerDoesNotStart) {
   const Handler handler = [](JobContext&) { return done(); };
   std::string told;
   Worker without({.connection = {.brokers = nowhere.brokers,
-                                 .on_error = [&told](auto what) { told = what; }}});
+                                 .log = [&told](LogLevel, auto what) { told = what; }}});
   EXPECT_TRUE(names(without.start().error(), "no handler"));
   EXPECT_NE(told.find("no handler"), std::string::npos);
 
@@ -137,7 +141,7 @@ TEST(Options, AWorkerWithoutASoundHandlerDoesNotStart) {
 
 TEST(Options, HandlersAreFixedOnceAWorkerHasStarted) {
   BrokerProcess broker;
-  const ConnectionOptions at{.brokers = {broker.endpoint()}, .on_error = quiet};
+  const ConnectionOptions at{.brokers = {broker.endpoint()}, .log = quiet};
   Worker worker({.connection = at, .concurrency = 2});
   Board runs;
   worker.handle("t", [&runs](JobContext&) {

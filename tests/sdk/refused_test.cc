@@ -32,7 +32,10 @@ class RefusedTest : public ::testing::Test {
   ScriptedBroker broker;
   std::string told;
   Worker worker{{.connection = {.brokers = {broker.endpoint},
-                                .on_error = [this](std::string_view what) { told = what; }},
+                                .log =
+                                    [this](LogLevel level, std::string_view what) {
+                                      if (level == LogLevel::error) told = what;
+                                    }},
                  .concurrency = 1}};
 };
 

@@ -52,6 +52,26 @@ class ScriptedBroker {
       answer(wire::TopologyOk{.shards = {{endpoint}}, .default_partitions = owners});
     }
   }
+  // HELLO of a worker, the first time its question for the topology, and its SUBSCRIBE, whose body
+  // is returned.
+  std::string welcome_worker(bool first = true) {
+    (void)expect(wire::Verb::hello);
+    answer(wire::HelloOk{.broker = "test", .lease_ms = 30'000, .heartbeat_ms = 10'000});
+    if (first) {
+      (void)expect(wire::Verb::topology);
+      answer(wire::TopologyOk{.shards = {{endpoint}}, .default_partitions = {0}});
+    }
+    std::string body = expect(wire::Verb::subscribe);
+    answer(wire::Empty{});
+    return body;
+  }
+  // DRAIN and GOODBYE of one that stops; it waits meanwhile on a thread of its own.
+  void farewell_worker() {
+    (void)expect(wire::Verb::drain);
+    answer(wire::Empty{});
+    (void)expect(wire::Verb::goodbye);
+    answer(wire::Empty{});
+  }
   // To the message that was expected last.
   template <typename Body>
   void answer(const Body& body) {

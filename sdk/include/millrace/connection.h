@@ -5,6 +5,8 @@
 #include <millrace/export.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +14,15 @@
 #include <vector>
 
 namespace millrace {
+
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+[[nodiscard]] MILLRACE_EXPORT std::string_view to_string(LogLevel level);
+
+// One connection to one shard of a broker.
+struct ShardConnection {
+  std::size_t shard = 0;
+  std::string address;
+};
 
 // Wherever the SDK takes a span or tells one, one that is longer than the clocks can count (292
 // years) is as long as they can.
@@ -23,10 +34,24 @@ struct ConnectionOptions {
   std::string name;  // shown to people; default "host:pid"
   // A request without an answer for this long: reconnect and resend (docs/protocol.md).
   std::chrono::milliseconds reply_patience{5000};
-  // Told in a sentence what no call returns: options that are wrong, an exception out of a
-  // callback, a broker that refuses a worker's topics. Called on any thread of yours or ours; must
-  // not block. Empty: a line on standard error.
-  std::function<void(std::string_view)> on_error;
+
+  // Told in whole sentences what no call returns.
+  //   error    somebody has to mend it: options that are wrong, an exception out of a callback, a
+  //            broker that refuses the connection or a worker's topics
+  //   warning  it is tried again: a connection that was lost, a broker that does not answer
+  //   info     connected, closed; a handler is asked to stop, and why
+  //   debug    what is asked of a broker beside the jobs, and each further try
+  // Called on any thread of yours or ours, also on several at once; must not block. An exception
+  // out of it is caught. Empty: errors are lines on standard error.
+  std::function<void(LogLevel, std::string_view)> log;
+
+  // A shard has taken this connection (it answered HELLO); the connection was lost or closed. They
+  // come by turns for each connection, and for each on_connected there is one on_disconnected.
+  // A Worker tells of its own connections, also where it shares a Connection. Called on the
+  // background thread, the last on_disconnected while the last object that used the connection is
+  // destroyed. They must not block, a call that would wait for an answer is refused in them as in
+  // any callback, and an exception out of one is caught and logged as an error.
+  std::function<void(const ShardConnection&)> on_connected, on_disconnected;
 };
 
 class MILLRACE_HIDDEN ConnectionCore;
@@ -39,14 +64,18 @@ class MILLRACE_HIDDEN ConnectionCore;
 //
 // Lifetime: the first of them connects, in the background. The connection lives until this object
 // and all that were given it are gone, whatever the order.
+//
 // Threads: any. All callbacks of those that share it run on its one thread, so that one that blocks
-// delays all of them. What a class says of a callback "of the same" object holds for a callback of
+// delays all of them. What a class says of a callback of the same object holds for a callback of
 // any that shares the Connection: a call that would wait for an answer is refused at once there,
-// and to destroy one of them there is a programmer error: it says so and aborts. A reconnect is one
-// for all Producers and Clients: each sends again what is unanswered. fork(): it belongs to the
-// process that made it. In a child whatever shares it, also what is made there, is refused as if it
-// were the parent's own; make a new Connection in the child. Options that are wrong are an error of
-// each call of all that share it, which names the option.
+// and to destroy one of them there is a programmer error: it says so and aborts.
+//
+// A reconnect is one for all Producers and Clients: each sends again what is unanswered.
+//
+// fork(): it belongs to the process that made it. In a child whatever shares it, also what is made
+// there, is refused as if it were the parent's own; make a new Connection in the child.
+//
+// Options that are wrong are an error of each call of all that share it, which names the option.
 class MILLRACE_EXPORT Connection {
  public:
   explicit Connection(ConnectionOptions options = {});

@@ -8,7 +8,7 @@
 // says what else that means). Callbacks run on it and must not block; those of jobs
 // that are refused before they are handed over run inside the call, and those that destruction
 // finds unanswered run inside the destructor. An exception out of a callback is caught and told to
-// connection.on_error with the job; all else goes on.
+// ConnectionOptions::log with the job; all else goes on.
 // Inside a callback of the same Producer: enqueue_async() never waits (below); enqueue(),
 // enqueue_all() and flush() would wait for themselves, and are refused at once (invalid, false);
 // destroying the Producer there is a programmer error: it says so and aborts.
@@ -46,6 +46,9 @@ struct Enqueued {
   Error error;  // when not
 };
 
+// Sees each job before it is handed over, and may change it; an error refuses it.
+using EnqueueMiddleware = std::function<Result<void>(Job&)>;
+
 struct ProducerOptions {
   ConnectionOptions connection;
   std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
@@ -54,6 +57,11 @@ struct ProducerOptions {
   std::size_t batch_jobs_max = 512;                       // jobs gathered into one message
   std::chrono::milliseconds deadline{30'000};             // after this an unanswered job is unknown
   std::chrono::milliseconds flush_at_destruction{5'000};  // 0: none
+  // Run in this order, on the thread that hands the job over, inside the call, before the job is
+  // looked at. The first error rejects the job with that error, and those after it do not run; so
+  // does an exception, as invalid with its what(). They run for each call, so again for a job that
+  // is tried again, and not for a job that is refused whatever is in it (wrong options, fork()).
+  std::vector<EnqueueMiddleware> middleware;
 };
 
 class MILLRACE_EXPORT Producer {

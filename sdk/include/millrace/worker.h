@@ -28,6 +28,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace millrace {
 
@@ -70,12 +71,19 @@ class MILLRACE_EXPORT JobContext {
 
 using Handler = std::function<HandlerResult(JobContext&)>;
 
+// Runs around a handler: next(job) runs the rest, and what it returns becomes of the job. It may
+// leave next out, run it again, look at its result or catch its exception.
+using HandlerMiddleware = std::function<HandlerResult(JobContext&, const Handler& next)>;
+
 struct WorkerOptions {
   ConnectionOptions connection;
   std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
   int concurrency = 5;
   int prefetch = -1;  // deliveries held ready beyond the running ones; -1: as many as concurrency
   std::chrono::milliseconds drain{25'000};  // patience with running handlers at stop
+  // Around each handler, on its thread, in this order: the first is the outermost. An exception out
+  // of the outermost is one out of the handler.
+  std::vector<HandlerMiddleware> middleware;
 };
 
 class MILLRACE_EXPORT Worker {
@@ -88,7 +96,7 @@ class MILLRACE_EXPORT Worker {
   // Before start(): handles the jobs of a topic, one handler a topic. Refused (invalid) after
   // start(), with a name that is none, without a function, and for a topic that has a handler
   // already, which stays; after a refusal start() is refused too. What is refused here and by
-  // start() is also told to connection.on_error, so that nobody has to look at the result.
+  // start() is also told to ConnectionOptions::log, so that nobody has to look at the result.
   Result<void> handle(std::string topic, Handler handler);
 
   // Connects in the background, at once. Refused, and nothing runs: without handlers, with options
@@ -105,7 +113,7 @@ class MILLRACE_EXPORT Worker {
   // refused.
   bool run(std::stop_token until);
   // Why this worker gets no jobs and never will: a topic that does not exist and may not be made on
-  // first use (unknown_topic), or one that it may not have. Told to connection.on_error as well.
+  // first use (unknown_topic), or one that it may not have. Told to ConnectionOptions::log as well.
   // Refusals that waiting mends (overloaded, shutting_down) are asked again and never seen here.
   [[nodiscard]] std::optional<Error> refused() const;
 
