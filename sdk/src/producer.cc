@@ -3,6 +3,7 @@
 #include <millrace/producer.h>
 
 #include "connection_core.h"
+#include "id_file.h"
 #include "job_queue.h"
 #include "options.h"
 #include "wire/codec.h"
@@ -24,6 +25,7 @@ struct Batch {
   std::uint64_t number = 0;
   PendingList jobs;
   std::uint64_t correlation = 0;
+  int sendings = 0;
   Clock::time_point sent{};
   Clock::time_point not_before{};  // asked to wait: nothing was stored
 };
@@ -72,12 +74,13 @@ Error waits_for_itself(const char* call) {
       {}};
 }
 
-std::string encode_batch(const Batch& batch, const wire::Id& producer, std::uint64_t answered) {
+std::string encode_batch(const Batch& batch, const wire::Id& producer, std::uint64_t epoch,
+                         std::uint64_t answered) {
   wire::Enqueue body;
   body.topic = batch.topic;
   body.partition = batch.partition;
   body.producer = producer;
-  body.epoch = 1;
+  body.epoch = epoch;
   body.batch = batch.number;
   body.answered = answered;
   body.jobs.reserve(batch.jobs.size());
@@ -110,6 +113,7 @@ class Producer::Impl : Link::User {
     if (inherited()) return;
     wrong_ = connection_->wrong();
     if (!wrong_) wrong_ = misfit(options_);
+    if (!wrong_) wrong_ = take_identity();
     if (!wrong_) wrong_ = connection_->loop().start();
     if (wrong_) {
       report(settings(), LogLevel::error, "a Producer cannot work: " + wrong_->message);
@@ -167,6 +171,13 @@ class Producer::Impl : Link::User {
 
  private:
   [[nodiscard]] const ConnectionOptions& settings() const { return connection_->options(); }
+  [[nodiscard]] std::optional<Error> take_identity() {
+    if (options_.id_file.empty()) return std::nullopt;
+    auto wrong = id_file_.take(options_.id_file);
+    producer_ = id_file_.id();
+    epoch_ = id_file_.epoch();
+    return wrong;
+  }
   [[nodiscard]] std::optional<Error> refusal(Job* job) const {
     if (inherited()) return made_before_fork("Producer");
     if (wrong_) return wrong_;
@@ -325,7 +336,7 @@ class Producer::Impl : Link::User {
   }
   void send_batch(const std::string& topic, std::uint16_t partition, std::size_t shard,
                   PendingList& from) {
-    Batch batch{topic, partition, ++numbers_[shard], {}, 0, {}, {}};
+    Batch batch{.topic = topic, .partition = partition, .number = ++numbers_[shard]};
     std::size_t bytes = 0;
     while (!from.empty() && batch.jobs.size() < options_.batch_jobs_max &&
            batch.jobs.size() < wire::batch_max && bytes < batch_bytes_max) {
@@ -339,10 +350,11 @@ class Producer::Impl : Link::User {
   void send(std::size_t shard, Batch& batch) {
     if (!link_->ready(shard)) return;
     batch.sent = Clock::now();
+    ++batch.sendings;
     sent_.erase(batch.correlation);  // an answer to an earlier sending is lost, or comes again
     const std::uint64_t answered = open_[shard].begin()->first - 1;
-    batch.correlation =
-        link_->send(*this, shard, wire::Verb::enqueue, encode_batch(batch, producer_, answered));
+    batch.correlation = link_->send(*this, shard, wire::Verb::enqueue,
+                                    encode_batch(batch, producer_, epoch_, answered));
     sent_[batch.correlation] = {shard, batch.number};
   }
 
@@ -393,7 +405,9 @@ class Producer::Impl : Link::User {
       open_[shard].erase(at);
       return;
     }
-    const bool unknown = code == ErrorCode::duplicate;
+    // An earlier sending may have been stored before a newer producer with our id came.
+    const bool unknown =
+        code == ErrorCode::duplicate || (code == ErrorCode::stale && batch.sendings > 1);
     answer(std::move(batch.jobs),
            {unknown ? Outcome::unknown : Outcome::rejected,
             {},
@@ -404,11 +418,13 @@ class Producer::Impl : Link::User {
   ProducerOptions options_;
   std::optional<Error> wrong_;  // with the options; fixed by the constructor
   bool ended_ = false;          // set by the destructor, after the loop has let go
+  IdFile id_file_;
+  wire::Id producer_ = random_id();  // with its epoch fixed by the constructor
+  std::uint64_t epoch_ = 1;
   JobQueue queue_;
   const ConnectionRef connection_;
   Link* link_ = nullptr;  // null: nothing is ever sent
   // The loop's thread only.
-  wire::Id producer_ = random_id();
   std::map<std::string, Waiting> waiting_;
   std::map<std::size_t, std::map<std::uint64_t, Batch>> open_;  // by shard and number
   std::map<std::size_t, std::uint64_t> numbers_;

@@ -2,7 +2,8 @@
 //
 // Durability: Outcome::stored is said only after the broker's commit was fsynced.
 // Resend: after a reconnect unanswered batches are sent again with their first numbers, so a
-// resend never makes a second job, for as long as this Producer lives.
+// resend never makes a second job, for as long as this Producer lives (options.id_file says what is
+// kept beyond that).
 // Threads: every member may be called from any thread, and no signal of the application's is taken
 // by ours. One background thread a Producer, or one for all that share a Connection (connection.h
 // says what else that means). Callbacks run on it and must not block; those of jobs
@@ -30,6 +31,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace millrace {
@@ -57,6 +59,23 @@ struct ProducerOptions {
   std::size_t batch_jobs_max = 512;                       // jobs gathered into one message
   std::chrono::milliseconds deadline{30'000};             // after this an unanswered job is unknown
   std::chrono::milliseconds flush_at_destruction{5'000};  // 0: none
+
+  // A file in which this Producer keeps its id over restarts; empty: a new random id each time. It
+  // is made if it is missing (mode 0600, in a folder that exists), locked while the Producer lives,
+  // and holds the id and an epoch, which each start raises and syncs to disk before the first use.
+  // So the constructor waits for the disk. Refused, as options that are wrong are: a file that
+  // another Producer has, in this process or another (unavailable, "in use"), that cannot be read
+  // or written (unavailable), or that is no such file (invalid; it is left as it is). The lock is
+  // flock()'s: it does not hold across machines on every network file system, and a child of fork()
+  // that does not exec keeps it when its parent dies.
+  //
+  // What it gives: once a shard has stored a batch of this start, it refuses batches of an earlier
+  // start (stale), however late they come; and a shard remembers one producer over all restarts,
+  // of the 10,000 for which it can answer resends, not one for each start.
+  // What it does not give: enqueuing once over a crash. A job whose outcome this process did not
+  // learn before it ended may be stored; enqueued again by the next start it is another job.
+  std::string id_file;
+
   // Run in this order, on the thread that hands the job over, inside the call, before the job is
   // looked at. The first error rejects the job with that error, and those after it do not run; so
   // does an exception, as invalid with its what(). They run for each call, so again for a job that
