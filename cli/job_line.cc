@@ -75,6 +75,15 @@ bool set_text(std::string& to, std::string_view value) {
   if (text) to = std::move(*text);
   return text.has_value();
 }
+bool set_headers(Job& job, std::string_view value) {
+  const auto members = members_of(value);
+  if (!members) return false;
+  job.headers.clear();
+  return std::all_of(members->begin(), members->end(), [&job](const Member& member) {
+    auto text = text_of(member.value);
+    return text && job.headers.emplace(member.name, std::move(*text)).second;
+  });
+}
 bool set_number(std::optional<int>& to, std::string_view value, int least, int most) {
   const auto number = number_of(value, most);
   if (number && *number >= least) to = static_cast<int>(*number);
@@ -107,8 +116,7 @@ constexpr std::array fields{
     Field{"payload", "any JSON value", set_payload},
     Field{"payload_base64", "bytes in base64, with padding", set_base64},
     Field{"key", "a text", [](Job& job, std::string_view v) { return set_text(job.key, v); }},
-    Field{"headers", "a text",
-          [](Job& job, std::string_view v) { return set_text(job.headers, v); }},
+    Field{"headers", "an object of texts, each name once", set_headers},
     Field{"priority", "a whole number from 0 to 9",
           [](Job& job, std::string_view v) { return set_number(job.priority, v, 0, 9); }},
     Field{"max_attempts", "a whole number from 1 to 1000",

@@ -48,6 +48,9 @@ void print_job(const JobView& v, bool full) {
                       (v.deaths > 0 ? ", deaths " + std::to_string(v.deaths) : ""));
   line("priority", std::to_string(v.priority));
   line("key", safe_text(v.key));
+  for (const auto& [name, value] : v.headers) {
+    line("header", safe_text(name) + (name.empty() ? "" : ": ") + safe_text(value, shown));
+  }
   line("enqueued", time_text(v.enqueued_at) + " (" + since(v.enqueued_at) + " ago)");
   if (v.due_at) line("due", time_text(*v.due_at));
   if (v.started_at) line("started", time_text(*v.started_at));

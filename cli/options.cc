@@ -137,6 +137,26 @@ class Grammar {
     sub->add_flag("--result", o_.result_only, "write the result's bytes, and nothing else");
     return sub;
   }
+  void with_headers(CLI::App* sub) {
+    sub->add_option(
+           "--header",
+           [this](const CLI::results_t& values) {
+             for (const auto& text : values) {
+               const auto at = text.find('=');
+               if (at == std::string::npos || at == 0) {
+                 refuse("--header takes NAME=VALUE, not '" + text + "'");
+               }
+               if (!o_.headers.emplace(text.substr(0, at), text.substr(at + 1)).second) {
+                 refuse("--header " + text.substr(0, at) + " is given more than once");
+               }
+             }
+             return true;
+           },
+           "a text for the worker, beside the payload; may repeat")
+        ->type_name("NAME=VALUE")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
   void with_page(CLI::App* sub) {
     add_number(sub, "--limit", &o_.limit, 1, 256, "1 to 256 jobs; default 50");
     add_text(sub, "--after", "ID", &o_.after, "go on after this job");
@@ -150,9 +170,9 @@ class Grammar {
     add_text(sub, "--jsonl", "FILE", &o_.jsonl,
              "a file (- for stdin) with a JSON object a line: payload (a text is its characters, "
              "any other value is stored as it stands) or payload_base64, key, priority, delay, "
-             "delay_ms or run_at, max_attempts, headers");
+             "delay_ms or run_at, max_attempts, headers (an object of texts)");
     add_text(sub, "--key", "TEXT", &o_.key, "jobs of one key share a partition");
-    add_text(sub, "--headers", "TEXT", &o_.headers, "carried to the worker as it is");
+    with_headers(sub);
     add_number(sub, "--priority", &o_.priority, 0, 9, "0 (first) to 9; default 5");
     add_number(sub, "--max-attempts", &o_.max_attempts, 1, 1'000, "default: the topic's");
     add_span(sub, "--delay", &o_.delay, "not before so long from now");

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,7 +36,8 @@ struct Options {
   std::chrono::milliseconds wait{60'000}, interval{1'000};
 
   std::optional<std::string> jsonl;  // a file, or - for stdin
-  std::string key, headers;
+  std::string key;
+  std::map<std::string, std::string> headers;
   std::optional<int> priority, max_attempts;
   std::optional<std::chrono::milliseconds> delay;
   std::optional<std::chrono::system_clock::time_point> run_at;

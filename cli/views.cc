@@ -61,6 +61,10 @@ json json_of(const JobView& v) {
          {"enqueued_ms", ms_of(v.enqueued_at)},
          {"payload_bytes", v.payload_bytes}};
   if (!v.key.empty()) add_bytes(&j, "key", v.key);
+  if (!v.headers.empty()) {
+    json& headers = j["headers"] = json::object();
+    for (const auto& [name, value] : v.headers) add_bytes(&headers, name, value);
+  }
   if (v.due_at) j["due_ms"] = ms_of(*v.due_at);
   if (v.started_at) j["started_ms"] = ms_of(*v.started_at);
   if (v.finished_at) j["finished_ms"] = ms_of(*v.finished_at);

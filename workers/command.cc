@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -70,6 +71,31 @@ std::string clean(std::string_view text) {  // an environment value ends at a ze
   return std::string(text.substr(0, text.find('\0')));
 }
 
+// A JSON object of strings. One with an empty name alone came from a client that sent no map: as it
+// is.
+std::string headers_text(const std::map<std::string, std::string>& headers) {
+  const auto quoted = [](const std::string& text) {
+    std::string out = "\"";
+    for (const char c : text) {
+      if (c == '"' || c == '\\') out += '\\';
+      if (static_cast<unsigned char>(c) >= 0x20) {
+        out += c;
+        continue;
+      }
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
+      out += escape;
+    }
+    return out + '"';
+  };
+  if (headers.size() == 1 && headers.begin()->first.empty()) return clean(headers.begin()->second);
+  std::string out;
+  for (const auto& [name, value] : headers) {
+    out += (out.empty() ? "{" : ",") + quoted(name) + ":" + quoted(value);
+  }
+  return out.empty() ? "" : out + "}";
+}
+
 std::vector<std::string> environment_of(const JobContext& job) {
   using std::chrono::milliseconds;
   const auto enqueued =
@@ -79,7 +105,7 @@ std::vector<std::string> environment_of(const JobContext& job) {
           "MILLRACE_PARTITION=" + std::to_string(job.id().partition),
           "MILLRACE_SEQ=" + std::to_string(job.id().seq),
           "MILLRACE_KEY=" + clean(job.key()),
-          "MILLRACE_HEADERS=" + clean(job.headers()),
+          "MILLRACE_HEADERS=" + headers_text(job.headers()),
           "MILLRACE_ATTEMPT=" + std::to_string(job.attempt()),
           "MILLRACE_MAX_ATTEMPTS=" + std::to_string(job.max_attempts()),
           "MILLRACE_ENQUEUED_MS=" + std::to_string(enqueued)};

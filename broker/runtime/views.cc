@@ -27,6 +27,7 @@ Laid lay(const storage::JobRow& row, const core::Engine& engine, core::Now now) 
   v.enqueued_ms = unsigned_ms(job.enqueued_ms);
   v.payload_bytes = row.payload_bytes;
   v.key = job.key;
+  v.headers = job.headers;
   v.error = job.error;
   v.reason = to_string(row.reason);
   v.worker = row.worker;

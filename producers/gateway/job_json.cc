@@ -71,30 +71,19 @@ std::string read_key(Job* job, std::string_view value) {
   return {};
 }
 
-// An object of texts becomes the same object without the space between: its texts stay as they are.
 std::string read_headers(Job* job, std::string_view value) {
-  if (const auto text = text_of(value)) {
-    job->headers = *text;
-    return {};
-  }
-  if (json_scan::kind_of(value) != Kind::object)
-    return "headers are a string or an object of strings";
+  if (json_scan::kind_of(value) != Kind::object) return "headers are an object of strings";
   std::string wrong;
-  std::set<std::string> names;
-  std::string out = "{";
-  json_scan::each_member(value, [&](std::string_view name, std::string_view text) {
-    const std::string plain = json_scan::decoded(name);
-    if (json_scan::kind_of(text) != Kind::text) {
-      wrong = "headers: " + shown(plain) + " is not a string";
-    } else if (plain.empty()) {
-      wrong = "headers: a name is empty";
-    } else if (!names.insert(plain).second) {
-      wrong = "headers: " + shown(plain) + " is given twice";
+  json_scan::each_member(value, [&](std::string_view quoted, std::string_view quoted_text) {
+    const std::string name = json_scan::decoded(quoted);
+    const auto text = text_of(quoted_text);
+    if (!text) {
+      wrong = "headers: " + shown(name) + " is not a string";
+    } else if (!job->headers.emplace(name, *text).second) {
+      wrong = "headers: " + shown(name) + " is given twice";
     }
-    out.append(out.size() > 1 ? "," : "").append(name).append(":").append(text);
     return wrong.empty();
   });
-  job->headers = out + "}";
   return wrong;
 }
 
@@ -178,6 +167,7 @@ Result<Job> job_of(std::string_view value, const std::string& topic) {
     return wrong.empty();
   });
   if (!wrong.empty()) return invalid(wrong);
+  if (auto well = check(job); !well) return tl::unexpected(well.error());
   return job;
 }
 
@@ -233,6 +223,7 @@ std::string json_text(const JobView& view) {
            {"enqueued_ms", ms_of(view.enqueued_at)},
            {"payload_bytes", view.payload_bytes}};
   if (!view.key.empty()) out["key"] = view.key;
+  if (!view.headers.empty()) out["headers"] = view.headers;
   if (view.due_at) out["due_ms"] = ms_of(*view.due_at);
   if (view.finished_at) out["finished_ms"] = ms_of(*view.finished_at);
   if (view.percent) out["percent"] = *view.percent;

@@ -2,6 +2,7 @@
 #include "client_views.h"
 
 #include "times.h"
+#include "wire/headers.h"
 
 #include <algorithm>
 
@@ -36,6 +37,7 @@ JobView view_of_job(const wire::JobView& told) {
   view.error = told.error;
   view.dead_reason = told.reason;
   if (told.result) view.result = *told.result;
+  view.headers = wire::decode_headers(told.headers);
   if (told.payload) view.payload = std::string(*told.payload);
   view.payload_bytes = told.payload_bytes;
   return view;

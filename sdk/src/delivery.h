@@ -3,6 +3,7 @@
 #pragma once
 
 #include "link.h"
+#include "wire/headers.h"
 
 #include <millrace/worker.h>
 
@@ -18,7 +19,8 @@ class Delivery : public JobContext {
   JobId where;
   std::uint64_t token = 0;
   std::size_t shard = 0;
-  std::string body, job_key, job_headers;
+  std::string body, job_key;
+  wire::Headers job_headers;
   int attempt_now = 1, attempts_max = 1;
   std::chrono::milliseconds run_max{0};
   std::chrono::system_clock::time_point enqueued;
@@ -33,7 +35,7 @@ class Delivery : public JobContext {
   [[nodiscard]] const JobId& id() const override { return where; }
   [[nodiscard]] std::string_view payload() const override { return body; }
   [[nodiscard]] std::string_view key() const override { return job_key; }
-  [[nodiscard]] std::string_view headers() const override { return job_headers; }
+  [[nodiscard]] const wire::Headers& headers() const override { return job_headers; }
   [[nodiscard]] int attempt() const override { return attempt_now; }
   [[nodiscard]] int max_attempts() const override { return attempts_max; }
   [[nodiscard]] std::chrono::system_clock::time_point enqueued_at() const override {

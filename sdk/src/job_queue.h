@@ -20,7 +20,9 @@ struct Pending {
   Clock::time_point deadline;
   [[nodiscard]] std::size_t bytes() const { return bytes_of(job); }
   [[nodiscard]] static std::size_t bytes_of(const Job& job) {
-    return job.payload.size() + job.headers.size() + 64;
+    std::size_t all = job.payload.size() + 64;
+    for (const auto& [name, value] : job.headers) all += name.size() + value.size() + 64;
+    return all;
   }
 };
 using PendingList = std::list<Pending>;

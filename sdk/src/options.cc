@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "wire/codec.h"
+#include "wire/headers.h"
 #include "wire/limits.h"
 
 #include <sys/un.h>
@@ -15,6 +16,7 @@ Error invalid(std::string what) { return {ErrorCode::invalid, std::move(what), {
 namespace {
 
 constexpr int concurrency_max = 1'024, prefetch_max = 8'192;
+constexpr int attempts_max = wire::attempts_max_max;
 
 bool has_empty(const auto& functions) {
   return std::any_of(functions.begin(), functions.end(), [](const auto& f) { return !f; });
@@ -67,12 +69,11 @@ std::optional<Error> misfit(const Job& job) {
                  {}};
   }
   if (job.key.size() > wire::key_bytes_max) return invalid("a key has at most 128 bytes");
-  if (job.headers.size() > wire::job_headers_bytes_max)
-    return invalid("headers have at most 1 KiB");
+  if (auto headers = wire::encode_headers(job.headers); !headers) return headers.error();
   if (job.priority && (*job.priority < 0 || *job.priority > wire::priority_max)) {
     return invalid("a priority is 0 (first) to 9");
   }
-  if (job.max_attempts && (*job.max_attempts < 1 || *job.max_attempts > 1'000)) {
+  if (job.max_attempts && (*job.max_attempts < 1 || *job.max_attempts > attempts_max)) {
     return invalid("max_attempts is 1 to 1000");
   }
   if (job.delay.count() < 0) return invalid("a delay is not negative");
@@ -83,6 +84,11 @@ std::optional<Error> misfit(const Job& job) {
     return invalid("run_at is before 1970");
   }
   return std::nullopt;
+}
+
+Result<void> check(const Job& job) {
+  if (auto wrong = misfit(job)) return tl::unexpected(std::move(*wrong));
+  return {};
 }
 
 std::optional<Error> misfit(const ProducerOptions& options) {

@@ -8,9 +8,11 @@
 #include "options.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
+#include "wire/headers.h"
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <mutex>
 
@@ -84,11 +86,14 @@ std::string encode_batch(const Batch& batch, const wire::Id& producer, std::uint
   body.batch = batch.number;
   body.answered = answered;
   body.jobs.reserve(batch.jobs.size());
+  std::deque<std::string> headers;  // what the views of the body see
   for (const Pending& p : batch.jobs) {
     wire::NewJob& job = body.jobs.emplace_back();
     job.payload = p.job.payload;
     job.key = p.job.key;
-    job.headers = p.job.headers;
+    if (!p.job.headers.empty()) {
+      job.headers = headers.emplace_back(wire::encode_headers(p.job.headers).value_or(""));
+    }
     if (p.job.priority) job.priority = static_cast<std::uint64_t>(*p.job.priority);
     if (p.job.delay.count() > 0) job.delay_ms = static_cast<std::uint64_t>(p.job.delay.count());
     if (p.job.run_at) {

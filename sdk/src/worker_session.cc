@@ -314,7 +314,7 @@ void WorkerSession::take(std::size_t index, std::string_view body) {
     delivery->shard = index;
     delivery->body = job.payload;
     delivery->job_key = job.key;
-    delivery->job_headers = job.headers;
+    delivery->job_headers = wire::decode_headers(job.headers);
     delivery->attempt_now = static_cast<int>(job.attempt);
     delivery->attempts_max = static_cast<int>(job.attempts_max);
     delivery->run_max = span_of(job.run_ms_max);

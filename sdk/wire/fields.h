@@ -212,6 +212,7 @@ void fields(F& f, JobView& m) {
   f("enqueued_ms", m.enqueued_ms, must);
   f("payload_bytes", m.payload_bytes, must);
   f("key", m.key, up_to(key_bytes_max));
+  f("headers", m.headers, up_to(job_headers_bytes_max));
   f("due_ms", m.due_ms, Rule{});
   f("started_ms", m.started_ms, Rule{});
   f("finished_ms", m.finished_ms, Rule{});

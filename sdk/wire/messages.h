@@ -194,7 +194,7 @@ struct JobView {
   std::string_view state;
   std::uint64_t priority = 5, attempt = 0, attempts_max = 0, deaths = 0, enqueued_ms = 0,
                 payload_bytes = 0;
-  std::string_view key, worker, note, error, reason;
+  std::string_view key, headers, worker, note, error, reason;
   std::optional<std::uint64_t> due_ms, started_ms, finished_ms, percent;
   std::optional<std::string_view> result, payload;
 };

@@ -1,5 +1,5 @@
 // The half of the codec that writes: a message's fields, by the lists of fields.h, into one frame.
-// Private to codec.cc.
+// Private to the wire.
 #pragma once
 
 #include "wire/codec.h"

@@ -218,6 +218,8 @@ class Producer(Link):
                                 ("max_attempts", "attempts_max")):
                 if here in job:
                     made["delay" if here == "delay_ms" and self.wrong("job-fields") else there] = job[here]
+            if job.get("headers"):
+                made["headers"] = msgpack.packb(job["headers"])
             jobs.append(made)
         batch.not_before = 0.0
         answered = min(number for at, number in self.open if at == shard.number) - 1
@@ -349,7 +351,9 @@ class Worker(Link):
             token = self.ready_jobs.pop(0)
             job = self.jobs[token]
             job["running"], self.running[job["job"]] = True, token
-            self.say("job", job=job["job"], payload=job["payload"].decode(), attempt=job["attempt"], key=job.get("key", ""))
+            headers = msgpack.unpackb(job["headers"]) if job.get("headers") else {}
+            self.say("job", job=job["job"], payload=job["payload"].decode(), attempt=job["attempt"],
+                     key=job.get("key", ""), headers=headers)
         for token, each in self.finished.items():
             if not each["sent"] and self.jobs[token]["shard"].ready:
                 each["sent"] = True

@@ -1,6 +1,8 @@
 """Scenarios of a producer: batches and their numbers, resends, refusals, routing, unknown outcomes."""
 import time
 
+import msgpack
+
 from messages import BATCH_MAX
 from millrace_wire import ENQUEUE, HELLO
 from scenarios import must, same, scenario
@@ -50,14 +52,23 @@ def hello_first(stage):
 def job_fields(stage):
     """each field of a job is on the wire as the protocol names and types it"""
     stage.start("producer")
-    enqueue(stage, payloads=["é"], key="k", priority=2, delay_ms=30_000, max_attempts=7)
+    enqueue(stage, payloads=["é"], key="k", priority=2, delay_ms=30_000, max_attempts=7,
+            headers={"trace": "1", "who": "é"})
     batch = stage.expect(ENQUEUE)
     job = batch.body["jobs"][0]
     same(job["payload"], "é".encode(), "the payload")
     for key, value in (("key", "k"), ("priority", 2), ("delay_ms", 30_000), ("attempts_max", 7)):
         same(job.get(key), value, f"'{key}'")
+    same(unpacked(job.get("headers")), {"trace": "1", "who": "é"}, "the map in 'headers'")
     stage.stored(batch, 1)
     stored_at(stage, job_name(batch, 1))
+
+
+def unpacked(headers):
+    try:
+        return msgpack.unpackb(headers)
+    except Exception:  # pylint: disable=broad-except
+        return headers
 
 
 @scenario("producer")

@@ -70,6 +70,7 @@ class ProducerRole : public Role {
   static millrace::Job job_of(const std::string& topic, const json& asked) {
     millrace::Job job{.topic = topic, .payload = asked.at("payload").get<std::string>()};
     job.key = asked.value("key", "");
+    if (asked.contains("headers")) asked.at("headers").get_to(job.headers);
     if (asked.contains("priority")) job.priority = asked.at("priority").get<int>();
     if (asked.contains("max_attempts")) job.max_attempts = asked.at("max_attempts").get<int>();
     if (asked.contains("delay_ms")) job.delay = span(asked, "delay_ms");
@@ -122,7 +123,8 @@ class WorkerRole : public Role {
     say("job", {{"job", name},
                 {"payload", job.payload()},
                 {"attempt", job.attempt()},
-                {"key", job.key()}});
+                {"key", job.key()},
+                {"headers", job.headers()}});
     const std::stop_callback stopped(job.stop(), [&] {
       say("stop", {{"job", name}, {"reason", millrace::to_string(job.stop_reason())}});
     });

@@ -1,4 +1,6 @@
 """Scenarios of a worker: credit, settling by token, what it holds over a reconnect, revoking, drain."""
+import msgpack
+
 from messages import CREDIT, CREDIT_MAX, GOODBYE, Failure
 from millrace_wire import DRAIN, HELLO, SETTLE, SUBSCRIBE
 from scenarios import must, same, scenario, vector
@@ -56,9 +58,11 @@ def work(stage):
     """a worker says HELLO, subscribes with credit, runs what is delivered and settles its token"""
     peer, credit = begin(stage)
     must(1 <= credit <= CREDIT_MAX, f"the credit is {credit}, not 1 to {CREDIT_MAX}")
-    stage.deliver(peer, {"seq": 7, "token": TOKEN, "attempt": 3, "payload": "é".encode(), "key": "k"}, partition=2)
+    stage.deliver(peer, {"seq": 7, "token": TOKEN, "attempt": 3, "payload": "é".encode(), "key": "k",
+                         "headers": msgpack.packb({"who": "é"})}, partition=2)
     event = stage.event("job")
-    for key, value in (("job", "t/2/7"), ("payload", "é"), ("attempt", 3), ("key", "k")):
+    for key, value in (("job", "t/2/7"), ("payload", "é"), ("attempt", 3), ("key", "k"),
+                       ("headers", {"who": "é"})):
         same(event.get(key), value, f"'{key}' of the job")
     stage.ask("finish", job="t/2/7", outcome="done", text="a result")
     outcome = settle(stage, [TOKEN])[TOKEN]

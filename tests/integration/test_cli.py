@@ -32,6 +32,23 @@ def fail_as_worker(broker, job):
     w.ask(SETTLE, outcomes=[{"token": token, "outcome": 2, "error": "no use"}])
 
 
+def test_headers_are_names_and_texts(broker):
+    job = millrace(broker, "enqueue", "t", "x", "--header", "who=a=b", "--header", "é=").strip()
+    assert lines(millrace(broker, "job", job, "--json"))[0]["headers"] == {"who": "a=b", "é": ""}
+    assert "who: a=b" in millrace(broker, "job", job)
+    line = json.dumps({"payload": "y", "headers": {"trace": "1"}})
+    millrace(broker, "enqueue", "t", "--jsonl", "-", "--header", "who=other", stdin=line)
+    views = lines(millrace(broker, "jobs", "t", "--json"))
+    assert sorted(view["headers"].get("trace", "") for view in views) == ["", "1"]
+    for wrong in ({"a": 1}, {"": "x"}, "text", ["a"], {"a": "x" * 2_000}):
+        said = millrace(broker, "enqueue", "t", "--jsonl", "-", code=1,
+                        stdin=json.dumps({"payload": "x", "headers": wrong}))
+        assert "header" in said, said
+    assert "header" in millrace(broker, "enqueue", "t", "x", "--header", "a=" + "x" * 2_000, code=1)
+    for wrong in (["noequals"], ["=x"], ["a=1", "--header", "a=2"]):
+        assert "--header" in millrace(broker, "enqueue", "t", "x", "--header", *wrong, code=64)
+
+
 def test_enqueue_job_explain_cancel(broker):
     job = millrace(broker, "enqueue", "t", "hello", "--priority", "2").strip()
     view = lines(millrace(broker, "job", job, "--json"))[0]

@@ -65,7 +65,7 @@ def test_a_payload_is_the_callers_bytes(broker, gateway, payload):
     assert status == 201 and stored(broker, body["id"]) == payload.encode()
 
 
-def test_headers_of_text_reach_the_worker(broker, gateway):
+def test_headers_reach_the_worker_and_are_shown(broker, gateway):
     g = gateway()
     headers = {"traceparent": "00-1-2-01", "who": "a \"b\" é"}
     _, body, _ = g.ask("POST", "/v1/topics/t/jobs", {"payload": "x", "headers": headers})
@@ -77,7 +77,24 @@ def test_headers_of_text_reach_the_worker(broker, gateway):
     finally:
         worker.terminate()
         worker.wait(30)
-    assert json.loads(g.ask("GET", f"/v1/jobs/{body['id']}")[1]["result"]) == headers
+    view = g.ask("GET", f"/v1/jobs/{body['id']}")[1]
+    assert json.loads(view["result"]) == view["headers"] == headers
+
+
+def test_headers_that_are_no_map_are_shown_and_handed_on_as_they_are(broker, gateway):
+    """What a client of 0.2 stored."""
+    old = '{"traceparent":"00-1-2-01"}'
+    Client(broker.endpoint, "producer").enqueue(headers=old.encode())
+    worker = subprocess.Popen([f"{BIN}/millrace-worker", "--broker", broker.endpoint, "--topic", "t",
+                               "--exec", 'printf "%s" "$MILLRACE_HEADERS"'], stderr=subprocess.DEVNULL)
+    try:
+        subprocess.run([f"{BIN}/millrace", "--broker", broker.endpoint, "wait", "t/0/1"],
+                       check=True, timeout=60, stdout=subprocess.DEVNULL)
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    view = gateway().ask("GET", "/v1/jobs/t/0/1")[1]
+    assert (view["headers"], view["result"]) == ({"": old}, old)
 
 
 @pytest.mark.parametrize("sent, status", [

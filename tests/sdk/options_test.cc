@@ -38,6 +38,7 @@ TEST(Options, AJobThatContradictsItselfIsRefused) {
   refused({.topic = "t", .delay = -5s}, "delay");
   refused({.topic = "t", .run_at = std::chrono::system_clock::time_point(-1s)}, "run_at");
   refused({.topic = "t", .priority = 10}, "priority");
+  refused({.topic = "t", .headers = {{"", "x"}}}, "header");
   refused({.topic = "t", .max_attempts = 0}, "max_attempts");
 }
 

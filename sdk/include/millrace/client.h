@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,7 @@ struct JobView {
   State state = State::available;
   int priority = 5, attempt = 0, max_attempts = 0, deaths = 0;
   std::string key;
+  std::map<std::string, std::string> headers;
   using Time = std::chrono::system_clock::time_point;
   Time enqueued_at;
   std::optional<Time> due_at, started_at, finished_at;

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +48,14 @@ struct Job {
   std::chrono::milliseconds delay{0};  // from now; together with run_at: refused
   std::optional<std::chrono::system_clock::time_point> run_at;  // from 1970 on; past: at once
   std::optional<int> max_attempts;                              // default: the topic's
-  std::string headers;  // carried to the worker as it is, at most 1 KiB
+  // Carried to the worker beside the payload, for example a trace id: texts in UTF-8, at most 32,
+  // together at most 1 KiB as msgpack; a name is not empty.
+  std::map<std::string, std::string> headers;
 };
+
+// What a producer refuses before it sends anything, as Producer says it in Enqueued::error: a name
+// that is no topic's, a bound that is passed, a contradiction. For fronts that take jobs from
+// others.
+[[nodiscard]] MILLRACE_EXPORT Result<void> check(const Job& job);
 
 }  // namespace millrace

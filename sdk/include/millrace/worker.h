@@ -23,6 +23,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -58,7 +59,8 @@ class MILLRACE_EXPORT JobContext {
   [[nodiscard]] virtual const JobId& id() const = 0;
   [[nodiscard]] virtual std::string_view payload() const = 0;
   [[nodiscard]] virtual std::string_view key() const = 0;
-  [[nodiscard]] virtual std::string_view headers() const = 0;
+  // One with an empty name holds what a client of 0.2 sent, as it is: bytes that are no map.
+  [[nodiscard]] virtual const std::map<std::string, std::string>& headers() const = 0;
   [[nodiscard]] virtual int attempt() const = 0;  // 1 on the first
   [[nodiscard]] virtual int max_attempts() const = 0;
   [[nodiscard]] virtual std::chrono::system_clock::time_point enqueued_at() const = 0;

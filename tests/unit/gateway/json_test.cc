@@ -101,6 +101,7 @@ TEST(JobJson, EachContradictionIsNamed) {
       {R"({"run_at": 1893456000})", "run_at is a string"},
       {R"({"key": 1})", "key is a string"},
       {R"({"headers": 1})", "headers are"},
+      {R"({"headers": "{}"})", "headers are an object"},
       {R"({"headers": {"a": 1}})", "'a' is not a string"},
       {R"({"headers": {"a": "1", "\u0061": "2"}})", "'a' is given twice"},
       {R"({"headers": {"": "1"}})", "empty"},
@@ -118,16 +119,23 @@ TEST(JobJson, EachContradictionIsNamed) {
   }
 }
 
-TEST(JobJson, HeadersOfTextBecomeOneObject) {
+TEST(JobJson, HeadersAreAnObjectOfTexts) {
   const auto parsed = parse_jobs(
       R"({"headers": { "traceparent" : "00-1-2-01",
                        "b\u00e9" : "\"2\"" }, "delay": "1m30s"})",
       "t");
   ASSERT_TRUE(parsed) << parsed.error().message;
-  EXPECT_EQ(parsed->jobs.front().headers, R"({"traceparent":"00-1-2-01","b\u00e9":"\"2\""})");
+  const std::map<std::string, std::string> headers{{"traceparent", "00-1-2-01"}, {"bé", "\"2\""}};
+  EXPECT_EQ(parsed->jobs.front().headers, headers);
   EXPECT_EQ(parsed->jobs.front().delay, std::chrono::seconds(90));
-  EXPECT_EQ(parse_jobs(R"({"headers": "as it is"})", "t")->jobs.front().headers, "as it is");
-  EXPECT_EQ(parse_jobs(R"({"headers": {}})", "t")->jobs.front().headers, "{}");
+  EXPECT_TRUE(parse_jobs(R"({"headers": {}})", "t")->jobs.front().headers.empty());
+  JobView view;
+  view.id = {"t", 0, 1};
+  EXPECT_EQ(json_text(view).find("headers"), std::string::npos);
+  view.headers = headers;
+  EXPECT_NE(json_text(view).find(R"("headers":{"bé":"\"2\"","traceparent":"00-1-2-01"})"),
+            std::string::npos)
+      << json_text(view);
 }
 
 TEST(JobJson, ResultsThatAreNoTextAreShownInBase64) {
