@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::int64_t ms_max = std::int64_t{1} << 40U;
 
+// A key that a settings file of 0.2 may still have, by its name of today.
+std::string_view now_called(std::string_view key) {
+  return key == "attempts_max" ? "max_attempts" : key;
+}
+
 class File {
  public:
   File(std::string path, std::vector<std::string>& errors)
@@ -26,7 +31,7 @@ class File {
   }
   void known(const toml::table& table, std::initializer_list<std::string_view> keys) {
     for (const auto& [key, node] : table) {
-      if (std::find(keys.begin(), keys.end(), key.str()) != keys.end()) continue;
+      if (std::find(keys.begin(), keys.end(), now_called(key.str())) != keys.end()) continue;
       std::string all;
       for (const auto k : keys) all += (all.empty() ? "" : ", ") + std::string(k);
       wrong(key.source(), "unknown key '" + std::string(key.str()) + "'; known here: " + all);
@@ -226,7 +231,7 @@ bool topic_name_fits(std::string_view name) {
 }
 
 void read_topic(File& file, const toml::table& t, Config& c) {
-  file.known(t, {"name", "partitions", "attempts_max", "backoff_ms_min", "backoff_ms_max",
+  file.known(t, {"name", "partitions", "max_attempts", "backoff_ms_min", "backoff_ms_max",
                  "run_ms_max", "history", "history_ms", "dead_ms", "dead_max"});
   core::Topic topic;
   topic.name = t["name"].value_exact<std::string>().value_or("");
@@ -244,7 +249,13 @@ void read_topic(File& file, const toml::table& t, Config& c) {
   }
   auto& s = topic.settings;
   file.number(t, "partitions", 1, core::partitions_max, s.partitions);
-  file.number(t, "attempts_max", 1, 1'000, s.attempts_max);
+  for (const auto* const key : {"attempts_max", "max_attempts"}) {
+    file.number(t, key, 1, 1'000, s.attempts_max);
+  }
+  if (t.contains("attempts_max") && t.contains("max_attempts")) {
+    file.wrong(t.get("attempts_max")->source(),
+               "attempts_max is the older name of max_attempts: give one of them");
+  }
   file.number(t, "backoff_ms_min", 0, ms_max, s.backoff_ms_min);
   file.number(t, "backoff_ms_max", 1, ms_max, s.backoff_ms_max);
   file.number(t, "run_ms_max", 0, ms_max, s.run_ms_max);

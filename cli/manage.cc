@@ -46,7 +46,7 @@ int say_count(const Options& options, const Result<std::uint64_t>& count, const 
 int create(const Options& options, Client& client) {
   TopicSettings settings;
   settings.partitions = options.partitions;
-  settings.attempts_max = options.max_attempts;
+  settings.max_attempts = options.max_attempts;
   settings.run_max = options.run_max;
   settings.backoff_min = options.backoff_min;
   settings.backoff_max = options.backoff_max;

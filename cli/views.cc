@@ -41,7 +41,7 @@ void add_bytes(json* to, const std::string& name, const std::string& bytes) {
 
 json json_of(const TopicView& v) {
   return {{"topic", v.topic},         {"partitions", v.partitions},
-          {"paused", v.paused},       {"max_attempts", v.attempts_max},
+          {"paused", v.paused},       {"max_attempts", v.max_attempts},
           {"history", v.history},     {"scheduled", v.scheduled},
           {"available", v.available}, {"running", v.running},
           {"retryable", v.retryable}, {"dead", v.dead},

@@ -12,7 +12,7 @@ Fleet::Fleet(Paths paths) : paths_(std::move(paths)) {}
 std::string Fleet::start() {
   std::ofstream config(paths_.data + "/millraced.toml");
   config << "[broker]\ndata_dir = " << quoted(paths_.data) << "\nlisten = [" << quoted(endpoint())
-         << "]\n\n[[topic]]\nname = \"thumbnails\"\nhistory = true\nattempts_max = 5\n"
+         << "]\n\n[[topic]]\nname = \"thumbnails\"\nhistory = true\nmax_attempts = 5\n"
          // Someone watches: what fails is tried again within a second, not within hours.
          << "backoff_ms_min = 200\nbackoff_ms_max = 1000\n";
   config.close();

@@ -136,7 +136,7 @@ Result<bool> Client::create_topic(const std::string& topic, const TopicSettings&
   wire::TopicCreate body;
   body.topic = topic;
   body.partitions = count(settings.partitions);
-  body.attempts_max = count(settings.attempts_max);
+  body.attempts_max = count(settings.max_attempts);
   body.backoff_ms_min = count(settings.backoff_min);
   body.backoff_ms_max = count(settings.backoff_max);
   body.run_ms_max = count(settings.run_max);

@@ -96,7 +96,7 @@ void add_topic(TopicView& sum, const wire::TopicView& told) {
   sum.topic = told.topic;
   sum.partitions = static_cast<int>(told.partitions);
   sum.paused = sum.paused || told.paused;
-  sum.attempts_max = static_cast<int>(told.attempts_max);
+  sum.max_attempts = static_cast<int>(told.attempts_max);
   sum.history = told.history;
   sum.scheduled += told.scheduled;
   sum.available += told.available;

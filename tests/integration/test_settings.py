@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from millrace_wire import BIN
+from millrace_wire import BIN, Broker, Client
 
 
 def check(path, text):
@@ -28,7 +28,8 @@ def check(path, text):
     ('shards = 2\nlisten = ["ipc:///tmp/s", "ipc:///tmp/s.1"]', ":4:27: "),
     ('shards = 3\nlisten = ["tcp://127.0.0.1:7001", "tcp://127.0.0.1:7003"]', ":4:35: "),
     ('listen = ["tcp://127.0.0.1:7001"]\n[http]\nlisten = "127.0.0.1:7001"', ":5:10: "),
-    ('[[topic]]\nname = "a"\n[[topic]]\nname = "a"\nattempts_max = 2', ":6:8: topic 'a' is named"),
+    ('[[topic]]\nname = "a"\n[[topic]]\nname = "a"\nmax_attempts = 2', ":6:8: topic 'a' is named"),
+    ('[[topic]]\nname = "a"\nattempts_max = 2\nmax_attempts = 3', ":5:16: attempts_max is the older name"),
 ])
 def test_settings_that_cannot_work_are_refused_with_their_place(tmp_path, text, place):
     path = tmp_path / "c.toml"
@@ -42,6 +43,15 @@ def test_settings_that_are_well_are_called_valid(tmp_path):
                               f'listen = ["ipc://{tmp_path}/s", "tcp://127.0.0.1:7001"]\n'
                               '[http]\nlisten = "127.0.0.1:0"\n')
     assert (code, said, wrong) == (0, f"{path}: the configuration is valid\n", "")
+
+
+@pytest.mark.parametrize("key", ["max_attempts", "attempts_max"])
+def test_attempts_of_a_topic_are_read_by_their_name_and_the_one_of_0_2(key):
+    broker = Broker(topics=f'[[topic]]\nname = "t"\n{key} = 7\n').start()
+    try:
+        assert Client(broker.endpoint).topic()["attempts_max"] == 7  # as the wire calls it
+    finally:
+        broker.close()
 
 
 @pytest.mark.parametrize("name, text, said_of_it", [

@@ -27,7 +27,7 @@ namespace millrace {
 
 // Fields as docs/protocol.md, Topic settings; what is absent keeps its default.
 struct TopicSettings {
-  std::optional<int> partitions, attempts_max;
+  std::optional<int> partitions, max_attempts;
   std::optional<std::chrono::milliseconds> backoff_min, backoff_max, run_max;
   std::optional<bool> history;
   std::optional<std::chrono::milliseconds> history_kept, dead_kept;
@@ -38,7 +38,7 @@ struct TopicView {
   std::string topic;
   int partitions = 0;
   bool paused = false;
-  int attempts_max = 0;
+  int max_attempts = 0;
   bool history = false;
   std::uint64_t scheduled = 0, available = 0, running = 0, retryable = 0, dead = 0;
   std::uint64_t enqueued = 0, completed = 0, cancelled = 0, retried = 0, died = 0;
