@@ -5,6 +5,7 @@
 #include "words.h"
 
 #include <millrace/times.h>
+#include <millrace/version.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>

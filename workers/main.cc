@@ -3,6 +3,7 @@
 #include "journal.h"
 #include "options.h"
 
+#include <millrace/version.h>
 #include <millrace/worker.h>
 
 #include <systemd/sd-daemon.h>

@@ -6,6 +6,8 @@
 #include "problem.h"
 #include "routes.h"
 
+#include <millrace/version.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>

@@ -37,6 +37,11 @@ bool is_host(std::string_view text) {
   });
 }
 
+std::string version_text(std::uint32_t number) {
+  return std::to_string(number / 1'000'000) + "." + std::to_string(number / 1'000 % 1'000) + "." +
+         std::to_string(number % 1'000);
+}
+
 // Why it is no address; empty: it is one.
 std::string wrong_address(std::string_view address) {
   constexpr std::string_view tcp = "tcp://", ipc = "ipc://";
@@ -120,6 +125,12 @@ std::optional<Error> misfit(const WorkerOptions& options) {
 }
 
 std::optional<Error> misfit(const ConnectionOptions& options, const std::string& from) {
+  constexpr std::uint32_t patches = 1'000;
+  if (options.headers_version / patches != MILLRACE_VERSION_NUMBER / patches) {
+    return invalid("the program was compiled with the headers of Millrace " +
+                   version_text(options.headers_version) + " and runs with the library of " +
+                   std::string(version()) + ": compile it again with headers of that version");
+  }
   for (const std::string& address : options.brokers) {
     const std::string wrong = wrong_address(address);
     if (wrong.empty()) continue;

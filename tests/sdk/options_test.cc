@@ -164,5 +164,19 @@ TEST(Options, HandlersAreFixedOnceAWorkerHasStarted) {
   EXPECT_EQ(broker.stop(), 0);
 }
 
+TEST(Options, HeadersOfAnotherMinorVersionAreRefusedByName) {
+  EXPECT_EQ(version(), MILLRACE_VERSION);
+  EXPECT_EQ(version_number(), std::uint32_t{MILLRACE_VERSION_NUMBER});
+  const auto told = [](std::uint32_t compiled_with) {
+    ConnectionOptions connection = nowhere;
+    connection.headers_version = compiled_with;
+    Producer producer({.connection = connection, .deadline = 1ms, .flush_at_destruction = 0ms});
+    return producer.enqueue({.topic = "t"}).error;
+  };
+  EXPECT_TRUE(names(told(7'012'003), "compiled with the headers of Millrace 7.12.3"));
+  EXPECT_TRUE(names(told(version_number() + 1'000), std::string(version())));
+  EXPECT_EQ(told(version_number() + 1).code, ErrorCode::unavailable);  // another patch
+}
+
 }  // namespace
 }  // namespace millrace::testing

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <millrace/export.h>
+#include <millrace/version.h>
 
 #include <chrono>
 #include <cstddef>
@@ -27,6 +28,9 @@ struct ShardConnection {
 // Wherever the SDK takes a span or tells one, one that is longer than the clocks can count (292
 // years) is as long as they can.
 struct ConnectionOptions {
+  // Of the headers that the program was compiled with. Leave it: a library of another minor version
+  // refuses it (invalid), for its structs have another shape. First, so that each version finds it.
+  std::uint32_t headers_version = MILLRACE_VERSION_NUMBER;
   // Any shard of any broker: "ipc:///run/millrace/millrace.sock" or "tcp://127.0.0.1:7300".
   // Empty: the environment variable MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock.
   // What is no address is an error of every call, which names it.

@@ -1,0 +1,9 @@
+// The version of the library, as its own headers say it when it is compiled.
+#include <millrace/version.h>
+
+namespace millrace {
+
+std::string_view version() { return MILLRACE_VERSION; }
+std::uint32_t version_number() { return MILLRACE_VERSION_NUMBER; }
+
+}  // namespace millrace
