@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -84,10 +85,10 @@ bool set_headers(Job& job, std::string_view value) {
     return text && job.headers.emplace(member.name, std::move(*text)).second;
   });
 }
-bool set_number(std::optional<int>& to, std::string_view value, int least, int most) {
-  const auto number = number_of(value, most);
-  if (number && *number >= least) to = static_cast<int>(*number);
-  return number && *number >= least;
+bool set_number(std::optional<int>& to, std::string_view value) {
+  const auto number = number_of(value, std::numeric_limits<int>::max());
+  if (number) to = static_cast<int>(*number);
+  return number.has_value();
 }
 bool set_delay_ms(Job& job, std::string_view value) {
   const auto number = number_of(value, std::int64_t{1} << 50U);
@@ -118,9 +119,9 @@ constexpr std::array fields{
     Field{"key", "a text", [](Job& job, std::string_view v) { return set_text(job.key, v); }},
     Field{"headers", "an object of texts, each name once", set_headers},
     Field{"priority", "a whole number from 0 to 9",
-          [](Job& job, std::string_view v) { return set_number(job.priority, v, 0, 9); }},
+          [](Job& job, std::string_view v) { return set_number(job.priority, v); }},
     Field{"max_attempts", "a whole number from 1 to 1000",
-          [](Job& job, std::string_view v) { return set_number(job.max_attempts, v, 1, 1'000); }},
+          [](Job& job, std::string_view v) { return set_number(job.max_attempts, v); }},
     Field{"delay_ms", "a whole number of milliseconds", set_delay_ms},
     Field{"delay", "a duration such as \"1h30m\"", set_delay},
     Field{"run_at", "a time such as \"2030-01-31T12:00:00Z\", before 2262", set_run_at},
@@ -177,6 +178,10 @@ Result<Job> job_of_line(const Options& options, const std::string& line) {
     if (field->set(job, member.value)) continue;
     return tl::unexpected(
         wrong("has a wrong value of '" + member.name + "': it takes " + field->takes));
+  }
+  if (auto well = check(job); !well) {
+    well.error().message = "cannot be a job: " + well.error().message;
+    return tl::unexpected(std::move(well.error()));
   }
   return job;
 }

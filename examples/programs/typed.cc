@@ -23,7 +23,8 @@ int run() {
                 }));
   worker.start();
   millrace::Producer producer;
-  for (const auto& payload : {millrace::pack(Resize{"cat.jpg", 320}), std::string("nonsense")}) {
+  for (const auto& payload :
+       {millrace::to_payload(Resize{"cat.jpg", 320}), std::string("nonsense")}) {
     const auto outcome = producer.enqueue({.topic = "resize", .payload = payload});
     const auto job = client.wait(outcome.id, 30s);
     if (!job) return 1;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -46,7 +47,14 @@ std::optional<std::int64_t> count_of(std::string_view value) {
   return static_cast<std::int64_t>(count);
 }
 
-// A field's value into the job: what is wrong with it, or empty.
+// The same for a field whose bounds the SDK's check() knows.
+std::optional<int> small_count_of(std::string_view value) {
+  const auto count = count_of(value);
+  if (!count || *count > std::numeric_limits<int>::max()) return std::nullopt;
+  return static_cast<int>(*count);
+}
+
+// A field's value into the job: what is wrong with its kind, or empty.
 using Read = std::string (*)(Job*, std::string_view value);
 
 std::string read_payload(Job* job, std::string_view value) {
@@ -88,15 +96,13 @@ std::string read_headers(Job* job, std::string_view value) {
 }
 
 std::string read_priority(Job* job, std::string_view value) {
-  const auto count = count_of(value);
-  if (!count || *count > 9) return "priority is a number from 0 (first) to 9";
-  job->priority = static_cast<int>(*count);
+  job->priority = small_count_of(value);
+  if (!job->priority) return "priority is a number from 0 (first) to 9";
   return {};
 }
 std::string read_max_attempts(Job* job, std::string_view value) {
-  const auto count = count_of(value);
-  if (!count || *count < 1 || *count > 1'000) return "max_attempts is a number from 1 to 1000";
-  job->max_attempts = static_cast<int>(*count);
+  job->max_attempts = small_count_of(value);
+  if (!job->max_attempts) return "max_attempts is a number from 1 to 1000";
   return {};
 }
 std::string read_delay_ms(Job* job, std::string_view value) {

@@ -15,8 +15,9 @@
 
 namespace millrace {
 
+// The payload that a handler of typed<T>() reads.
 template <typename T>
-[[nodiscard]] std::string pack(const T& value) {
+[[nodiscard]] std::string to_payload(const T& value) {
   msgpack::sbuffer buffer;
   msgpack::pack(buffer, value);
   return {buffer.data(), buffer.size()};
