@@ -77,7 +77,7 @@ void BoardHook::on_tick(const core::Engine& engine, const runtime::ShardFacts& f
   if (now.mono_ms >= next_look_mono_ms_) look(engine, now);
   last_.check = facts.check;
   last_.refusing = facts.refusing;
-  last_.wal_bytes = facts.wal_bytes;
+  last_.store = facts.store_gauges;
   last_.credit_free = engine.credit_free();
   board_.publish(shard_, last_);
 }

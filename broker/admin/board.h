@@ -22,7 +22,8 @@ struct TopicDepth {
 struct ShardSnapshot {
   std::string check = "running";  // verdict of the full check of the file
   std::string refusing;           // why enqueue is refused; empty: it is not
-  std::uint64_t wal_bytes = 0, workers = 0, credit_free = 0;
+  std::uint64_t workers = 0, credit_free = 0;
+  runtime::StoreGauges store;                             // what its kind of store alone has
   std::shared_ptr<const std::vector<TopicDepth>> topics;  // may be older than the rest
 };
 

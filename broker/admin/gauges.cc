@@ -44,6 +44,22 @@ std::map<std::string, TopicDepth> by_label(
   return sums;
 }
 
+// What the shards' stores name themselves, a family for each name.
+void add_store(const std::vector<ShardSnapshot>& shards,
+               std::vector<prometheus::MetricFamily>& all) {
+  std::map<std::string_view, prometheus::MetricFamily> families;
+  for (std::size_t s = 0; s < shards.size(); ++s) {
+    for (const auto& gauge : shards[s].store) {
+      auto& named = families[gauge.name];
+      if (named.metric.empty()) {
+        named = family("millrace_" + std::string(gauge.name), std::string(gauge.help));
+      }
+      add(named, {{"shard", std::to_string(s)}}, static_cast<double>(gauge.value));
+    }
+  }
+  for (auto& [name, named] : families) all.push_back(std::move(named));
+}
+
 }  // namespace
 
 std::vector<prometheus::MetricFamily> gauges_of(
@@ -63,17 +79,17 @@ std::vector<prometheus::MetricFamily> gauges_of(
     }
     add(oldest, {{"topic", topic}}, static_cast<double>(depth.oldest_available_ms) / 1'000);
   }
-  auto wal = family("millrace_wal_bytes", "Size of the write-ahead log");
   auto workers = family("millrace_workers", "Worker sessions");
   auto credit = family("millrace_credit_free", "Jobs that workers could take at once");
   for (std::size_t s = 0; s < shards.size(); ++s) {
     const Labels labels{{"shard", std::to_string(s)}};
-    add(wal, labels, static_cast<double>(shards[s].wal_bytes));
     add(workers, labels, static_cast<double>(shards[s].workers));
     add(credit, labels, static_cast<double>(shards[s].credit_free));
   }
-  return {std::move(jobs), std::move(oldest), std::move(wal), std::move(workers),
-          std::move(credit)};
+  std::vector<prometheus::MetricFamily> all{std::move(jobs), std::move(oldest), std::move(workers),
+                                            std::move(credit)};
+  add_store(shards, all);
+  return all;
 }
 
 std::vector<prometheus::MetricFamily> connections_of(const net::GateFacts& facts) {

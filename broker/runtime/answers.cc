@@ -87,6 +87,13 @@ std::uint64_t percentile(std::vector<std::uint64_t> values, std::size_t percent)
   return values[std::min(values.size() - 1, values.size() * percent / 100)];
 }
 
+// Of a store that has no such value: 0.
+std::uint64_t gauge_of(const StoreGauges& gauges, std::string_view name) {
+  const auto found =
+      std::find_if(gauges.begin(), gauges.end(), [&](const auto& g) { return g.name == name; });
+  return found == gauges.end() ? 0 : found->value;
+}
+
 std::string status_body(const core::Engine& engine, const ShardFacts& facts, std::size_t shards,
                         core::Now now) {
   wire::ShardView view;
@@ -103,7 +110,7 @@ std::string status_body(const core::Engine& engine, const ShardFacts& facts, std
   view.batch_mean = facts.commits == 0 ? 0
                                        : static_cast<double>(facts.batch_jobs) /
                                              static_cast<double>(facts.commits);
-  view.wal_bytes = facts.wal_bytes;
+  view.wal_bytes = gauge_of(facts.store_gauges, "wal_bytes");
   view.store_bytes = facts.store_bytes;
   view.disk_free_bytes = facts.disk_free_bytes;
   view.accepting = facts.accepting;

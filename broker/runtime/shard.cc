@@ -329,13 +329,13 @@ void Shard::run_loads(const std::vector<core::Load>& loads) {
 }
 
 void Shard::refresh_facts() {
-  const auto store = store_->facts();
+  auto store = store_->facts();
   facts_.version = options_.version;
   if (rows_ != nullptr) facts_.check = rows_->verdict();
   facts_.shard = options_.engine.shard;
   facts_.epoch = store_->epoch();
   facts_.uptime_ms = static_cast<std::uint64_t>(now_.mono_ms - started_.mono_ms);
-  facts_.wal_bytes = store.wal_bytes;
+  facts_.store_gauges = std::move(store.gauges);
   facts_.store_bytes = store.store_bytes;
   facts_.disk_free_bytes = store.disk_free_bytes;
   taken_bytes_ = 0;

@@ -26,8 +26,7 @@ void SqliteStore::commit(core::ChangeSet&& changes, Committed done) {
     sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
     return done(tl::unexpected(*failure_));
   }
-  const CommitStats stats{rows_, static_cast<std::uint64_t>(wal_bytes_)};
-  done(stats);
+  done(CommitStats{rows_});
   if (wal_bytes_ >= options_.wal_bytes_max && wal_bytes_ != wal_bytes_checked_) checkpoint();
 }
 

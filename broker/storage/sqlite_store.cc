@@ -218,7 +218,8 @@ Expected<std::unique_ptr<Reader>> SqliteStore::reader() const {
 
 StoreFacts SqliteStore::facts() const {
   StoreFacts facts;
-  facts.wal_bytes = static_cast<std::uint64_t>(wal_bytes_);
+  facts.gauges.push_back(
+      {"wal_bytes", "Size of the write-ahead log", static_cast<std::uint64_t>(wal_bytes_)});
   facts.store_bytes = options_.files->size(options_.path).value_or(0);
   facts.checksums = checksums_;
   const auto free = options_.files->free_bytes(options_.path);

@@ -45,7 +45,6 @@ using Expected = tl::expected<T, Failure>;
 
 struct CommitStats {
   std::uint64_t rows = 0;
-  std::uint64_t wal_bytes = 0;  // after the commit
 };
 
 // What the background reader is asked (JOB, JOBS): rows as people see them. Due rows, leases and
@@ -67,8 +66,17 @@ struct ListFilter {
   std::int64_t now_wall_ms = 0;  // rows whose due time has passed are available
 };
 
+// A value that one kind of store alone has, shown as the metric millrace_NAME of each shard. The
+// texts live as long as the program.
+struct StoreGauge {
+  std::string_view name;  // units last
+  std::string_view help;
+  std::uint64_t value = 0;
+};
+
 struct StoreFacts {
-  std::uint64_t wal_bytes = 0, store_bytes = 0, disk_free_bytes = 0;
+  std::uint64_t store_bytes = 0, disk_free_bytes = 0;
+  std::vector<StoreGauge> gauges;  // in an order of the store's own
   std::string gone;       // the file is not at its path any more, as a sentence; empty: it is
   bool checksums = true;  // damage to what is stored is seen whenever it is read
 };

@@ -83,6 +83,23 @@ TEST_F(SqliteFile, EveryColumnOfTheSchemaStandsInAListAndTheOtherWayRound) {
   expect("partitions", {"slot", "topic_id", "partition"});
 }
 
+TEST_F(SqliteFile, TheSizeOfItsLogIsAGaugeOfItsOwn) {
+  auto store = open_sqlite({.path = path_});
+  ASSERT_TRUE(store);
+  ASSERT_TRUE((*store)->recover());
+  const auto log_bytes = [&] {
+    const auto gauges = (*store)->facts().gauges;
+    EXPECT_EQ(gauges.size(), 1U);
+    EXPECT_EQ(gauges.at(0).name, "wal_bytes");
+    EXPECT_FALSE(gauges.at(0).help.empty());
+    return gauges.at(0).value;
+  };
+  const auto before = log_bytes();
+  (*store)->commit(one_job(1), [](const auto& answer) { EXPECT_TRUE(answer); });
+  EXPECT_GT(log_bytes(), before);
+  EXPECT_EQ(log_bytes(), fs::file_size(path_ + "-wal"));
+}
+
 TEST_F(SqliteFile, ASecondOwnerIsRefused) {
   const auto first = open_sqlite({.path = path_});
   ASSERT_TRUE(first);
