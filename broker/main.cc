@@ -47,7 +47,7 @@ constexpr const char* usage =
 millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::uint32_t shard) {
   millrace::runtime::ShardOptions options;
   options.engine.shard = shard;
-  options.engine.shards = config.shards;
+  options.engine.map = millrace::core::ShardMap(config.shards);
   options.engine.allow_new_topics = config.allow_new_topics;
   options.engine.lease_ms = config.lease_ms;
   options.engine.grace_ms = config.grace_ms_max;

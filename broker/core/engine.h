@@ -6,6 +6,7 @@
 #include "core/command.h"
 #include "core/effect.h"
 #include "core/job.h"
+#include "core/shard_map.h"
 
 #include <cstdint>
 #include <memory>
@@ -18,10 +19,11 @@
 namespace millrace::core {
 
 struct EngineOptions {
-  std::uint64_t epoch = 1;              // raised and stored before every start
-  std::uint64_t seed = 0;               // of the jitter
-  std::uint32_t shard = 0, shards = 1;  // this engine serves partitions p with p % shards == shard
-  bool allow_new_topics = true;         // on first use
+  std::uint64_t epoch = 1;       // raised and stored before every start
+  std::uint64_t seed = 0;        // of the jitter
+  ShardMap map;                  // of all shards of the broker
+  std::uint32_t shard = 0;       // this engine serves the partitions of this one
+  bool allow_new_topics = true;  // on first use
   TopicSettings new_topic;
   std::int64_t lease_ms = lease_ms_default;
   std::int64_t grace_ms = grace_ms_max;

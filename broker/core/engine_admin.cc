@@ -34,7 +34,7 @@ TopicState& Engine::Impl::add_topic(const std::string& name, const TopicSettings
 }
 
 bool Engine::Impl::serves(std::uint32_t partition) const {
-  return partition % options_.shards == options_.shard;
+  return options_.map.shard_of(partition) == options_.shard;
 }
 
 Partition* Engine::Impl::find_partition(PartitionRef where) const {

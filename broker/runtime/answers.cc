@@ -7,29 +7,29 @@
 namespace millrace::runtime {
 namespace {
 
-std::vector<std::uint64_t> owners(std::uint32_t partitions, std::size_t shards) {
+std::vector<std::uint64_t> owners(std::uint32_t partitions, core::ShardMap shards) {
   std::vector<std::uint64_t> map;
-  for (std::uint32_t p = 0; p < partitions; ++p) map.push_back(p % shards);
+  for (std::uint32_t p = 0; p < partitions; ++p) map.push_back(shards.shard_of(p));
   return map;
 }
 
 std::string topology_body(const wire::Topology& asked, const core::Engine& engine,
-                          const Topology& topology, const core::TopicSettings& new_topic,
+                          const Topology& topology, const core::EngineOptions& options,
                           core::Now now) {
   wire::TopologyOk body;
   for (const auto& shard : topology) body.shards.emplace_back(shard.begin(), shard.end());
-  body.default_partitions = owners(new_topic.partitions, topology.size());
+  body.default_partitions = owners(options.new_topic.partitions, options.map);
   std::vector<core::TopicStats> all;
   if (asked.topics.empty()) all = engine.topics(now);
   for (const auto& stats : all) {
     if (body.topics.size() == wire::topics_max) break;
     body.topics.emplace_back(stats.topic.name,
-                             owners(stats.topic.settings.partitions, topology.size()));
+                             owners(stats.topic.settings.partitions, options.map));
   }
   for (const auto name : asked.topics) {
     const core::Topic* topic = engine.topic(name);
     if (topic == nullptr) continue;
-    body.topics.emplace_back(name, owners(topic->settings.partitions, topology.size()));
+    body.topics.emplace_back(name, owners(topic->settings.partitions, options.map));
   }
   return wire::encode(body);
 }
@@ -94,12 +94,12 @@ std::uint64_t gauge_of(const StoreGauges& gauges, std::string_view name) {
   return found == gauges.end() ? 0 : found->value;
 }
 
-std::string status_body(const core::Engine& engine, const ShardFacts& facts, std::size_t shards,
+std::string status_body(const core::Engine& engine, const ShardFacts& facts, core::ShardMap map,
                         core::Now now) {
   wire::ShardView view;
   view.version = facts.version;
   view.shard = facts.shard;
-  view.shards = shards;
+  view.shards = map.shards();
   view.uptime_ms = facts.uptime_ms;
   view.epoch = facts.epoch;
   view.sessions = view.workers = engine.sessions(now).size();
@@ -122,15 +122,15 @@ std::string status_body(const core::Engine& engine, const ShardFacts& facts, std
 }  // namespace
 
 std::string answer(const net::Question& question, wire::Verb verb, const core::Engine& engine,
-                   const Topology& topology, const core::TopicSettings& new_topic,
+                   const Topology& topology, const core::EngineOptions& options,
                    const ShardFacts& facts, core::Now now) {
   if (const auto* asked = std::get_if<wire::Topology>(&question)) {
-    return topology_body(*asked, engine, topology, new_topic, now);
+    return topology_body(*asked, engine, topology, options, now);
   }
   if (const auto* asked = std::get_if<wire::TopicName>(&question)) {
     return topics_body(*asked, engine, now);
   }
-  if (verb == wire::Verb::status) return status_body(engine, facts, topology.size(), now);
+  if (verb == wire::Verb::status) return status_body(engine, facts, options.map, now);
   if (verb == wire::Verb::sessions) return sessions_body(engine, now);
   return wire::encode(wire::Empty{});
 }

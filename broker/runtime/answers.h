@@ -29,7 +29,7 @@ struct ShardFacts {
 
 [[nodiscard]] std::string answer(const net::Question& question, wire::Verb verb,
                                  const core::Engine& engine, const Topology& topology,
-                                 const core::TopicSettings& new_topic, const ShardFacts& facts,
+                                 const core::EngineOptions& options, const ShardFacts& facts,
                                  core::Now now);
 
 }  // namespace millrace::runtime

@@ -142,7 +142,7 @@ void Shard::take(const net::Incoming& message) {
   }
   if (parsed.question) {
     answers_.emplace_back(asked, answer(*parsed.question, parsed.verb, *engine_, options_.topology,
-                                        options_.engine.new_topic, facts_, now_));
+                                        options_.engine, facts_, now_));
   }
 }
 
