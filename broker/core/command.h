@@ -30,11 +30,9 @@ struct PauseTopic {
   ChangeId change{};
 };
 
-struct NewJob {
-  Bytes payload, key, headers;
-  std::uint8_t priority = priority_default;
-  std::int64_t due_ms = 0;         // 0 or a past time: at once
-  std::uint32_t attempts_max = 0;  // 0: the topic's
+struct NewJob : JobOptions {
+  std::int64_t due_ms = 0;  // 0 or a past time: at once
+  [[nodiscard]] JobOptions& options() { return *this; }
 };
 struct ProducerStamp {
   ProducerId id{};

@@ -58,11 +58,10 @@ struct Reply {
   ReplyBody body;
 };
 
-struct Delivered {
+struct Delivered : JobOptions {
   std::uint64_t seq = 0;
   Token token = 0;
-  std::uint32_t attempt = 0, attempts_max = 0;
-  Bytes payload, key, headers;
+  std::uint32_t attempt = 0;
   std::int64_t enqueued_ms = 0;
 };
 struct Delivery {

@@ -98,8 +98,8 @@ void Engine::Impl::lease_job(ReadyJob&& ready, Session& session, Delivery& deliv
   lease.started_ms = now.wall_ms;
   lease.started_mono_ms = now.mono_ms;
   const Job& job = lease.job;
-  delivery.jobs.push_back({job.ref.seq, lease.token, job.attempt + 1, job.attempts_max, job.payload,
-                           job.key, job.headers, job.enqueued_ms});
+  delivery.jobs.push_back(
+      {job.options(), job.ref.seq, lease.token, job.attempt + 1, job.enqueued_ms});
   Event event{.kind = EventKind::delivered};
   event.ref = job.ref;
   event.attempt = job.attempt + 1;

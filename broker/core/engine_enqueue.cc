@@ -57,14 +57,10 @@ void Engine::Impl::on(Enqueue&& c, Now now, Effects& out) {
   const auto count = static_cast<std::uint32_t>(c.jobs.size());
   for (NewJob& fresh : c.jobs) {
     Job job;
+    job.options() = std::move(fresh.options());
+    if (job.attempts_max == 0) job.attempts_max = state->topic.settings.attempts_max;
     job.ref = {state->topic.id, c.partition, partition.counts.next_seq++};
-    job.priority = fresh.priority;
-    job.attempts_max =
-        fresh.attempts_max == 0 ? state->topic.settings.attempts_max : fresh.attempts_max;
     job.enqueued_ms = now.wall_ms;
-    job.payload = std::move(fresh.payload);
-    job.key = std::move(fresh.key);
-    job.headers = std::move(fresh.headers);
     take_in(*state, partition, std::move(job), fresh.due_ms, now, out);
   }
   touch(partition);

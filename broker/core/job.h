@@ -64,6 +64,13 @@ enum class DeadReason : std::uint8_t { none, exhausted, discarded, expired, quar
 [[nodiscard]] std::string_view to_string(State state);
 [[nodiscard]] std::string_view to_string(DeadReason reason);
 
+// What a job comes with. It travels as one value from enqueue to its row and its deliveries.
+struct JobOptions {
+  Bytes payload, key, headers;
+  std::uint8_t priority = priority_default;
+  std::uint32_t attempts_max = 0;  // 0 before it is enqueued: the topic's
+};
+
 // What changes of a job while it lives. Running is not in the row: a lease says so. A row whose
 // due_ms has passed is available, whatever its state says.
 struct JobStatus {
@@ -78,13 +85,12 @@ struct JobStatus {
 };
 
 // A live job as its row has it.
-struct Job : JobStatus {
+struct Job : JobOptions, JobStatus {
   JobRef ref;
-  std::uint8_t priority = priority_default;
-  std::uint32_t attempts_max = attempts_default;
   std::int64_t enqueued_ms = 0;
-  Bytes payload, key, headers;
   [[nodiscard]] RowRef row() const { return {ref, priority}; }
+  [[nodiscard]] JobOptions& options() { return *this; }
+  [[nodiscard]] const JobOptions& options() const { return *this; }
   [[nodiscard]] JobStatus& status() { return *this; }
   [[nodiscard]] const JobStatus& status() const { return *this; }
 };

@@ -1,5 +1,6 @@
 #include "net/dispatcher.h"
 
+#include "net/job_messages.h"
 #include "wire/codec.h"
 #include "wire/limits.h"
 
@@ -25,12 +26,6 @@ void with(const Context& c, Parsed& out, Then then) {
   auto body = wire::decode<Body>(c.message.body);
   if (!body) return refuse(out, body.error().code, body.error().message);
   then(*body);
-}
-
-std::int64_t due_ms(const wire::NewJob& job, core::Now now) {
-  if (job.run_at_ms) return static_cast<std::int64_t>(*job.run_at_ms);
-  return job.delay_ms && *job.delay_ms > 0 ? now.wall_ms + static_cast<std::int64_t>(*job.delay_ms)
-                                           : 0;
 }
 
 void hello(const Context& c, Parsed& out) {
@@ -60,12 +55,7 @@ void enqueue(const Context& c, Parsed& out) {
       command.producer = core::ProducerStamp{*body.producer, body.epoch, body.batch, body.answered};
     }
     command.jobs.reserve(body.jobs.size());
-    for (const wire::NewJob& job : body.jobs) {
-      command.jobs.push_back(
-          {job.payload, job.key, job.headers,
-           static_cast<std::uint8_t>(job.priority.value_or(wire::priority_default)),
-           due_ms(job, c.now), static_cast<std::uint32_t>(job.attempts_max.value_or(0))});
-    }
+    for (const wire::NewJob& job : body.jobs) command.jobs.push_back(new_job(job, c.now));
     out.command = std::move(command);
   });
 }

@@ -1,5 +1,6 @@
 #include "net/replies.h"
 
+#include "net/job_messages.h"
 #include "wire/codec.h"
 
 namespace millrace::net {
@@ -79,9 +80,7 @@ std::string deliver(const core::Delivery& delivery, std::string_view topic) {
   body.partition = delivery.where.partition;
   body.jobs.reserve(delivery.jobs.size());
   for (const core::Delivered& job : delivery.jobs) {
-    body.jobs.push_back({job.seq, job.token, job.attempt, job.attempts_max, job.payload.bytes(),
-                         job.key, job.headers, static_cast<std::uint64_t>(job.enqueued_ms),
-                         static_cast<std::uint64_t>(delivery.run_ms_max)});
+    body.jobs.push_back(delivered_job(job, delivery.run_ms_max));
   }
   return wire::encode(body);
 }

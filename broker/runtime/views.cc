@@ -1,5 +1,6 @@
 #include "runtime/views.h"
 
+#include "net/job_messages.h"
 #include "wire/codec.h"
 
 #include <optional>
@@ -19,16 +20,8 @@ Laid lay(const storage::JobRow& row, const core::Engine& engine, core::Now now) 
   Laid laid;
   const core::Job& job = row.job;
   wire::JobView& v = laid.view;
-  v.job = {engine.topic(job.ref.topic)->name, job.ref.partition, job.ref.seq};
-  v.priority = job.priority;
-  v.attempt = job.attempt;
-  v.attempts_max = job.attempts_max;
-  v.deaths = job.deaths;
-  v.enqueued_ms = unsigned_ms(job.enqueued_ms);
+  v = net::job_view(job, engine.topic(job.ref.topic)->name);
   v.payload_bytes = row.payload_bytes;
-  v.key = job.key;
-  v.headers = job.headers;
-  v.error = job.error;
   v.reason = to_string(row.reason);
   v.worker = row.worker;
   core::State state = row.state;

@@ -27,7 +27,7 @@ bool read_ends(std::string_view text, std::vector<std::size_t>& ends) {
 }  // namespace
 
 core::Job Pack::job(std::size_t at, core::PartitionRef where, bool with_payload) const {
-  const RowKey key = RowKey::unpack(id + static_cast<std::int64_t>(at));
+  const RowKey key = RowKey::decode(id + static_cast<std::int64_t>(at));
   core::Job job = like;
   job.ref = {where.topic, where.partition, key.seq};
   job.priority = key.priority;

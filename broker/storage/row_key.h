@@ -18,12 +18,12 @@ struct RowKey {
   std::uint8_t priority = 0;
   std::uint64_t seq = 0;
 
-  [[nodiscard]] std::int64_t pack() const {
+  [[nodiscard]] std::int64_t encode() const {
     return static_cast<std::int64_t>(slot) << slot_shift |
            static_cast<std::int64_t>(priority) << seq_bits |
            (static_cast<std::int64_t>(seq) & seq_mask);
   }
-  [[nodiscard]] static RowKey unpack(std::int64_t id) {
+  [[nodiscard]] static RowKey decode(std::int64_t id) {
     return {static_cast<Slot>(id >> slot_shift),
             static_cast<std::uint8_t>(id >> seq_bits & ((1 << priority_bits) - 1)),
             static_cast<std::uint64_t>(id & seq_mask)};

@@ -64,7 +64,7 @@ bool SqliteStore::apply_people(const core::ChangeSet& changes) {
     }
   }
   for (const auto& producer : changes.producers_put) {
-    const std::string answers = pack_answers(producer.answers);
+    const std::string answers = encode_answers(producer.answers);
     auto& put = sql_.put_producer;
     put.bind_id(1, producer.id).bind(2, static_cast<std::int64_t>(producer.epoch));
     put.bind(3, producer.seen_ms).bind(4, static_cast<std::int64_t>(producer.answered));

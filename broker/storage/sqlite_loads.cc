@@ -33,8 +33,8 @@ core::Command SqliteStore::load_ready(const core::LoadReady& load) {
   core::ReadyLoaded answer{load, {}, false};
   const auto slot = known_slot(load.where);
   if (!slot) return answer;
-  const std::int64_t after = RowKey{*slot, load.priority, load.after_seq}.pack();
-  const std::int64_t last = RowKey{*slot, load.priority, seq_mask}.pack();
+  const std::int64_t after = RowKey{*slot, load.priority, load.after_seq}.encode();
+  const std::int64_t last = RowKey{*slot, load.priority, seq_mask}.encode();
   Statement& rows = sql_.ready;
   rows.bind(1, after).bind(2, last).bind(3, static_cast<std::int64_t>(load.jobs_max) + 1);
   LiveJobs jobs(rows, PackJobs(sql_.packs, after, last));
@@ -57,7 +57,7 @@ core::Command SqliteStore::load_due(const core::LoadDue& load) {
   core::DueLoaded answer{load, {}, false, std::nullopt};
   const auto slot = known_slot(load.where);
   if (!slot) return answer;
-  const std::int64_t after_id = RowKey{*slot, load.after.priority, load.after.seq}.pack();
+  const std::int64_t after_id = RowKey{*slot, load.after.priority, load.after.seq}.encode();
   Statement& rows = sql_.due;
   rows.bind(1, *slot).bind(2, load.after.due_ms).bind(3, after_id).bind(4, load.until_ms);
   rows.bind(5, static_cast<std::int64_t>(load.jobs_max) + 1);
@@ -88,7 +88,7 @@ std::optional<core::Job> SqliteStore::live_job(std::int64_t id, bool with_payloa
   Statement& row = sql_.one_job;
   row.bind(1, id);
   std::optional<core::Job> job;
-  if (row.row()) job = read_job(row, partitions_.at(RowKey::unpack(id).slot), with_payload);
+  if (row.row()) job = read_job(row, partitions_.at(RowKey::decode(id).slot), with_payload);
   if (row.failed()) reading_failed(false);
   row.reset();
   return job ? job : packed_job(id, with_payload);
@@ -97,7 +97,7 @@ std::optional<core::Job> SqliteStore::live_job(std::int64_t id, bool with_payloa
 std::optional<core::Job> SqliteStore::find_live(const core::JobRef& ref) {
   const auto slot = known_slot(ref.where());
   for (std::uint8_t p = 0; slot && p < core::priorities; ++p) {
-    if (auto job = live_job(RowKey{*slot, p, ref.seq}.pack(), true)) return job;
+    if (auto job = live_job(RowKey{*slot, p, ref.seq}.encode(), true)) return job;
   }
   return std::nullopt;
 }
@@ -109,7 +109,7 @@ core::Command SqliteStore::load_job(const core::LoadJob& load) {
   const auto slot = known_slot(load.ref.where());
   for (std::uint8_t p = 0; slot && !answer.job && p < core::priorities; ++p) {
     Statement& row = sql_.is_finished;
-    row.bind(1, RowKey{*slot, p, load.ref.seq}.pack());
+    row.bind(1, RowKey{*slot, p, load.ref.seq}.encode());
     answer.finished |= row.row();
     failed |= row.failed();
     row.reset();
@@ -138,7 +138,7 @@ core::Command SqliteStore::load_dead(const core::LoadDead& load) {
   for (const auto& ref : load.refs) {
     const auto slot = known_slot(ref.where());
     for (std::uint8_t p = 0; slot && p < core::priorities; ++p) {
-      ids.push_back(RowKey{*slot, p, ref.seq}.pack());
+      ids.push_back(RowKey{*slot, p, ref.seq}.encode());
     }
   }
   std::sort(ids.begin(), ids.end());
@@ -147,7 +147,7 @@ core::Command SqliteStore::load_dead(const core::LoadDead& load) {
     Statement& row = sql_.one_dead;
     row.bind(1, id);
     if (row.row()) {
-      answer.jobs.push_back(read_job(row, partitions_.at(RowKey::unpack(id).slot), true));
+      answer.jobs.push_back(read_job(row, partitions_.at(RowKey::decode(id).slot), true));
     }
     failed |= row.failed();
     row.reset();
@@ -165,7 +165,7 @@ core::Command SqliteStore::load_expired(const core::LoadExpired& load) {
     rows.bind(1, load.topic).bind(2, static_cast<std::int64_t>(state)).bind(3, before_ms);
     rows.bind(4, static_cast<std::int64_t>(rows_max));
     while (rows.row()) {
-      const RowKey key = RowKey::unpack(rows.number(0));
+      const RowKey key = RowKey::decode(rows.number(0));
       const core::PartitionRef where = partitions_.at(key.slot);
       out.push_back({{where.topic, where.partition, key.seq}, key.priority});
     }

@@ -109,7 +109,7 @@ bool SqliteStore::write_gaps() {
 std::optional<core::Job> SqliteStore::packed_job(std::int64_t id, bool with_payload) {
   PackJobs jobs(sql_.packs, id - 1, id);
   std::optional<core::Job> job;
-  if (jobs.next()) job = jobs.job(partitions_.at(RowKey::unpack(id).slot), with_payload);
+  if (jobs.next()) job = jobs.job(partitions_.at(RowKey::decode(id).slot), with_payload);
   if (jobs.failed()) reading_failed(jobs.damaged());
   sql_.packs.reset();
   return job;

@@ -26,7 +26,7 @@ class SqliteReader : public Reader {
     start_question();
     const auto slot = slot_of(ref.where());
     for (std::uint8_t p = 0; slot && p < core::priorities; ++p) {
-      const std::int64_t id = RowKey{*slot, p, ref.seq}.pack();
+      const std::int64_t id = RowKey{*slot, p, ref.seq}.encode();
       for (const bool live : {true, false}) {
         std::vector<JobRow> rows;
         range(ref.where(), live, id - 1, id, 1, {}, with_payload, rows);
@@ -47,8 +47,8 @@ class SqliteReader : public Reader {
       if (filter.after && filter.after->where() == where) after_seq = filter.after->seq;
       std::vector<JobRow> here;
       for (std::uint8_t p = 0; p < core::priorities; ++p) {
-        const std::int64_t after = RowKey{slot, p, after_seq}.pack();
-        const std::int64_t last = RowKey{slot, p, seq_mask}.pack();
+        const std::int64_t after = RowKey{slot, p, after_seq}.encode();
+        const std::int64_t last = RowKey{slot, p, seq_mask}.encode();
         const std::size_t rows_max = filter.rows_max - found.size();
         if (wants_live(filter)) range(where, true, after, last, rows_max, filter, false, here);
         if (wants_finished(filter)) {

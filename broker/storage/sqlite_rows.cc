@@ -88,7 +88,7 @@ std::string end_names() {
 }
 
 int read_job(const Statement& row, core::PartitionRef where, bool with_payload, core::Job& job) {
-  const RowKey key = RowKey::unpack(row.number(0));
+  const RowKey key = RowKey::decode(row.number(0));
   job.ref = {where.topic, where.partition, key.seq};
   job.priority = key.priority;
   ReadRow<core::Job> read(row, 1, job, with_payload);
@@ -205,7 +205,7 @@ void bind_keep(Statement& keep, std::int64_t id, const core::JobFinish& finish,
   if (left != nullptr) given_columns<core::Job>(BindRow<core::Job>(keep, bind.last(), *left));
 }
 
-std::string pack_answers(const std::vector<core::BatchAnswer>& answers) {
+std::string encode_answers(const std::vector<core::BatchAnswer>& answers) {
   std::string out;
   out.reserve(answers.size() * answer_bytes);
   for (const auto& answer : answers) {
@@ -218,7 +218,7 @@ std::string pack_answers(const std::vector<core::BatchAnswer>& answers) {
   return out;
 }
 
-std::vector<core::BatchAnswer> unpack_answers(std::string_view bytes) {
+std::vector<core::BatchAnswer> decode_answers(std::string_view bytes) {
   std::vector<core::BatchAnswer> answers;
   while (bytes.size() >= answer_bytes) {
     core::BatchAnswer answer;

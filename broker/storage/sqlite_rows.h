@@ -100,8 +100,8 @@ int bind_alike_job(Statement& put, int after, std::int64_t id, const core::Job& 
 void bind_keep(Statement& keep, std::int64_t id, const core::JobFinish& finish,
                const core::Job* left);
 
-[[nodiscard]] std::string pack_answers(const std::vector<core::BatchAnswer>& answers);
-[[nodiscard]] std::vector<core::BatchAnswer> unpack_answers(std::string_view bytes);
+[[nodiscard]] std::string encode_answers(const std::vector<core::BatchAnswer>& answers);
+[[nodiscard]] std::vector<core::BatchAnswer> decode_answers(std::string_view bytes);
 
 [[nodiscard]] std::string select_topics_sql();
 [[nodiscard]] std::string put_topic_sql();

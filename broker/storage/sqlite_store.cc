@@ -140,7 +140,7 @@ Expected<core::Recovered> SqliteStore::recover() {
        [&](const Statement& row) {
          recovered.producers.push_back({row.id(0), static_cast<std::uint64_t>(row.number(1)),
                                         row.number(2), static_cast<std::uint64_t>(row.number(3)),
-                                        unpack_answers(row.bytes(4))});
+                                        decode_answers(row.bytes(4))});
        });
   each("SELECT id, kind, at_ms, value, more FROM requests ORDER BY at_ms",
        [&](const Statement& row) {
@@ -184,7 +184,7 @@ std::optional<Slot> SqliteStore::known_slot(core::PartitionRef where) const {
 }
 
 std::int64_t SqliteStore::id_of(const core::RowRef& row) {
-  return RowKey{slot_of(row.ref.where()), row.priority, row.ref.seq}.pack();
+  return RowKey{slot_of(row.ref.where()), row.priority, row.ref.seq}.encode();
 }
 
 void SqliteStore::remember_failure(Failure failure) {

@@ -44,14 +44,14 @@ void bind(Statement& row, const std::uint8_t* data, std::size_t size) {
 }
 
 void answers(std::string_view bytes) {
-  const auto read = unpack_answers(bytes);
-  const std::string packed = pack_answers(read);
-  if (packed != bytes.substr(0, packed.size())) std::abort();
+  const auto read = decode_answers(bytes);
+  const std::string again = encode_answers(read);
+  if (again != bytes.substr(0, again.size())) std::abort();
 }
 
 void key(std::int64_t id) {
-  const RowKey unpacked = RowKey::unpack(id);
-  if (id >= 0 && unpacked.pack() != id) std::abort();
+  const RowKey decoded = RowKey::decode(id);
+  if (id >= 0 && decoded.encode() != id) std::abort();
 }
 
 // The row of a pack: what is given out of it lies within it.

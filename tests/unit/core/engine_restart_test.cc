@@ -184,7 +184,7 @@ TEST(EngineRestart, APartitionThatIsNewBeginsWhereStorageSays) {
   Engine engine({}, {.first_seq = 1'001}, {});
   for (const std::uint64_t seq : {1'001U, 1'002U}) {
     Effects said;
-    engine.step(Enqueue{1, "t", 3, {}, {NewJob{.payload = "p"}}}, {}, said);
+    engine.step(Enqueue{1, "t", 3, {}, {job_with("p")}}, {}, said);
     ASSERT_EQ(said.replies.size(), 1U);
     EXPECT_EQ(std::get<Stored>(said.replies.front().body).first_seq, seq);
   }
