@@ -14,7 +14,7 @@
 namespace millrace {
 
 // Why and when to stop, and the last progress.
-class Delivery : public JobContext {
+class MILLRACE_HIDDEN Delivery {
  public:
   JobId where;
   std::uint64_t token = 0;
@@ -32,19 +32,15 @@ class Delivery : public JobContext {
   bool settling = false;  // its outcome was sent, not answered: that message grants its credit
   Clock::time_point run_until = Clock::time_point::max();
 
-  [[nodiscard]] const JobId& id() const override { return where; }
-  [[nodiscard]] std::string_view payload() const override { return body; }
-  [[nodiscard]] std::string_view key() const override { return job_key; }
-  [[nodiscard]] const wire::Headers& headers() const override { return job_headers; }
-  [[nodiscard]] int attempt() const override { return attempt_now; }
-  [[nodiscard]] int max_attempts() const override { return attempts_max; }
-  [[nodiscard]] std::chrono::system_clock::time_point enqueued_at() const override {
-    return enqueued;
+  [[nodiscard]] std::stop_token stop() const;
+  [[nodiscard]] StopReason stop_reason() const { return reason_; }
+  void progress(int percent, std::string_view note);
+
+  // Runs the handler, which sees this delivery as its JobContext.
+  HandlerResult run(const Handler& handler) {
+    JobContext context(*this);
+    return handler(context);
   }
-  [[nodiscard]] std::chrono::milliseconds run_time_limit() const override { return run_max; }
-  [[nodiscard]] std::stop_token stop() const override;
-  [[nodiscard]] StopReason stop_reason() const override { return reason_; }
-  void progress(int percent, std::string_view note) override;
 
   // The first reason stays.
   void request_stop(StopReason reason);

@@ -27,7 +27,8 @@ struct Batch {
   std::uint64_t number = 0;
   PendingList jobs;
   std::uint64_t correlation = 0;
-  int sendings = 0;
+  int unanswered = 0;            // sendings of which it is not known that they stored nothing
+  std::optional<Error> refusal;  // the last, when it was asked to wait
   Clock::time_point sent{};
   Clock::time_point not_before{};  // asked to wait: nothing was stored
 };
@@ -137,7 +138,7 @@ class Producer::Impl : Link::User {
     const EventLoop::Inside callbacks(connection_->loop());
     ended_ = true;
     for (auto& [shard, batches] : open_) {
-      for (auto& [number, batch] : batches) end_unknown(batch);
+      for (auto& [number, batch] : batches) end_unanswered(batch);
     }
     for (auto& [topic, waiting] : waiting_) {
       reject_unsent(std::move(waiting.arrived));
@@ -239,11 +240,17 @@ class Producer::Impl : Link::User {
            {Outcome::rejected,
             {},
             {ErrorCode::unavailable,
-             "no broker was reached at " + settings().brokers.front() + ": nothing was sent",
+             reached_
+                 ? "the brokers did not take in time what was handed over before it: it was not "
+                   "sent"
+                 : "no broker was reached at " + settings().brokers.front() + ": nothing was sent",
              {}}});
   }
-  void end_unknown(Batch& batch) {
+  void end_unanswered(Batch& batch) {
     sent_.erase(batch.correlation);
+    if (batch.unanswered == 0 && batch.refusal) {
+      return answer(std::move(batch.jobs), {Outcome::rejected, {}, std::move(*batch.refusal)});
+    }
     answer(std::move(batch.jobs), {Outcome::unknown,
                                    {},
                                    {ErrorCode::outcome_unknown,
@@ -263,6 +270,7 @@ class Producer::Impl : Link::User {
   }
 
   void on_turn(Clock::time_point now) override {
+    reached_ = link_->topology().known();
     sort_by_topic(queue_.take_all());
     for (auto at = waiting_.begin(); at != waiting_.end();) {
       expire_waiting(at->second, now);
@@ -273,7 +281,7 @@ class Producer::Impl : Link::User {
       for (auto at = batches.begin(); at != batches.end();) {
         Batch& batch = at->second;
         if (batch.jobs.front().deadline <= now) {
-          end_unknown(batch);
+          end_unanswered(batch);
           at = batches.erase(at);
           continue;
         }
@@ -355,7 +363,7 @@ class Producer::Impl : Link::User {
   void send(std::size_t shard, Batch& batch) {
     if (!link_->ready(shard)) return;
     batch.sent = Clock::now();
-    ++batch.sendings;
+    ++batch.unanswered;
     sent_.erase(batch.correlation);  // an answer to an earlier sending is lost, or comes again
     const std::uint64_t answered = open_[shard].begin()->first - 1;
     batch.correlation = link_->send(*this, shard, wire::Verb::enqueue,
@@ -393,12 +401,14 @@ class Producer::Impl : Link::User {
   void refused(std::size_t shard, std::map<std::uint64_t, Batch>::iterator at,
                const wire::ErrorBody& error) {
     Batch& batch = at->second;
+    --batch.unanswered;  // this sending stored nothing
     const ErrorCode code = wire::parse_code(error.code).value_or(ErrorCode::invalid);
     const std::chrono::milliseconds wait(
         std::clamp<std::uint64_t>(error.retry_after_ms, 50, 5'000));
     // Nothing was stored: the same batch again, a little later, within its deadline.
     if (code == ErrorCode::overloaded || code == ErrorCode::shutting_down) {
       batch.not_before = Clock::now() + wait;
+      batch.refusal = Error{code, std::string(error.message), wait};
       return;
     }
     if (code == ErrorCode::not_owner) {
@@ -412,7 +422,7 @@ class Producer::Impl : Link::User {
     }
     // An earlier sending may have been stored before a newer producer with our id came.
     const bool unknown =
-        code == ErrorCode::duplicate || (code == ErrorCode::stale && batch.sendings > 1);
+        code == ErrorCode::duplicate || (code == ErrorCode::stale && batch.unanswered > 0);
     answer(std::move(batch.jobs),
            {unknown ? Outcome::unknown : Outcome::rejected,
             {},
@@ -435,6 +445,7 @@ class Producer::Impl : Link::User {
   std::map<std::size_t, std::uint64_t> numbers_;
   std::map<std::uint64_t, std::pair<std::size_t, std::uint64_t>> sent_;
   std::size_t next_partition_ = 0;
+  bool reached_ = false;  // a broker has said which shards there are
 };
 
 Producer::Producer(ProducerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

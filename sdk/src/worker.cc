@@ -167,7 +167,7 @@ class Worker::Impl {
     const auto handler = handlers_.find(delivery.where.topic);
     if (handler == handlers_.end()) return release();
     try {
-      return handler->second(delivery);
+      return delivery.run(handler->second);
     } catch (const std::exception& e) {
       return retry(e.what());
     } catch (...) {
@@ -191,7 +191,8 @@ Worker::~Worker() {
     [[maybe_unused]] const Impl* const parents = impl_.release();
     return;
   }
-  if (impl_->inside()) misuse("a Worker is destroyed inside one of its own handlers");
+  if (impl_->inside())
+    misuse("a Worker is destroyed inside a handler of its own or a callback of its Connection");
   impl_->stop();
 }
 

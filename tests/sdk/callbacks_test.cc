@@ -182,7 +182,8 @@ TEST(Callbacks, AHandlerMayAskForTheStopOfItsWorker) {
   EXPECT_EQ(broker.stop(), 0);
 }
 
-// The callback of a stop token runs on the link's thread, and may ask the worker.
+// The callback of a stop token runs on the loop's thread or the one that stops the worker, and may
+// ask the worker.
 TEST(Callbacks, AStopCallbackMayAskTheWorker) {
   BrokerProcess broker;
   const ConnectionOptions at{.brokers = {broker.endpoint()}};

@@ -4,22 +4,31 @@
 // Resend: after a reconnect unanswered batches are sent again with their first numbers, so a
 // resend never makes a second job, for as long as this Producer lives (options.id_file says what is
 // kept beyond that).
+//
 // Threads: every member may be called from any thread, and no signal of the application's is taken
-// by ours. One background thread a Producer, or one for all that share a Connection (connection.h
-// says what else that means). Callbacks run on it and must not block; those of jobs
-// that are refused before they are handed over run inside the call, and those that destruction
-// finds unanswered run inside the destructor. An exception out of a callback is caught and told to
-// ConnectionOptions::log with the job; all else goes on.
+// by ours. One background thread a Producer, or one for all that share a Connection, beside the two
+// of ZeroMQ (connection.h says what else sharing means).
+//
+// Callbacks run on the background thread and must not block. But those of jobs that are refused
+// before they are handed over (wrong options, a wrong job, middleware, no room inside a callback)
+// run inside the call, and those that destruction finds unanswered run inside the destructor. An
+// exception out of a callback is caught and told to ConnectionOptions::log with the job; all else
+// goes on.
 // Inside a callback of the same Producer: enqueue_async() never waits (below); enqueue(),
 // enqueue_all() and flush() would wait for themselves, and are refused at once (invalid, false);
 // destroying the Producer there is a programmer error: it says so and aborts.
+//
 // Destruction waits for what is unanswered, at most options.flush_at_destruction. What is left then
-// is told to its callbacks: unknown if it was sent, else rejected. No other thread may be inside a
+// ends as at its deadline (Outcome), and its callbacks are told. No other thread may be inside a
 // member by then.
+//
 // fork(): a Producer belongs to the process that made it. In a child every call ends at once
 // (rejected with unavailable, or false), destruction does nothing at all, and callbacks of the
 // parent's jobs never run; make a new one there. docs/sdk.md
-// Bounded: at most in_flight_jobs_max jobs and in_flight_bytes_max bytes are unanswered at a time.
+//
+// Bounded: at most in_flight_jobs_max jobs and in_flight_bytes_max bytes (payloads, headers and 64
+// for each job) are unanswered at a time; where nothing is, a job is taken whatever its size.
+//
 // Options that are wrong: each call ends at once as rejected with invalid, which names the option.
 #pragma once
 
@@ -39,7 +48,7 @@ namespace millrace {
 enum class Outcome : std::uint8_t {
   stored,    // on disk; ids are set
   rejected,  // nothing was stored; error says why
-  unknown,   // sent, and no answer within the deadline: it may be stored
+  unknown,   // sent, and it is not known what became of it: it may be stored
 };
 
 struct Enqueued {
@@ -56,8 +65,11 @@ struct ProducerOptions {
   std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
   std::size_t in_flight_jobs_max = 16'384;
   std::size_t in_flight_bytes_max = 64U << 20;
-  std::size_t batch_jobs_max = 512;                       // jobs gathered into one message
-  std::chrono::milliseconds deadline{30'000};             // after this an unanswered job is unknown
+  std::size_t batch_jobs_max = 512;  // jobs gathered into one message
+  // Counted from the call that hands a job over. A job without an answer ends then: as rejected if
+  // it was never sent (unavailable) or each sending was refused for the time being (overloaded or
+  // shutting_down, as the broker said), else as unknown.
+  std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds flush_at_destruction{5'000};  // 0: none
 
   // A file in which this Producer keeps its id over restarts; empty: a new random id each time. It
@@ -93,7 +105,8 @@ class MILLRACE_EXPORT Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
-  // Enqueues one job and waits for its outcome, at most options.deadline.
+  // Enqueues one job and waits for its outcome, which it has soon after options.deadline at the
+  // latest.
   [[nodiscard]] Enqueued enqueue(Job job);
 
   // Enqueues many jobs, waits for all; outcome i belongs to job i.

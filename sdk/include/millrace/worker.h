@@ -52,23 +52,33 @@ release();  // hand it back unstarted: no attempt is counted
 // The job took its process down (signal, out of memory): counts as a worker's death.
 [[nodiscard]] MILLRACE_EXPORT HandlerResult crashed(std::string how);
 
-// One delivery, while its handler runs. Valid only inside the handler.
+class MILLRACE_HIDDEN Delivery;
+
+// One delivery, while its handler runs. Valid only inside the handler, on any thread there; what
+// the views show too.
 class MILLRACE_EXPORT JobContext {
  public:
-  virtual ~JobContext() = default;
-  [[nodiscard]] virtual const JobId& id() const = 0;
-  [[nodiscard]] virtual std::string_view payload() const = 0;
-  [[nodiscard]] virtual std::string_view key() const = 0;
+  JobContext(const JobContext&) = delete;
+  JobContext& operator=(const JobContext&) = delete;
+  [[nodiscard]] const JobId& id() const;
+  [[nodiscard]] std::string_view payload() const;
+  [[nodiscard]] std::string_view key() const;
   // One with an empty name holds what a client of 0.2 sent, as it is: bytes that are no map.
-  [[nodiscard]] virtual const std::map<std::string, std::string>& headers() const = 0;
-  [[nodiscard]] virtual int attempt() const = 0;  // 1 on the first
-  [[nodiscard]] virtual int max_attempts() const = 0;
-  [[nodiscard]] virtual std::chrono::system_clock::time_point enqueued_at() const = 0;
-  [[nodiscard]] virtual std::chrono::milliseconds run_time_limit() const = 0;  // 0: none
-  [[nodiscard]] virtual std::stop_token stop() const = 0;
-  [[nodiscard]] virtual StopReason stop_reason() const = 0;
-  // Shown to people; may be called often, is sent at most every 100 ms.
-  virtual void progress(int percent, std::string_view note = {}) = 0;
+  [[nodiscard]] const std::map<std::string, std::string>& headers() const;
+  [[nodiscard]] int attempt() const;  // 1 on the first
+  [[nodiscard]] int max_attempts() const;
+  [[nodiscard]] std::chrono::system_clock::time_point enqueued_at() const;
+  [[nodiscard]] std::chrono::milliseconds run_time_limit() const;  // 0: none
+  [[nodiscard]] std::stop_token stop() const;
+  [[nodiscard]] StopReason stop_reason() const;
+  // Shown to people: 0 to 100 (what is beyond is taken as the nearer of them) and a note of at most
+  // 256 bytes (the rest is cut). May be called often: the last one is sent, at most each 100 ms.
+  void progress(int percent, std::string_view note = {});
+
+ private:
+  friend class Delivery;
+  explicit JobContext(Delivery& delivery) : delivery_(delivery) {}
+  Delivery& delivery_;
 };
 
 using Handler = std::function<HandlerResult(JobContext&)>;
@@ -106,7 +116,7 @@ class MILLRACE_EXPORT Worker {
   Result<void> start();
   // No new deliveries; unstarted jobs are handed back at once; waits for the running ones up to
   // options.drain, then requests their stop and waits for them to end. Everything that finished is
-  // settled, and answered, before it returns true; false if the broker could not be told.
+  // settled, and answered, before it returns true; false if the broker does not answer within 10 s.
   // Inside a handler it would wait for itself: it asks for the stop and returns false at once; no
   // more jobs are taken, run() returns, and the next stop() or the destructor does the rest.
   bool stop();
