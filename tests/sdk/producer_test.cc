@@ -59,6 +59,16 @@ TEST_F(ProducerTest, TheBoundOfBytesLetsOneLargeJobPassAlone) {
   EXPECT_TRUE(other->try_enqueue_async({.topic = "t", .headers = std::string(300, 'x')}, nullptr));
 }
 
+TEST_F(ProducerTest, OfManyJobsEachOutcomeStandsInItsPlace) {
+  const auto told = producer()->enqueue_all({{.topic = "no topic!"},
+                                             {.topic = "t", .payload = std::string(2U << 20, 'x')},
+                                             {.topic = "t", .priority = 10}});
+  ASSERT_EQ(told.size(), 3U);
+  EXPECT_NE(told[0].error.message.find("topic"), std::string::npos);
+  EXPECT_EQ(told[1].error.code, ErrorCode::too_large);
+  EXPECT_NE(told[2].error.message.find("priority"), std::string::npos);
+}
+
 TEST_F(ProducerTest, AtItsDeadlineAJobThatWasNeverSentIsRejected) {
   const auto own = producer({.deadline = 1ms});
   const Enqueued told = own->enqueue({.topic = "t"});

@@ -1,6 +1,9 @@
 // Client: questions and administration, the same verbs that the CLI and the gateway use.
 //
-// Every call waits for its answer, at most options.timeout, and asks as many shards as it needs.
+// Every call waits for its answers, and asks as many shards as it needs. It waits for each message
+// at most options.timeout. Most calls are one message; pause() asks for the topic first, jobs()
+// goes from topic to topic, requeue_dead() and purge_dead() go on in steps (an error ends them, and
+// the steps before it are done), and wait() takes its own timeout on top.
 // What changes something carries an id: though its answer is lost and it is sent again, by this
 // client, it is done once, and answered as the first time. Without an answer the outcome is unknown
 // (outcome_unknown); a second call of yours is another request.
@@ -106,7 +109,7 @@ struct BackupView {
 struct JobFilter {
   std::optional<std::string> topic;
   std::optional<State> state;
-  std::size_t limit = 50;
+  std::size_t limit = 50;  // 1 to 256; what is beyond is taken as the nearer of them
   std::optional<JobId> after;
 };
 struct JobPage {
@@ -137,12 +140,14 @@ class MILLRACE_EXPORT Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  // All, or the one of that name: none where it does not exist.
   [[nodiscard]] Result<std::vector<TopicView>> topics(const std::optional<std::string>& only = {});
   // true if it was made now, false if it was there.
   [[nodiscard]] Result<bool> create_topic(const std::string& topic, const TopicSettings& settings);
   [[nodiscard]] Result<bool> pause(const std::string& topic);  // true if that changed it
   [[nodiscard]] Result<bool> resume(const std::string& topic);
 
+  // A completed or cancelled job of a topic without history is not_found, here and in what follows.
   [[nodiscard]] Result<JobView> job(const JobId& id);
   [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter);
   [[nodiscard]] Result<Explanation> explain(const JobId& id);

@@ -3,17 +3,23 @@
 // At least once, fenced: a handler may run again after a crash or a lost lease, and only the
 // current delivery can settle a job. A handler answers done(), retry(), discard() or release(); an
 // exception means retry with what() recorded.
+//
 // Stop: JobContext::stop is requested when the job was cancelled, its lease was lost, its run-time
-// limit passed, or drain ended its patience; stop_reason() says which.
+// limit passed, or drain ended its patience; stop_reason() says which. Its callbacks run on the
+// background thread, for draining on the thread that stops the Worker: they must not block or
+// throw.
+//
 // Threads: `concurrency` handler threads and one background thread (that of the Connection where
 // one is shared) that keeps the session alive, so a long handler never loses its lease. Handlers
 // run concurrently and share nothing of ours. Members may be called from any thread. Our threads
 // take no signal of the application's; what a handler starts with fork() inherits that mask
-// (docs/sdk.md). Callbacks of JobContext::stop() run on the background thread: they must not block
-// or throw. Inside a handler: stop() asks for the stop and returns; destroying the Worker there is
-// a programmer error: it says so and aborts. fork(): a Worker belongs to the process that made it.
-// In a child start() and handle() are refused, stop() and run() are false at once, counts() are 0,
-// and destruction does nothing at all.
+// (docs/sdk.md).
+//
+// Inside a handler, and inside a callback of a Connection that it shares: stop() asks for the stop
+// and returns false; destroying the Worker there is a programmer error: it says so and aborts.
+//
+// fork(): a Worker belongs to the process that made it. In a child start() and handle() are
+// refused, stop() and run() are false at once, counts() are 0, and destruction does nothing at all.
 #pragma once
 
 #include <millrace/connection.h>
