@@ -479,7 +479,7 @@ TEST_P(StoreContract, AfterACommitThatFailedTheOnesUnderWayFailToo) {
   std::vector<bool> stored;
   const auto answered = [&](auto answer) { stored.push_back(answer.has_value()); };
   ChangeSet bad = inserts(2, 1);
-  bad.finishes.push_back({.ref = {1, 0, 99}});
+  bad.finishes.push_back({.row = {{1, 0, 99}}});
   store_->commit(inserts(1, 1), answered);
   store_->commit(std::move(bad), answered);
   store_->commit(inserts(3, 1), answered);

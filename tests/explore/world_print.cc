@@ -129,15 +129,16 @@ void World::add_turns(std::vector<std::uint64_t>& words, const Ranks& ranks) con
     }
     for (const core::Job& job : c.inserts) words.push_back(job.ref.seq);
     for (const JobUpdate& u : c.updates) {
-      words.insert(words.end(), {u.ref.seq, static_cast<std::uint64_t>(u.state), u.attempt,
-                                 u.deaths, ahead(u.due_ms, now_.wall_ms)});
+      words.insert(words.end(),
+                   {u.row.ref.seq, static_cast<std::uint64_t>(u.status.state), u.status.attempt,
+                    u.status.deaths, ahead(u.status.due_ms, now_.wall_ms)});
     }
     words.push_back(none);
     for (const JobFinish& f : c.finishes) {
-      words.insert(words.end(), {f.ref.seq, static_cast<std::uint64_t>(f.state), f.attempt});
+      words.insert(words.end(), {f.row.ref.seq, static_cast<std::uint64_t>(f.state), f.attempt});
     }
     words.push_back(none);
-    for (const LeaseRow& lease : c.leases_put) words.push_back(lease.ref.seq);
+    for (const LeaseRow& lease : c.leases_put) words.push_back(lease.row.ref.seq);
     words.push_back(c.leases_dropped.size());
     for (const SessionRow& row : c.sessions_put) words.push_back(session_word(row.id) << 1U);
     for (const SessionId& id : c.sessions_dropped) words.push_back(session_word(id) << 1U | 1U);

@@ -39,8 +39,8 @@ void World::put_on_disk(Turn& turn) {
   for (Asked& asked : asked_) {
     asked.outdated = true;
     for (const core::Job& job : changes.inserts) asked.changed.insert(job.ref.seq);
-    for (const JobUpdate& update : changes.updates) asked.changed.insert(update.ref.seq);
-    for (const JobFinish& finish : changes.finishes) asked.changed.insert(finish.ref.seq);
+    for (const JobUpdate& update : changes.updates) asked.changed.insert(update.row.ref.seq);
+    for (const JobFinish& finish : changes.finishes) asked.changed.insert(finish.row.ref.seq);
   }
 }
 
