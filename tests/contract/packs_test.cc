@@ -364,8 +364,8 @@ TEST_F(Packs, WhatDoesNotAgreeIsSeenByVerify) {
       {"UPDATE partitions SET live = 149; INSERT INTO pack_gaps VALUES (5 << 39 | 1, 2); "
        "INSERT INTO leases VALUES (5 << 39 | 2, x'00', 1, 1)",
        "leases of jobs that are not there"},
-      {"INSERT INTO jobs VALUES (5 << 39 | 7, 2, 0, 25, 0, 1, NULL, NULL, NULL, NULL, x'', NULL, "
-       "NULL); UPDATE partitions SET live = 151",
+      {"INSERT INTO jobs (id, state, attempt, attempts_max, deaths, enqueued_ms, payload) VALUES "
+       "(5 << 39 | 7, 2, 0, 25, 0, 1, x''); UPDATE partitions SET live = 151",
        "too"}};
   for (const auto& [change, said] : changes) {
     TearDown();
