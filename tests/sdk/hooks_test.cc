@@ -11,6 +11,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -207,19 +208,28 @@ TEST(Hooks, MiddlewareOfAWorkerWrapsItsHandlersInItsOrder) {
   const ConnectionOptions at{.brokers = {broker.endpoint()}};
   Client client({.connection = at});
   ASSERT_TRUE(client.create_topic("t", {.backoff_min = 1ms, .backoff_max = 1ms, .history = true}));
-  std::string order;  // of one handler thread
+  std::mutex mutex;
+  std::string steps;  // of one handler thread, read by this one
+  const auto step = [&](const char* one) {
+    const std::lock_guard lock(mutex);
+    steps += one;
+  };
+  const auto order = [&] {
+    const std::lock_guard lock(mutex);
+    return steps;
+  };
   std::thread::id handler_thread;
   std::atomic<bool> same_thread = true;
   const auto outer = [&](JobContext& job, const Handler& next) {
-    order += "(";
+    step("(");
     HandlerResult result = next(job);  // an exception goes on: a retry
-    order += ")";
+    step(")");
     same_thread = same_thread && std::this_thread::get_id() == handler_thread;
     if (result.kind == HandlerResult::Kind::done) result.text += " outer";
     return result;
   };
   const auto inner = [&](JobContext& job, const Handler& next) -> HandlerResult {
-    order += "[";
+    step("[");
     if (job.payload() == "skipped") return discard("not for us");
     if (job.payload() == "caught") {
       try {
@@ -233,7 +243,7 @@ TEST(Hooks, MiddlewareOfAWorkerWrapsItsHandlersInItsOrder) {
   Worker worker({.connection = at, .concurrency = 1, .middleware = {outer, inner}});
   worker.handle("t", [&](JobContext& job) -> HandlerResult {
     handler_thread = std::this_thread::get_id();
-    order += "h";
+    step("h");
     if (job.payload() == "caught") throw std::runtime_error("from the handler");
     if (job.payload() == "thrown" && job.attempt() == 1) throw std::runtime_error("once");
     return done("handled");
@@ -241,21 +251,24 @@ TEST(Hooks, MiddlewareOfAWorkerWrapsItsHandlersInItsOrder) {
   ASSERT_TRUE(worker.start());
   Producer producer({.connection = at});
   const auto ended = [&](const char* payload) {
-    order.clear();
+    {
+      const std::lock_guard lock(mutex);
+      steps.clear();
+    }
     const auto view = client.wait(producer.enqueue({.topic = "t", .payload = payload}).id, 60s);
     EXPECT_TRUE(view) << view.error().message;
     return view.value_or(JobView{});
   };
   EXPECT_EQ(ended("plain").result, "handled outer");
-  EXPECT_EQ(order, "([h)");
+  EXPECT_EQ(order(), "([h)");
   EXPECT_EQ(ended("skipped").error, "not for us");
-  EXPECT_EQ(order, "([)");
+  EXPECT_EQ(order(), "([)");
   EXPECT_EQ(ended("caught").result, "mended: from the handler outer");
   const JobView again = ended("thrown");
   EXPECT_EQ(again.error, "once");
   EXPECT_EQ(again.attempt, 2);
   EXPECT_EQ(again.result, "handled outer");
-  EXPECT_EQ(order, "([h([h)");
+  EXPECT_EQ(order(), "([h([h)");
   EXPECT_TRUE(same_thread);
   EXPECT_TRUE(worker.stop());
   EXPECT_EQ(broker.stop(), 0);
