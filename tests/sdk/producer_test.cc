@@ -55,8 +55,10 @@ TEST_F(ProducerTest, TheBoundOfBytesLetsOneLargeJobPassAlone) {
   EXPECT_FALSE(own->try_enqueue_async({.topic = "t"}, nullptr));
   const auto other = producer({.in_flight_bytes_max = 1'000});
   EXPECT_TRUE(other->try_enqueue_async({.topic = "t", .payload = std::string(500, 'x')}, nullptr));
-  EXPECT_FALSE(other->try_enqueue_async({.topic = "t", .headers = std::string(400, 'x')}, nullptr));
-  EXPECT_TRUE(other->try_enqueue_async({.topic = "t", .headers = std::string(300, 'x')}, nullptr));
+  EXPECT_FALSE(
+      other->try_enqueue_async({.topic = "t", .headers = {{"h", std::string(400, 'x')}}}, nullptr));
+  EXPECT_TRUE(
+      other->try_enqueue_async({.topic = "t", .headers = {{"h", std::string(300, 'x')}}}, nullptr));
 }
 
 TEST_F(ProducerTest, OfManyJobsEachOutcomeStandsInItsPlace) {

@@ -47,7 +47,8 @@ TEST_F(WorkerTest, AHandlerSeesAllOfItsJob) {
     EXPECT_EQ(job.id(), (JobId{"t", 3, 7}));
     EXPECT_EQ(job.payload(), "bytes");
     EXPECT_EQ(job.key(), "k");
-    EXPECT_EQ(job.headers(), "h");
+    EXPECT_EQ(job.headers(),
+              (std::map<std::string, std::string>{{"", "h"}}));  // of a client of 0.2
     EXPECT_EQ(job.attempt(), 2);
     EXPECT_EQ(job.max_attempts(), 25);
     EXPECT_EQ(job.enqueued_at(), std::chrono::system_clock::time_point(1'000ms));
@@ -199,8 +200,8 @@ TEST(Typed, APayloadArrivesAsItsStructAndWhatIsNoneIsDiscardedWithTheReason) {
     EXPECT_TRUE(view);
     return view.value_or(JobView{});
   };
-  EXPECT_EQ(ended(pack(Resize{"cat", 320})).result, "cat320t");
-  for (const std::string& payload : {std::string(), std::string("nonsense"), pack(42)}) {
+  EXPECT_EQ(ended(to_payload(Resize{"cat", 320})).result, "cat320t");
+  for (const std::string& payload : {std::string(), std::string("nonsense"), to_payload(42)}) {
     const JobView dead = ended(payload);
     EXPECT_EQ(dead.state, State::dead);
     EXPECT_EQ(dead.dead_reason, "discarded");
