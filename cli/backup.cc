@@ -91,8 +91,6 @@ Result<BackupView> follow(Client& client, BackupView view) {
   return view;
 }
 
-}  // namespace
-
 int backup(const Options& options, Client& client) {
   const std::string name = options.topic.empty() ? name_of_now() : options.topic;
   auto view = client.backup(name, options.keep);
@@ -117,6 +115,22 @@ int backup(const Options& options, Client& client) {
           std::to_string(options.keep) + "\n");
   }
   return exit_ok;
+}
+
+}  // namespace
+
+std::vector<Command> backup_commands() {
+  return {{.name = "backup",
+           .help = "back up every shard of a running broker",
+           .arguments = {text_argument(
+               "NAME", "of its folder in the broker's backup_dir; default auto-TIME (UTC)",
+               &Options::topic, Argument::Count::optional)},
+           .options = {number_option("--keep", &Options::keep, 1, 10'000,
+                                     "then remove older ones of its series (the name up to its "
+                                     "last -), so that N are left"),
+                       flag("--detach", &Options::detach, "do not wait until it is done")},
+           .examples = "  millrace backup before-upgrade\n  millrace backup --keep 7\n",
+           .run = backup}};
 }
 
 }  // namespace millrace::cli

@@ -1,40 +1,33 @@
-// The commands: each takes what was typed, prints, and returns its exit code.
+// The tables of commands, a file each, and what several of these files use.
 #pragma once
 
-#include "options.h"
-
-#include <millrace/client.h>
+#include "command.h"
 
 namespace millrace::cli {
+
+// In the order in which --help shows them.
+[[nodiscard]] std::vector<Command> enqueue_commands();
+[[nodiscard]] std::vector<Command> look_commands();
+[[nodiscard]] std::vector<Command> top_commands();
+[[nodiscard]] std::vector<Command> completion_commands();
+[[nodiscard]] std::vector<Command> manage_commands();
+[[nodiscard]] std::vector<Command> backup_commands();
+// These run millraced in this process's place: it alone opens the broker's files.
+[[nodiscard]] std::vector<Command> offline_commands();
+
+[[nodiscard]] const std::vector<Command>& all_commands();
+// Those that stand before or after any command, as --json.
+[[nodiscard]] const std::vector<Option>& global_options();
 
 [[nodiscard]] ConnectionOptions connection_of(const Options& options);
 // The ids that were typed; exits with 64 at the first that is none.
 [[nodiscard]] std::vector<JobId> ids_of(const Options& options);
 
-[[nodiscard]] int enqueue(const Options& options);
-
-[[nodiscard]] int topics(const Options& options, Client& client);
 [[nodiscard]] int jobs(const Options& options, Client& client);
 [[nodiscard]] int job(const Options& options, Client& client);
-[[nodiscard]] int explain(const Options& options, Client& client);
-[[nodiscard]] int wait(const Options& options, Client& client);
-[[nodiscard]] int status(const Options& options, Client& client);
-[[nodiscard]] int sessions(const Options& options, Client& client);
-[[nodiscard]] int top(const Options& options, Client& client);
-
-[[nodiscard]] int create(const Options& options, Client& client);
-[[nodiscard]] int pause(const Options& options, Client& client);
-[[nodiscard]] int resume(const Options& options, Client& client);
-[[nodiscard]] int cancel(const Options& options, Client& client);
-[[nodiscard]] int dead_list(const Options& options, Client& client);
-[[nodiscard]] int dead_requeue(const Options& options, Client& client);
-[[nodiscard]] int dead_purge(const Options& options, Client& client);
-
-[[nodiscard]] int backup(const Options& options, Client& client);
-// These two run millraced in this process's place: files are its own room.
-[[nodiscard]] int verify(const Options& options);
-[[nodiscard]] int restore(const Options& options);
-
-[[nodiscard]] int completion(const Options& options);
+// What "jobs" and "dead list" share, and "job" and "dead show".
+[[nodiscard]] std::vector<Option> page_options();
+[[nodiscard]] std::vector<Option> job_options();
+[[nodiscard]] std::string job_contradiction(const Options& options);
 
 }  // namespace millrace::cli

@@ -1,4 +1,4 @@
-// Completion scripts, made from the grammar itself: commands, options, and what a word may be.
+// Completion scripts, made from the tables of commands: names, options, and what a word may be.
 #include "commands.h"
 #include "output.h"
 
@@ -8,8 +8,8 @@ namespace {
 constexpr const char* topics =
     "$(millrace topics --timeout 1s 2>/dev/null | awk 'NR > 1 {print $1}')";
 
-// What a word of such a kind may be, for a shell's case: a list, or a mark.
-std::string words_for(const std::string& kind) {
+// What may be typed for an argument or value of this name: a list, or FILES.
+std::string words_for(std::string_view kind) {
   if (kind == "TOPIC" || kind == "TOPIC-or-ID") return topics;
   if (kind == "STATE") return "scheduled available running retryable completed cancelled dead";
   if (kind == "SHELL") return "bash zsh fish";
@@ -17,44 +17,55 @@ std::string words_for(const std::string& kind) {
   return {};
 }
 
-// The commands at a place: "" has topics, dead, ...; "dead" has list, ...
-std::string commands_under(const std::vector<CommandWords>& all, const std::string& parent) {
-  std::string list, last;
-  for (const auto& command : all) {
-    if (command.name.empty()) continue;
+std::string words_for_argument(const Command& command) {
+  return command.arguments.empty() ? "" : words_for(command.arguments.front().name);
+}
+
+bool is_group(const Command& command) {
+  return std::holds_alternative<std::monostate>(command.run);
+}
+
+// The commands of a group: "" has topics, dead, ...; "dead" has list, ...
+std::string commands_in(std::string_view group) {
+  std::string list;
+  for (const Command& command : all_commands()) {
     const auto blank = command.name.find(' ');
-    const std::string first = command.name.substr(0, blank);
-    std::string word;
-    if (parent.empty()) word = first;
-    if (!parent.empty() && blank != std::string::npos && first == parent) {
-      word = command.name.substr(blank + 1);
-    }
-    if (!word.empty() && word != last) list += (list.empty() ? "" : " ") + word;
-    if (!word.empty()) last = word;
+    const auto at = blank == std::string_view::npos ? "" : command.name.substr(0, blank);
+    if (at != group) continue;
+    list += (list.empty() ? "" : " ") + std::string(command.name.substr(blank + 1));
   }
   return list;
 }
 
-std::string flags_text(const CommandWords& command) {
+std::string names_of(const std::vector<Option>& options) {
   std::string list;
-  for (const auto& flag : command.flags) list += " " + flag.name;
+  for (const Option& option : options) list += " " + std::string(option.name);
   return list;
 }
 
 // One function for both shells: from the words typed before, the known ones into $known.
-std::string known_function(const std::vector<CommandWords>& all) {
-  std::string valued, values, positionals, flags;
-  for (const auto& command : all) {
-    for (const auto& flag : command.flags) {
-      if (flag.takes.empty()) continue;
-      if (("|" + valued + "|").find("|" + flag.name + "|") == std::string::npos) {
-        valued += (valued.empty() ? "" : "|") + flag.name;
-        values += "    " + flag.name + ") known=\"" + words_for(flag.takes) + "\"; return ;;\n";
-      }
+std::string known_function() {
+  std::string valued, values, groups, positionals;
+  const auto add_values = [&](const std::vector<Option>& options) {
+    for (const Option& option : options) {
+      const std::string name(option.name);
+      if (option.value.empty() || ("|" + valued + "|").find("|" + name + "|") != std::string::npos)
+        continue;
+      valued += (valued.empty() ? "" : "|") + name;
+      values += "    " + name + ") known=\"" + words_for(option.value) + "\"; return ;;\n";
     }
-    if (command.name.empty()) continue;
-    positionals += "    \"" + command.name + "\") known=\"" + words_for(command.takes) +
-                   "\"; flags=\"" + flags_text(command) + "\" ;;\n";
+  };
+  add_values(global_options());
+  for (const Command& command : all_commands()) {
+    add_values(command.options);
+    const std::string name(command.name);
+    if (is_group(command)) {
+      groups += "           " + name + ") command=\"" + name + " $word\" ;;\n";
+      positionals += "    " + name + ") known=\"" + commands_in(name) + "\" ;;\n";
+    } else {
+      positionals += "    \"" + name + "\") known=\"" + words_for_argument(command) +
+                     "\"; flags=\"" + names_of(command.options) + "\" ;;\n";
+    }
   }
   return "_millrace_known() {\n"
          "  # $1: the word that is being typed; then those before it\n"
@@ -68,8 +79,8 @@ std::string known_function(const std::vector<CommandWords>& all) {
          "    case \"$word\" in\n"
          "      -*) ;;\n"
          "      *) case \"$command\" in\n"
-         "           \"\") command=\"$word\" ;;\n"
-         "           dead) command=\"dead $word\" ;;\n"
+         "           \"\") command=\"$word\" ;;\n" +
+         groups +
          "         esac ;;\n"
          "    esac\n"
          "  done\n"
@@ -79,19 +90,16 @@ std::string known_function(const std::vector<CommandWords>& all) {
          "  esac\n"
          "  case \"$command\" in\n"
          "    \"\") known=\"" +
-         commands_under(all, "") +
-         "\" ;;\n"
-         "    dead) known=\"" +
-         commands_under(all, "dead") + "\" ;;\n" + positionals +
+         commands_in("") + "\" ;;\n" + positionals +
          "  esac\n"
          "  case \"$here\" in -*) known=\"$flags" +
-         flags_text(all.front()) +
-         " --help\" ;; esac\n"
+         names_of(global_options()) +
+         " --version --help\" ;; esac\n"
          "}\n";
 }
 
-std::string bash(const std::vector<CommandWords>& all) {
-  return known_function(all) + R"script(_millrace() {
+std::string bash() {
+  return known_function() + R"script(_millrace() {
   local known here="${COMP_WORDS[COMP_CWORD]}"
   _millrace_known "$here" "${COMP_WORDS[@]:1:COMP_CWORD-1}"
   if [ "$known" = FILES ]; then
@@ -105,8 +113,8 @@ complete -F _millrace millrace
 )script";
 }
 
-std::string zsh(const std::vector<CommandWords>& all) {
-  return "#compdef millrace\n" + known_function(all) + R"script(_millrace() {
+std::string zsh() {
+  return "#compdef millrace\n" + known_function() + R"script(_millrace() {
   local known
   _millrace_known "${words[CURRENT]}" "${(@)words[2,CURRENT-1]}"
   if [[ "$known" = FILES ]]; then
@@ -130,20 +138,20 @@ std::string fish_word(std::string text) {
   return "'" + text + "'";
 }
 
-std::string fish_options(const CommandWords& command, const std::string& when) {
+std::string fish_options(const std::vector<Option>& options, const std::string& when) {
   std::string out;
-  for (const auto& flag : command.flags) {
-    const std::string words = words_for(flag.takes);
-    out += "complete -c millrace" + when + " -l " + flag.name.substr(2) + " -d " +
-           fish_word(flag.help);
-    if (!flag.takes.empty()) out += words == "FILES" ? " -rF" : " -x";
+  for (const Option& option : options) {
+    const std::string words = words_for(option.value);
+    out += "complete -c millrace" + when + " -l " + std::string(option.name.substr(2)) + " -d " +
+           fish_word(std::string(option.help));
+    if (!option.value.empty()) out += words == "FILES" ? " -rF" : " -x";
     if (!words.empty() && words != "FILES") out += " -a '" + words + "'";
     out += "\n";
   }
   return out;
 }
 
-std::string fish(const std::vector<CommandWords>& all) {
+std::string fish() {
   std::string out = R"script(function __millrace_at
   set -l words (commandline -opc)
   set -e words[1]
@@ -153,32 +161,53 @@ std::string fish(const std::vector<CommandWords>& all) {
 end
 complete -c millrace -f
 )script";
-  out += "complete -c millrace -n __fish_use_subcommand -a '" + commands_under(all, "") + "'\n";
-  out += "complete -c millrace -n '__millrace_at dead; and not __fish_seen_subcommand_from " +
-         commands_under(all, "dead") + "' -a '" + commands_under(all, "dead") + "'\n";
-  out += fish_options(all.front(), "");
-  for (const auto& command : all) {
-    if (command.name.empty()) continue;
-    const std::string when = " -n \"__millrace_at '" + command.name + "'\"";
-    std::string words = words_for(command.takes);
-    if (words == topics)
+  out += "complete -c millrace -n __fish_use_subcommand -a '" + commands_in("") + "'\n";
+  out += fish_options(global_options(), "");
+  out += "complete -c millrace -l version\ncomplete -c millrace -l help\n";
+  for (const Command& command : all_commands()) {
+    const std::string name(command.name);
+    if (is_group(command)) {
+      out += "complete -c millrace -n '__millrace_at " + name +
+             "; and not __fish_seen_subcommand_from " + commands_in(name) + "' -a '" +
+             commands_in(name) + "'\n";
+      continue;
+    }
+    const std::string when = " -n \"__millrace_at '" + name + "'\"";
+    std::string words = words_for_argument(command);
+    if (words == topics) {
       words = "(millrace topics --timeout 1s 2>/dev/null | awk \"NR > 1 {print \\$1}\")";
+    }
     if (words == "FILES") {
       out += "complete -c millrace" + when + " -F\n";
     } else if (!words.empty()) {
       out += "complete -c millrace" + when + " -a '" + words + "'\n";
     }
-    out += fish_options(command, when);
+    out += fish_options(command.options, when);
   }
   return out;
 }
 
+int completion(const Options& options) {
+  print(options.topic == "fish" ? fish() : options.topic == "zsh" ? zsh() : bash());
+  return exit_ok;
+}
+
+std::string store_shell(Options& options, const std::string& shell) {
+  options.topic = shell;
+  const bool known = shell == "bash" || shell == "zsh" || shell == "fish";
+  return known ? "" : "SHELL: bash, zsh or fish, not '" + shell + "'";
+}
+
 }  // namespace
 
-int completion(const Options& options) {
-  const auto all = all_commands();
-  print(options.topic == "fish" ? fish(all) : options.topic == "zsh" ? zsh(all) : bash(all));
-  return exit_ok;
+std::vector<Command> completion_commands() {
+  return {{.name = "completion",
+           .help = "a completion script for a shell",
+           .arguments = {{"SHELL", "bash, zsh or fish", Argument::Count::one, store_shell}},
+           .examples = "  source <(millrace completion bash)\n"
+                       "  millrace completion zsh > _millrace\n"
+                       "  millrace completion fish > millrace.fish\n",
+           .run = completion}};
 }
 
 }  // namespace millrace::cli

@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -127,8 +128,6 @@ Result<std::vector<std::string>> payloads_of(const Options& options) {
   return std::vector<std::string>{std::move(*all)};
 }
 
-}  // namespace
-
 int enqueue(const Options& options) {
   ProducerOptions settings{.connection = connection_of(options)};
   settings.deadline = options.timeout;
@@ -149,6 +148,67 @@ int enqueue(const Options& options) {
     }
   }
   return code;
+}
+
+std::string add_header(Options& options, const std::string& text) {
+  const auto at = text.find('=');
+  if (at == std::string::npos || at == 0) {
+    return "--header takes NAME=VALUE, not '" + text + "'";
+  }
+  const std::string name = text.substr(0, at);
+  if (options.headers.emplace(name, text.substr(at + 1)).second) return {};
+  return "--header " + name + " is given more than once";
+}
+
+std::string contradiction(const Options& options) {
+  if (options.delay && options.run_at) {
+    return "--delay and --run-at contradict each other: use one of them";
+  }
+  if (options.jsonl && !options.words.empty()) {
+    return "--jsonl and a PAYLOAD contradict each other: use one of them";
+  }
+  if (options.words.size() > 1 &&
+      std::find(options.words.begin(), options.words.end(), "-") != options.words.end()) {
+    return "- (stdin) stands alone: no other PAYLOAD beside it";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<Command> enqueue_commands() {
+  return {
+      {.name = "enqueue",
+       .help = "enqueue jobs, print their ids",
+       .arguments = {topic_argument("made by its first job"),
+                     words_argument("PAYLOAD", "one job each; none or -: one job of all of stdin",
+                                    Argument::Count::any)},
+       .options = {text_option(
+                       "--jsonl", "FILE", &Options::jsonl,
+                       "a file (- for stdin) with a JSON object a line: payload (a text is its "
+                       "characters, any other value is stored as it stands) or payload_base64, "
+                       "key, priority, delay, delay_ms or run_at, max_attempts, headers (an object "
+                       "of texts)"),
+                   text_option("--key", "TEXT", &Options::key, "jobs of one key share a partition"),
+                   {.name = "--header",
+                    .value = "NAME=VALUE",
+                    .help = "a text for the worker, beside the payload; may repeat",
+                    .store = add_header,
+                    .repeats = true},
+                   number_option("--priority", &Options::priority, 0, 9,
+                                 "0 (first) to 9; default 5"),
+                   number_option("--max-attempts", &Options::max_attempts, 1, 1'000,
+                                 "default: the topic's"),
+                   duration_option("--delay", &Options::delay, "not before so long from now"),
+                   time_option("--run-at", &Options::run_at, "not before this time")},
+       .examples =
+           "  millrace enqueue greetings hello\n"
+           "  millrace enqueue reports --delay 1h30m --key customer-7 < report.json\n"
+           "  millrace enqueue reports --run-at 2030-01-31T12:00:00+01:00 '{\"month\": 1}'\n"
+           "  millrace enqueue reports --jsonl jobs.jsonl\n",
+       .run = enqueue,
+       .contradiction = contradiction},
+  };
 }
 
 }  // namespace millrace::cli

@@ -62,8 +62,6 @@ void print_job(const JobView& v, bool full) {
   if (v.payload) line("payload", safe_text(*v.payload, shown));
 }
 
-}  // namespace
-
 int topics(const Options& options, Client& client) {
   const auto views =
       client.topics(options.topic.empty() ? std::optional<std::string>{} : options.topic);
@@ -85,56 +83,6 @@ int topics(const Options& options, Client& client) {
                                         v.paused ? "paused" : "active"};
       },
       "no topics yet: millrace enqueue TOPIC PAYLOAD makes one");
-}
-
-int jobs(const Options& options, Client& client) {
-  JobFilter filter{.limit = options.limit};
-  if (!options.topic.empty()) filter.topic = options.topic;
-  if (!options.state.empty()) {
-    filter.state = parse_state(options.state);
-    if (!filter.state) {
-      const std::vector<std::string> known{"scheduled", "available", "running", "retryable",
-                                           "completed", "cancelled", "dead"};
-      return misused("unknown state '" + options.state + "'" + suggestion(options.state, known) +
-                     "\nsee millrace jobs --help");
-    }
-  }
-  if (!options.after.empty()) {
-    Options after;
-    after.words = {options.after};
-    filter.after = ids_of(after).front();
-  }
-  const auto page = client.jobs(filter);
-  if (!page) return fail(options, page.error());
-  Table table({"JOB", "STATE", ">ATTEMPT", ">AGE", ">PAYLOAD", "WHY"});
-  const int code = list(
-      options, page->jobs, std::move(table),
-      [](const JobView& v) {
-        return std::vector<std::string>{v.id.str(),
-                                        std::string(to_string(v.state)),
-                                        std::to_string(v.attempt),
-                                        since(v.enqueued_at),
-                                        bytes_text(v.payload_bytes),
-                                        safe_text(v.error.substr(0, v.error.find('\n')), 60)};
-      },
-      options.state == "dead" ? "no dead jobs" : "no jobs");
-  if (page->next && !options.json) print("more with --after " + page->next->str() + "\n");
-  return code;
-}
-
-int job(const Options& options, Client& client) {
-  const auto view = client.job(ids_of(options).front());
-  if (!view) return fail(options, view.error());
-  if (options.payload_only) {
-    print(view->payload.value_or(""));
-  } else if (options.result_only) {
-    print(view->result);
-  } else if (options.json) {
-    print_json(json_of(*view));
-  } else {
-    print_job(*view, options.full);
-  }
-  return exit_ok;
 }
 
 int explain(const Options& options, Client& client) {
@@ -219,6 +167,128 @@ int sessions(const Options& options, Client& client) {
                                         age_text(v.silent), all};
       },
       "no worker is connected");
+}
+
+}  // namespace
+
+int jobs(const Options& options, Client& client) {
+  JobFilter filter{.limit = options.limit};
+  if (!options.topic.empty()) filter.topic = options.topic;
+  if (!options.state.empty()) {
+    filter.state = parse_state(options.state);
+    if (!filter.state) {
+      const std::vector<std::string> known{"scheduled", "available", "running", "retryable",
+                                           "completed", "cancelled", "dead"};
+      return misused("unknown state '" + options.state + "'" + suggestion(options.state, known) +
+                     "\nsee millrace jobs --help");
+    }
+  }
+  if (!options.after.empty()) {
+    Options after;
+    after.words = {options.after};
+    filter.after = ids_of(after).front();
+  }
+  const auto page = client.jobs(filter);
+  if (!page) return fail(options, page.error());
+  Table table({"JOB", "STATE", ">ATTEMPT", ">AGE", ">PAYLOAD", "WHY"});
+  const int code = list(
+      options, page->jobs, std::move(table),
+      [](const JobView& v) {
+        return std::vector<std::string>{v.id.str(),
+                                        std::string(to_string(v.state)),
+                                        std::to_string(v.attempt),
+                                        since(v.enqueued_at),
+                                        bytes_text(v.payload_bytes),
+                                        safe_text(v.error.substr(0, v.error.find('\n')), 60)};
+      },
+      options.state == "dead" ? "no dead jobs" : "no jobs");
+  if (page->next && !options.json) print("more with --after " + page->next->str() + "\n");
+  return code;
+}
+
+int job(const Options& options, Client& client) {
+  const auto view = client.job(ids_of(options).front());
+  if (!view) return fail(options, view.error());
+  if (options.payload_only) {
+    print(view->payload.value_or(""));
+  } else if (options.result_only) {
+    print(view->result);
+  } else if (options.json) {
+    print_json(json_of(*view));
+  } else {
+    print_job(*view, options.full);
+  }
+  return exit_ok;
+}
+
+std::string job_contradiction(const Options& options) {
+  if (options.payload_only && options.result_only) return "--payload and --result: use one of them";
+  if ((options.payload_only || options.result_only) && options.json) {
+    return "--json contradicts --payload and --result, which write the bytes alone";
+  }
+  if (options.payload_only && options.full) return "--payload writes all of it: leave out --full";
+  return {};
+}
+
+std::vector<Option> page_options() {
+  return {number_option("--limit", &Options::limit, 1, 256, "1 to 256 jobs; default 50"),
+          text_option("--after", "ID", &Options::after, "go on after this job")};
+}
+
+std::vector<Option> job_options() {
+  return {flag("--full", &Options::full, "show all of a long payload, result or error"),
+          flag("--payload", &Options::payload_only, "write the payload's bytes, and nothing else"),
+          flag("--result", &Options::result_only, "write the result's bytes, and nothing else")};
+}
+
+std::vector<Command> look_commands() {
+  using Count = Argument::Count;
+  std::vector<Option> jobs_options{
+      text_option("--state", "STATE", &Options::state,
+                  "scheduled, available, running, retryable, completed, cancelled or dead")};
+  for (Option& option : page_options()) jobs_options.push_back(std::move(option));
+  return {
+      {.name = "topics",
+       .help = "topics, their depth and totals",
+       .arguments = {topic_argument("only this one", Count::optional)},
+       .examples = "  millrace topics\n  millrace topics greetings --json\n",
+       .run = topics},
+      {.name = "jobs",
+       .help = "list jobs",
+       .arguments = {topic_argument("only its jobs", Count::optional)},
+       .options = std::move(jobs_options),
+       .examples = "  millrace jobs\n"
+                   "  millrace jobs greetings --state available --limit 10\n"
+                   "  millrace jobs greetings --after greetings/0/1 --json\n",
+       .run = jobs},
+      {.name = "job",
+       .help = "one job with its payload",
+       .arguments = {id_argument(Count::one)},
+       .options = job_options(),
+       .examples = "  millrace job greetings/0/1\n"
+                   "  millrace job greetings/0/1 --payload > payload\n",
+       .run = job,
+       .contradiction = job_contradiction},
+      {.name = "explain",
+       .help = "why a job is not running now",
+       .arguments = {id_argument(Count::several)},
+       .examples = "  millrace explain greetings/0/1\n",
+       .run = explain},
+      {.name = "wait",
+       .help = "wait until jobs are final",
+       .arguments = {id_argument(Count::several)},
+       .options = {duration_option("--for", &Options::wait, "at most so long (60s)")},
+       .examples = "  millrace wait greetings/0/1 --for 2m\n",
+       .run = wait},
+      {.name = "status",
+       .help = "the broker's shards",
+       .examples = "  millrace status\n",
+       .run = status},
+      {.name = "sessions",
+       .help = "the workers that are connected",
+       .examples = "  millrace sessions\n",
+       .run = sessions},
+  };
 }
 
 }  // namespace millrace::cli

@@ -41,8 +41,6 @@ int say_count(const Options& options, const Result<std::uint64_t>& count, const 
   return exit_ok;
 }
 
-}  // namespace
-
 int create(const Options& options, Client& client) {
   TopicSettings settings;
   settings.partitions = options.partitions;
@@ -105,6 +103,75 @@ int dead_purge(const Options& options, Client& client) {
     if (answer != "y" && answer != "yes") return exit_refused;
   }
   return say_count(options, client.purge_dead(which), "purged");
+}
+
+}  // namespace
+
+std::vector<Command> manage_commands() {
+  using Count = Argument::Count;
+  return {
+      {.name = "create",
+       .help = "make a topic",
+       .arguments = {topic_argument("its name")},
+       .options = {number_option("--partitions", &Options::partitions, 1, 256,
+                                 "1 to 256; default 8"),
+                   number_option("--max-attempts", &Options::max_attempts, 1, 1'000, "default 25"),
+                   flag("--history", &Options::history, "keep completed jobs for a day"),
+                   duration_option("--run-max", &Options::run_max,
+                                   "a handler that runs longer is stopped"),
+                   duration_option("--backoff-min", &Options::backoff_min,
+                                   "the first wait; doubles"),
+                   duration_option("--backoff-max", &Options::backoff_max, "the longest wait")},
+       .examples = "  millrace create invoices --partitions 4 --max-attempts 5 --history\n"
+                   "  millrace create letters --run-max 5m --backoff-min 1s --backoff-max 1h\n",
+       .run = create},
+      {.name = "pause",
+       .help = "deliver nothing of a topic",
+       .arguments = {topic_argument("which")},
+       .examples = "  millrace pause greetings\n",
+       .run = pause},
+      {.name = "resume",
+       .help = "deliver again",
+       .arguments = {topic_argument("which")},
+       .examples = "  millrace resume greetings\n",
+       .run = resume},
+      {.name = "cancel",
+       .help = "cancel jobs that have not ended",
+       .arguments = {id_argument(Count::several)},
+       .examples = "  millrace cancel greetings/0/1\n",
+       .run = cancel},
+      {.name = "dead", .help = "the dead-letter queue: list, show, requeue, purge"},
+      {.name = "dead list",
+       .help = "dead jobs and why",
+       .arguments = {topic_argument("only its jobs", Count::optional)},
+       .options = page_options(),
+       .examples = "  millrace dead list\n  millrace dead list greetings --limit 10\n",
+       .run = dead_list},
+      {.name = "dead show",
+       .help = "one, with payload and error",
+       .arguments = {id_argument(Count::one)},
+       .options = job_options(),
+       .examples = "  millrace dead show greetings/0/1\n",
+       .run = job,
+       .contradiction = job_contradiction},
+      {.name = "dead requeue",
+       .help = "make dead jobs available again",
+       .arguments = {words_argument("TOPIC-or-ID", "job ids, or a topic with --all",
+                                    Count::several)},
+       .options = {flag("--all", &Options::all, "every dead job of the topic")},
+       .examples = "  millrace dead requeue greetings/0/1\n"
+                   "  millrace dead requeue greetings --all\n",
+       .run = dead_requeue},
+      {.name = "dead purge",
+       .help = "delete dead jobs for good",
+       .arguments = {words_argument("TOPIC-or-ID", "job ids, or a topic with --all",
+                                    Count::several)},
+       .options = {flag("--all", &Options::all, "every dead job of the topic"),
+                   flag("--yes", &Options::yes, "do not ask")},
+       .examples = "  millrace dead purge greetings/0/1 --yes\n"
+                   "  millrace dead purge greetings --all --yes\n",
+       .run = dead_purge},
+  };
 }
 
 }  // namespace millrace::cli

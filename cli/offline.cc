@@ -34,14 +34,34 @@ int become(std::vector<std::string> words, const Options& options) {
   return exit_no_program;
 }
 
-}  // namespace
-
 int verify(const Options& options) { return become({"--verify", options.path}, options); }
 
 int restore(const Options& options) {
   std::vector<std::string> words{"--restore", options.path, "--data-dir", options.data_dir};
   if (options.replace) words.emplace_back("--replace");
   return become(std::move(words), options);
+}
+
+}  // namespace
+
+std::vector<Command> offline_commands() {
+  Option data_dir = text_option("--data-dir", "FOLDER", &Options::data_dir, "the folder to fill");
+  data_dir.required = true;
+  return {
+      {.name = "verify",
+       .help = "whether a backup, a data folder or a shard's file is sound",
+       .arguments = {text_argument("PATH", "of one of these", &Options::path)},
+       .examples = "  millrace verify /var/lib/millrace-backup/before-upgrade\n",
+       .run = verify},
+      {.name = "restore",
+       .help = "fill a data folder from a backup; no broker may run on it",
+       .arguments = {text_argument("BACKUP", "its folder", &Options::path)},
+       .options = {std::move(data_dir), flag("--replace", &Options::replace,
+                                             "set aside the broker's files that lie there")},
+       .examples = "  millrace restore /var/lib/millrace-backup/before-upgrade --data-dir "
+                   "/var/lib/millrace --replace\n",
+       .run = restore},
+  };
 }
 
 }  // namespace millrace::cli

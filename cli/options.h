@@ -23,7 +23,6 @@ enum Exit : int {
 };
 
 struct Options {
-  std::string command;  // "enqueue", "dead list", ...
   std::vector<std::string> brokers;
   bool json = false;
   std::chrono::milliseconds timeout{10'000};
@@ -51,18 +50,13 @@ struct Options {
   bool replace = false, detach = false;
 };
 
-// A command as --help has it, for completion.
-struct Flag {
-  std::string name, takes, help;  // takes: TOPIC, ID, FILE ...; empty: nothing
-};
-struct CommandWords {
-  std::string name, help, takes;  // "dead list"; what its words are
-  std::vector<Flag> flags;
-};
-// Those of every command are under the empty name.
-[[nodiscard]] std::vector<CommandWords> all_commands();
+struct Command;  // command.h
 
+struct Typed {
+  const Command* command;  // has a function: a group alone is refused
+  Options options;
+};
 // Exits by itself for --help, --version and mistakes (64).
-[[nodiscard]] Options read_options(int count, char** arguments);
+[[nodiscard]] Typed read_options(int count, char** arguments);
 
 }  // namespace millrace::cli

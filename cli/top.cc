@@ -109,8 +109,6 @@ int once(const Options& options, Client& client) {
   return print_json(all), exit_ok;
 }
 
-}  // namespace
-
 int top(const Options& options, Client& client) {
   if (options.once || options.json || ::isatty(0) == 0 || ::isatty(1) == 0) {
     return once(options, client);
@@ -127,6 +125,17 @@ int top(const Options& options, Client& client) {
     if (now) before = std::move(*now);
     if (Screen::wait(options.interval)) return exit_ok;
   }
+}
+
+}  // namespace
+
+std::vector<Command> top_commands() {
+  return {{.name = "top",
+           .help = "a live view; q or Ctrl-C ends it",
+           .options = {flag("--once", &Options::once, "print it once"),
+                       duration_option("--interval", &Options::interval, "between two looks (1s)")},
+           .examples = "  millrace top --interval 500ms\n  millrace top --once --json\n",
+           .run = top}};
 }
 
 }  // namespace millrace::cli

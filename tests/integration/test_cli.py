@@ -163,6 +163,8 @@ def test_top_on_a_terminal_restores_it(broker):
     (["jobs", "--topic", "t"], 64, "millrace jobs TOPIC"),
     (["jobs", "--limt", "3"], 64, "did you mean '--limit'"),
     (["jobs", "--limit", "0"], 64, "from 1 to 256"),
+    (["job", "t/0/1", "t/0/2"], 64, "unexpected argument 't/0/2'"),
+    (["verify", ""], 64, "PATH"),
     (["jobs", ""], 64, "is empty"),
     (["jbos"], 64, "did you mean 'jobs'"),
     (["dead", "lst"], 64, "did you mean 'list'"),

@@ -1,0 +1,55 @@
+// The commands of all tables together.
+#include "commands.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace millrace::cli {
+
+const std::vector<Command>& all_commands() {
+  static const std::vector<Command> all = [] {
+    std::vector<Command> commands;
+    for (auto* table : {enqueue_commands, look_commands, top_commands, completion_commands,
+                        manage_commands, backup_commands, offline_commands}) {
+      for (Command& command : table()) commands.push_back(std::move(command));
+    }
+    return commands;
+  }();
+  return all;
+}
+
+const std::vector<Option>& global_options() {
+  static const std::vector<Option> all{
+      {.name = "--broker",
+       .value = "ENDPOINT",
+       .help = "where millraced listens, ipc://PATH or tcp://HOST:PORT; may repeat "
+               "(MILLRACE_BROKER, or ipc:///run/millrace/millrace.sock)",
+       .store =
+           [](Options& options, const std::string& endpoint) {
+             options.brokers.push_back(endpoint);
+             return std::string{};
+           },
+       .repeats = true},
+      flag("--json", &Options::json, "JSON: one object, or one a line for lists"),
+      duration_option("--timeout", &Options::timeout,
+                      "how long to wait for the broker's answers (10s)")};
+  return all;
+}
+
+ConnectionOptions connection_of(const Options& options) { return {.brokers = options.brokers}; }
+
+std::vector<JobId> ids_of(const Options& options) {
+  std::vector<JobId> ids;
+  for (const auto& word : options.words) {
+    const auto id = JobId::parse(word);
+    if (!id) {
+      std::fprintf(stderr, "millrace: '%s' is not a job's id: %s\n", word.c_str(),
+                   id.error().message.c_str());
+      std::exit(exit_usage);
+    }
+    ids.push_back(*id);
+  }
+  return ids;
+}
+
+}  // namespace millrace::cli
