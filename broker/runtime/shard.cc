@@ -239,7 +239,7 @@ void Shard::keep_room(std::shared_ptr<Turn>&& turn) {
   spare_ = std::move(turn);
 }
 
-void Shard::release(const Turn& turn) {
+void Shard::release(Turn& turn) {
   for (const core::Reply& reply : turn.effects.replies) {
     const auto found = asked_.find(reply.request);
     if (found == asked_.end()) continue;
@@ -247,7 +247,7 @@ void Shard::release(const Turn& turn) {
     send(found->second.peer, answered.verb, found->second.correlation, answered.body);
     asked_.erase(found);
   }
-  for (const core::Delivery& delivery : turn.effects.deliveries) deliver(delivery, turn.number);
+  for (core::Delivery& delivery : turn.effects.deliveries) deliver(delivery, turn.number);
   for (const core::Revoke& revoked : turn.effects.revokes) {
     const std::string* peer = route_of(revoked.session, turn.number);
     if (peer != nullptr) send(*peer, wire::Verb::revoke, 0, net::revoke(revoked));
@@ -277,16 +277,35 @@ const std::string* Shard::route_of(const core::SessionId& session, std::uint64_t
   return route == routes_.end() || route->second.turn > turn ? nullptr : &route->second.peer;
 }
 
-void Shard::deliver(const core::Delivery& delivery, std::uint64_t turn) {
+void Shard::deliver(core::Delivery& delivery, std::uint64_t turn) {
   const auto route = routes_.find(delivery.session);
   if (route != routes_.end() && route->second.turn > turn) {
     return port_.outdated(delivery);  // its jobs were put back by that HELLO
   }
+  if (turn + 1 < turn_number_ && drop_ended(delivery)) return;
   const core::Topic* topic = engine_->topic(delivery.where.topic);
   if (route == routes_.end() ||
       !send(route->second.peer, wire::Verb::deliver, 0, net::deliver(delivery, topic->name))) {
     take_back(delivery);
   }
+}
+
+// What ended in a turn since, as a job that was cancelled, is not sent, and the credit that it took
+// is given back. True: nothing is left of the delivery.
+bool Shard::drop_ended(core::Delivery& delivery) {
+  core::Delivery ended{delivery.session, delivery.where, delivery.run_ms_max, {}};
+  std::erase_if(delivery.jobs, [&](core::Delivered& job) {
+    const core::JobRef ref{delivery.where.topic, delivery.where.partition, job.seq};
+    const auto run = engine_->running(ref);
+    if (run && run->token == job.token) return false;
+    ended.jobs.push_back(std::move(job));
+    return true;
+  });
+  if (ended.jobs.empty()) return false;
+  engine_->step(core::Grant{delivery.session, ended.jobs.size()}, now_, effects_);
+  again_ = true;
+  port_.outdated(ended);
+  return delivery.jobs.empty();
 }
 
 // A delivery that did not leave: its jobs go back uncounted, and the worker, which may live, has to

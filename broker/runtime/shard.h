@@ -53,7 +53,7 @@ class ShardPort {
   virtual void worker_came(const net::Incoming& hello, const core::SessionId& session,
                            std::uint64_t pid) = 0;
   virtual void worker_went(const core::SessionId& session) = 0;
-  // A delivery was not sent: its session has a newer connection.
+  // A delivery was not sent: its session has a newer connection, or its jobs ended meanwhile.
   virtual void outdated(const core::Delivery& /*delivery*/) {}
   // Storage answered outside a turn: look at failure(), and run a turn if wants_turn().
   virtual void answered_late() {}
@@ -123,9 +123,10 @@ class Shard {
   void told();
   void leave();
   void keep_room(std::shared_ptr<Turn>&& turn);
-  void release(const Turn& turn);
+  void release(Turn& turn);
   void end_route(const core::SessionId& session);
-  void deliver(const core::Delivery& delivery, std::uint64_t turn);
+  void deliver(core::Delivery& delivery, std::uint64_t turn);
+  [[nodiscard]] bool drop_ended(core::Delivery& delivery);
   [[nodiscard]] const std::string* route_of(const core::SessionId& session,
                                             std::uint64_t turn) const;
   void take_back(const core::Delivery& delivery);

@@ -235,8 +235,6 @@ void World::crash() {
 }
 
 void World::release(Effects& effects, const std::vector<std::uint64_t>& connections) {
-  const bool disk_is_ahead =
-      std::any_of(turns_.begin(), turns_.end(), [](const Turn& later) { return later.on_disk; });
   for (const Reply& reply : effects.replies) heard(reply);
   for (Revoke& revoke : effects.revokes) {
     if (Worker* worker = listening(revoke.session, connections)) {
@@ -244,12 +242,14 @@ void World::release(Effects& effects, const std::vector<std::uint64_t>& connecti
     }
   }
   for (Delivery& delivery : effects.deliveries) {
+    drop_ended(delivery);
+    if (delivery.jobs.empty()) continue;
     Worker* worker = listening(delivery.session, connections);
     for (const Delivered& delivered : delivery.jobs) {
       demand(delivered.token > newest_, "tokens rise strictly", delivered.token);
       newest_ = delivered.token;
-      demand(disk_is_ahead || store_.jobs.contains({1, 0, delivered.seq}),
-             "only a live job is delivered", delivered.seq);
+      demand(store_.jobs.contains({1, 0, delivered.seq}), "only a live job is delivered",
+             delivered.seq);
       demand(delivered.attempt <= bounds_.attempts_max, "an attempt is within its maximum",
              delivered.attempt);
       if (Job* job = job_of(delivered.seq)) job->newest = delivered.token;
@@ -264,6 +264,17 @@ void World::release(Effects& effects, const std::vector<std::uint64_t>& connecti
     worker->credit_given -= delivery.jobs.size();
     worker->inbox.push_back({Message::What::deliver, std::move(delivery.jobs), {}});
   }
+}
+
+// What ended in a later turn is not delivered, and its credit comes back, as the shard does it.
+void World::drop_ended(Delivery& delivery) {
+  const std::size_t dropped = std::erase_if(delivery.jobs, [this](const Delivered& job) {
+    const auto run = engine_->running({1, 0, job.seq});
+    return !run || run->token != job.token;
+  });
+  if (dropped == 0) return;
+  Effects none;
+  engine_->step(Grant{delivery.session, dropped}, now_, none);
 }
 
 // Of a connection that came after the turn, nothing: HELLO has told the worker what it holds.

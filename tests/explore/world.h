@@ -125,6 +125,7 @@ class World {
   [[nodiscard]] int not_on_disk() const;
   // world.cc
   void release(core::Effects& effects, const std::vector<std::uint64_t>& connections);
+  void drop_ended(core::Delivery& delivery);
   void heard(const core::Reply& reply);
   void heard_of_settle(const core::Reply& reply);
   void crash();

@@ -63,12 +63,12 @@ class LateAnswers : public ::testing::Test, public storage::InFolder, public Sha
   std::string ok(const std::string& peer, std::uint64_t correlation) const {
     return peer + " ok " + std::to_string(correlation);
   }
-  std::uint64_t enqueue() {
+  std::uint64_t enqueue(std::uint64_t batch = 1) {
     wire::Enqueue message;
     message.topic = "t";
     message.producer = id(2);
     message.epoch = 1;
-    message.batch = 1;
+    message.batch = batch;
     message.jobs.push_back({"x", {}, {}, {}, {}, {}, {}});
     return turn("p", wire::Verb::enqueue, wire::encode(message));
   }
@@ -164,6 +164,20 @@ TEST_F(LateAnswers, ADeliveryDoesNotReachAConnectionThatCameAfterIt) {
   }
   for (const auto& message : taken()) EXPECT_EQ(message.find("deliver"), std::string::npos);
   EXPECT_EQ(shard_->engine().topics({})[0].running, 0U);
+}
+
+// Somebody who looks at the store may know already that the job was cancelled.
+TEST_F(LateAnswers, AJobThatWasCancelledMeanwhileIsNotDeliveredAndItsCreditComesBack) {
+  enqueue();
+  turn("w", wire::Verb::credit, wire::encode(wire::Credit{1}));
+  turn("p", wire::Verb::cancel, wire::encode(wire::JobName{.job = {"t", 0, 1}}));
+  while (store_->answer_commit()) {
+  }
+  for (const auto& message : taken()) EXPECT_EQ(message.find("deliver"), std::string::npos);
+  enqueue(2);
+  while (store_->answer_commit()) {
+  }
+  EXPECT_EQ(taken().back(), "w deliver 0");
 }
 
 TEST_F(LateAnswers, ASessionThatEndedAndIsBackKeepsItsNewConnection) {
