@@ -33,29 +33,31 @@ std::optional<std::uint64_t> port_of(std::string_view text) {
 std::string wrong_path(const std::string& address, std::uint32_t shards) {
   const std::string path = address.substr(ipc.size());
   if (path.empty() || path.front() != '/' || path.back() == '/') {
-    return "the address of a socket is ipc:// and a path from the root: ipc:///path";
+    return "an ipc:// address must have an absolute path: ipc:///path";
   }
   if (shard_address(address, shards - 1).size() - ipc.size() > socket_path_bytes_max) {
-    return "the path of a socket has at most 107 bytes";
+    return "the path of a socket must not be longer than 107 bytes";
   }
   for (std::uint32_t shard = 0; shard < shards; ++shard) {
     const std::string name = shard_address(address, shard).substr(ipc.size());
     struct stat found {};
     if (::lstat(name.c_str(), &found) != 0 || S_ISSOCK(found.st_mode)) continue;
-    return name + " is there and is no socket: move it away, or name another address";
+    return name + " exists and is not a socket: move it away or choose another address";
   }
   return {};
 }
 
 std::string wrong_port(const std::string& address, std::uint32_t shards) {
   const auto port = port_of(std::string_view(address).substr(address.rfind(':') + 1));
-  if (!port || *port > port_max) return "a port is a number from 1 to 65535, in " + address;
+  if (!port || *port > port_max) return "a port must be a number from 1 to 65535, in " + address;
   if (*port == 0) {
-    return "port 0 would be another at each start, and no client could know it: name one";
+    return "port 0 is not allowed: the port would change at each start and clients could not find "
+           "it";
   }
   if (*port + shards - 1 <= port_max) return {};
-  return "each shard has a port of its own, the last of " + std::to_string(shards) + " the port " +
-         std::to_string(*port + shards - 1) + ", and 65535 is the highest";
+  return "each shard needs a port of its own: the last of " + std::to_string(shards) +
+         " shards would have the port " + std::to_string(*port + shards - 1) +
+         ", but the highest port is 65535";
 }
 
 }  // namespace
@@ -63,7 +65,7 @@ std::string wrong_port(const std::string& address, std::uint32_t shards) {
 std::string wrong_address(const std::string& address, std::uint32_t shards) {
   if (address.rfind(ipc, 0) == 0) return wrong_path(address, shards);
   if (address.rfind(tcp, 0) != 0 || address.rfind(':') < tcp.size()) {
-    return "an address is ipc:///path or tcp://127.0.0.1:port";
+    return "an address must be ipc:///path or tcp://127.0.0.1:port";
   }
   const std::string host = address.substr(tcp.size(), address.rfind(':') - tcp.size());
   if (!is_loopback(host)) {

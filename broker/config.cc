@@ -34,7 +34,7 @@ class File {
       if (std::find(keys.begin(), keys.end(), now_called(key.str())) != keys.end()) continue;
       std::string all;
       for (const auto k : keys) all += (all.empty() ? "" : ", ") + std::string(k);
-      wrong(key.source(), "unknown key '" + std::string(key.str()) + "'; known here: " + all);
+      wrong(key.source(), "unknown key '" + std::string(key.str()) + "'; known keys here: " + all);
     }
   }
   template <typename T>
@@ -44,7 +44,7 @@ class File {
     if (node == nullptr) return;
     const auto value = node->value_exact<std::int64_t>();
     if (!value || *value < low || *value > high) {
-      return wrong(node->source(), std::string(key) + " is a whole number from " +
+      return wrong(node->source(), std::string(key) + " must be a whole number from " +
                                        std::to_string(low) + " to " + std::to_string(high));
     }
     out = static_cast<T>(*value);
@@ -53,7 +53,7 @@ class File {
     const toml::node* node = table.get(key);
     if (node == nullptr) return;
     const auto value = node->value_exact<bool>();
-    if (!value) return wrong(node->source(), std::string(key) + " is true or false");
+    if (!value) return wrong(node->source(), std::string(key) + " must be true or false");
     out = *value;
   }
   void one_of(const toml::table& table, std::string_view key,
@@ -70,12 +70,12 @@ class File {
       all += word == words.begin() ? "" : word + 1 == words.end() ? " or " : ", ";
       all += *word;
     }
-    wrong(node->source(), std::string(key) + " is " + all);
+    wrong(node->source(), std::string(key) + " must be " + all);
   }
   const toml::table* section(const toml::table& root, std::string_view key) {
     const toml::node* node = root.get(key);
     if (node == nullptr) return nullptr;
-    if (!node->is_table()) wrong(node->source(), "[" + std::string(key) + "] is a table");
+    if (!node->is_table()) wrong(node->source(), "[" + std::string(key) + "] must be a table");
     return node->as_table();
   }
 
@@ -102,10 +102,11 @@ void check_overlaps(File& file, const std::vector<Named>& all, std::uint32_t sha
           http ? "tcp://" + named.address.substr(7) : place_of(named.address, shard);
       const auto [at, is_new] = taken.emplace(place, &named);
       if (is_new) continue;
-      file.wrong(named.at, named.address + " and " + at->second->address + " (" +
-                               line_of(*at->second) + ") are both " + place +
-                               (shards > 1 ? ", for each shard has an address of its own" : "") +
-                               ": name another");
+      file.wrong(named.at,
+                 named.address + " and " + at->second->address + " (" + line_of(*at->second) +
+                     ") are both " + place +
+                     (shards > 1 ? ", because each shard has an address of its own" : "") +
+                     ": choose another");
       break;
     }
   }
@@ -129,14 +130,14 @@ void read_backup_dir(File& file, const toml::table& t, Config& c) {
   if (node == nullptr) return;
   c.backup_dir = node->value_exact<std::string>().value_or("");
   if (c.backup_dir.empty()) {
-    return file.wrong(node->source(), "backup_dir is the path of a folder");
+    return file.wrong(node->source(), "backup_dir must be the path of a folder");
   }
   if (c.data_dir.empty()) return;
   const auto data = real_path(c.data_dir), backup = real_path(c.backup_dir);
   if (lies_in(backup, data) || lies_in(data, backup)) {
     file.wrong(node->source(),
-               "backup_dir and data_dir lie in one another: name a folder apart, best of all on "
-               "another disk");
+               "backup_dir and data_dir must not contain each other: choose a separate folder, "
+               "ideally on another disk");
   }
 }
 
@@ -148,31 +149,33 @@ void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>
   file.number(t, "lease_ms", 100, ms_max, c.lease_ms);
   file.number(t, "heartbeat_ms", 10, ms_max, c.heartbeat_ms);
   if (c.lease_ms < 2 * c.heartbeat_ms) {
-    file.wrong(t.source(),
-               "lease_ms (" + std::to_string(c.lease_ms) + ") is at least twice heartbeat_ms (" +
-                   std::to_string(c.heartbeat_ms) + "): else a worker that is well loses its jobs");
+    file.wrong(t.source(), "lease_ms (" + std::to_string(c.lease_ms) +
+                               ") must be at least twice heartbeat_ms (" +
+                               std::to_string(c.heartbeat_ms) +
+                               "): otherwise a healthy worker would lose its jobs");
   }
   file.number(t, "grace_ms_max", 0, 60'000, c.grace_ms_max);
   file.number(t, "disk_free_bytes_min", 0, std::numeric_limits<std::int64_t>::max(),
               c.disk_free_bytes_min);
   if (const toml::node* node = t.get("data_dir")) {
     const auto value = node->value_exact<std::string>();
-    if (!value || value->empty()) file.wrong(node->source(), "data_dir is the path of a folder");
+    if (!value || value->empty())
+      file.wrong(node->source(), "data_dir must be the path of a folder");
     c.data_dir = value.value_or("");
   } else {
-    file.wrong(t.source(), "data_dir is missing: name the folder for the broker's files");
+    file.wrong(t.source(), "data_dir is missing: set it to the folder for the broker's files");
   }
   read_backup_dir(file, t, c);
   const toml::node* listen = t.get("listen");
   if (listen == nullptr) return;
   c.listen.clear();
   if (!listen->is_array() || listen->as_array()->empty()) {
-    return file.wrong(listen->source(), "listen is a list of addresses");
+    return file.wrong(listen->source(), "listen must be a list of addresses");
   }
   for (const toml::node& node : *listen->as_array()) {
     const auto address = node.value_exact<std::string>();
     if (!address) {
-      file.wrong(node.source(), "an address is text");
+      file.wrong(node.source(), "an address must be a string");
       continue;
     }
     c.listen.push_back(*address);
@@ -202,7 +205,8 @@ bool is_loopback_with_port(const std::string& address) {
 void read_http(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
   file.known(t, {"listen"});
   const toml::node* node = t.get("listen");
-  if (node == nullptr) return file.wrong(t.source(), "listen is missing: 127.0.0.1:port");
+  if (node == nullptr)
+    return file.wrong(t.source(), "listen is missing: set it to an address such as 127.0.0.1:7380");
   c.http_listen = node->value_exact<std::string>().value_or("");
   if (is_loopback_with_port(c.http_listen)) {
     // Port 0 is a free one, which is never another's.
@@ -211,8 +215,8 @@ void read_http(File& file, const toml::table& t, Config& c, std::vector<Named>& 
     return;
   }
   file.wrong(node->source(),
-             "listen is 127.0.0.1:port or [::1]:port: whoever reaches it sees every topic, so it "
-             "is a loopback address");
+             "listen must be a loopback address, 127.0.0.1:port or [::1]:port, because everybody "
+             "who can connect sees every topic");
 }
 
 void read_log(File& file, const toml::table& t, Config& c) {
@@ -237,15 +241,15 @@ void read_topic(File& file, const toml::table& t, Config& c) {
   topic.name = t["name"].value_exact<std::string>().value_or("");
   if (!topic_name_fits(topic.name)) {
     file.wrong(t.source(),
-               "a topic's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or "
-               "digit");
+               "a topic name must consist of 1 to 64 characters of A-Z a-z 0-9 . _ - and begin "
+               "with a letter or digit");
   }
   const auto same = std::find_if(c.topics.begin(), c.topics.end(), [&](const core::Topic& known) {
     return known.name == topic.name;
   });
   if (!topic.name.empty() && same != c.topics.end()) {
     file.wrong(t.get("name")->source(),
-               "topic '" + topic.name + "' is named twice: put its settings into one [[topic]]");
+               "topic '" + topic.name + "' is defined twice: put its settings into one [[topic]]");
   }
   auto& s = topic.settings;
   file.number(t, "partitions", 1, core::partitions_max, s.partitions);
@@ -291,7 +295,7 @@ ReadConfig read_config(const std::string& path) {
   if (const toml::table* log = file.section(root, "log")) read_log(file, *log, read.config);
   if (const toml::node* topics = root.get("topic")) {
     if (!topics->is_array_of_tables()) {
-      file.wrong(topics->source(), "topics are written as [[topic]]");
+      file.wrong(topics->source(), "topics must be written as [[topic]]");
     } else {
       for (const toml::node& node : *topics->as_array()) {
         read_topic(file, *node.as_table(), read.config);

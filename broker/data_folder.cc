@@ -28,7 +28,7 @@ std::string half_restored(const Config& config) {
   const std::string mark = config.data_dir + "/" + storage::restoring_file;
   if (!std::filesystem::exists(mark, error)) return {};
   return "a restore into " + config.data_dir +
-         " was cut off, so that files may be missing: do it again, with --replace";
+         " was interrupted, so files may be missing: run the restore again with --replace";
 }
 
 std::string shards_file(const Config& config) { return config.data_dir + "/shards"; }
@@ -46,9 +46,9 @@ std::optional<std::uint32_t> made_with(const Config& config) {
 std::string other_shards(const Config& config) {
   const auto before = made_with(config);
   if (!before || *before == config.shards) return {};
-  return config.data_dir + " was made with shards = " + std::to_string(*before) + ", and this is " +
-         std::to_string(config.shards) +
-         ": set it back, or drain the jobs and start on an empty folder";
+  return config.data_dir + " was created with shards = " + std::to_string(*before) +
+         ", but the configuration says " + std::to_string(config.shards) +
+         ": change it back, or finish all jobs and start with an empty folder";
 }
 
 }  // namespace
@@ -64,7 +64,8 @@ std::vector<std::string> wrong_with_folders(const Config& config) {
     std::error_code error;
     const auto status = std::filesystem::status(folder, error);
     if (!std::filesystem::exists(status) || std::filesystem::is_directory(status)) continue;
-    wrong.push_back(folder + " is a file, and has to be a folder: name another, or move it away");
+    wrong.push_back(folder +
+                    " is a file but must be a folder: choose another path or move the file away");
   }
   return wrong;
 }
@@ -76,7 +77,8 @@ std::vector<std::string> missing_folders(const Config& config) {
     if (std::filesystem::status(folder, error).type() != std::filesystem::file_type::not_found) {
       continue;
     }
-    missing.push_back("the folder " + folder + " does not exist: the start needs it");
+    missing.push_back("the folder " + folder +
+                      " does not exist: create it before you start the broker");
   }
   return missing;
 }
@@ -89,7 +91,8 @@ std::string remember_shards(const Config& config) {
   file << config.shards << "\n";
   file.close();
   return file ? std::string()
-              : "writing " + path + ": " + std::strerror(errno) + "; look at its mode and disk";
+              : "cannot write " + path + ": " + std::strerror(errno) +
+                    "; check its permissions and the disk";
 }
 
 }  // namespace millrace

@@ -52,10 +52,12 @@ DescriptorPlan plan_descriptors(const Config& config) {
   plan.line = plan.limit - reserve;
   const int needed = open + reserve + shards * shard_connections_min;
   if (plan.limit < needed) {
-    made.wrong = "the process may have " + std::to_string(plan.limit) +
-                 " open files (RLIMIT_NOFILE), and these settings need " + std::to_string(needed) +
-                 " or more: raise the hard limit (LimitNOFILE= of the unit, ulimit -n of a shell)" +
-                 (shards > 1 ? ", or set fewer shards" : "");
+    made.wrong =
+        "the limit of " + std::to_string(plan.limit) +
+        " open files (RLIMIT_NOFILE) is too low for this configuration, which needs at least " +
+        std::to_string(needed) +
+        ": raise the hard limit (LimitNOFILE= in the unit, ulimit -n in a shell)" +
+        (shards > 1 ? ", or configure fewer shards" : "");
   }
   return made;
 }

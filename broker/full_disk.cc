@@ -20,10 +20,12 @@ bool wait_for_space(const Config& config, const sigset_t& signals) {
     const auto disk = std::filesystem::space(config.data_dir, unknown);
     if (unknown || disk.available >= shard_bytes_min * config.shards) return true;
     if (!said) {
-      spdlog::critical("the disk of {} is full, {} bytes are free: the start waits for space",
-                       config.data_dir, disk.available);
+      spdlog::critical(
+          "the disk of {} is full ({} bytes are free): the broker waits for free space before it "
+          "starts",
+          config.data_dir, disk.available);
     }
-    sd_notify(0, "STATUS=The disk is full: waiting for space\nEXTEND_TIMEOUT_USEC=10000000");
+    sd_notify(0, "STATUS=The disk is full: waiting for free space\nEXTEND_TIMEOUT_USEC=10000000");
     const timespec wait{look_s, 0};
     if (sigtimedwait(&signals, nullptr, &wait) > 0) return false;
   }

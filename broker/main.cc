@@ -35,14 +35,20 @@ namespace {
 constexpr std::uint64_t look_us_max = 10'000'000;  // between two looks at the shards
 constexpr int exit_usage = 64, exit_store = 74, exit_config = 78;
 
-constexpr const char* usage =
-    "usage: millraced --config FILE [--check-config]\n"
-    "       millraced --verify PATH [--json]\n"
-    "       millraced --restore BACKUP --data-dir DIR [--replace] [--json]\n"
-    "exit codes: 0 clean, 64 usage, 74 the store or a socket refused, 78 configuration\n"
-    "of --verify and --restore: 0 sound or done, 1 damaged, 2 nothing is there, 3 the folder is "
-    "not\n"
-    "free, 64 usage, 74 the disk refused\n";
+constexpr const char* usage = R"(usage: millraced --config FILE [--check-config]
+       millraced --verify PATH [--json]
+       millraced --restore BACKUP --data-dir DIR [--replace] [--json]
+  --config FILE     run the broker with this settings file
+  --check-config    only check the settings and the folders that they name
+  --verify PATH     check a backup, a data folder or the file of a shard for damage
+  --restore BACKUP  restore a backup into the folder of --data-dir, which no broker may use
+  --replace         move the broker's files in that folder aside first
+  --json            print the result of --verify or --restore as JSON
+  --help, --version print this help, or the version
+Exit codes: 0 clean stop, 64 usage error, 74 I/O error of the store or a socket, 78 invalid settings
+Of --verify and --restore: 0 success, 1 damage found, 2 nothing of Millrace at that path, 3 the data
+folder is in use or not empty, 64 usage error, 74 I/O error
+)";
 
 millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::uint32_t shard) {
   millrace::runtime::ShardOptions options;
@@ -120,10 +126,10 @@ void reload(const std::string& path, millrace::Config& running, const Shards& sh
   auto read = millrace::read_config(path);
   if (!read.errors.empty()) {
     for (const auto& error : read.errors) spdlog::error("{}", error);
-    return spdlog::error("{} was not applied: the configuration stays as it was", path);
+    return spdlog::error("{} was not applied: the broker keeps its current configuration", path);
   }
   if (const auto names = millrace::topics_left_out(running, read.config); !names.empty()) {
-    spdlog::warn("topics that the file no longer names stay as they are: {}",
+    spdlog::warn("topics that are missing from the file keep their settings: {}",
                  fmt::join(names, ", "));
   }
   millrace::set_log_level(read.config.log_level);
@@ -133,7 +139,7 @@ void reload(const std::string& path, millrace::Config& running, const Shards& sh
   }
   running.log_level = read.config.log_level;
   running.topics = std::move(read.config.topics);
-  spdlog::info("{} was read again: {} topics, log level {}", path, running.topics.size(),
+  spdlog::info("{} was reloaded: {} topics, log level {}", path, running.topics.size(),
                running.log_level);
 }
 

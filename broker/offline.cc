@@ -53,7 +53,7 @@ Json json_of(const storage::ShardCopy& file) {
 }
 
 void print_file(const storage::ShardCopy& file) {
-  std::printf("%s: %llu bytes, schema %llu, epoch %llu, %llu jobs, %llu that ended\n",
+  std::printf("%s: %llu bytes, schema %llu, epoch %llu, %llu jobs, %llu finished jobs\n",
               file.file.c_str(), static_cast<unsigned long long>(file.bytes),
               static_cast<unsigned long long>(file.contents.schema),
               static_cast<unsigned long long>(file.contents.epoch),
@@ -64,8 +64,7 @@ void print_file(const storage::ShardCopy& file) {
 int verify(const Words& words) {
   const storage::Verdict verdict = storage::verify(words.verify);
   if (!verdict.found) {
-    std::fprintf(stderr,
-                 "millraced: there is no backup, data folder or shard's file at %s: name one\n",
+    std::fprintf(stderr, "millraced: there is no backup, data folder or shard file at %s\n",
                  words.verify.c_str());
     return exit_not_found;
   }
@@ -82,7 +81,7 @@ int verify(const Words& words) {
   }
   say_wrongs(verdict.wrongs);
   if (!verdict.sound()) return exit_damaged;
-  if (!words.json) std::printf("%s is sound\n", words.verify.c_str());
+  if (!words.json) std::printf("%s: no damage found\n", words.verify.c_str());
   return exit_well;
 }
 
@@ -100,15 +99,15 @@ int code_of(RestoreEnd end) {
 void print_restored(const Words& words, const storage::Restored& restored) {
   for (const auto& shard : restored.manifest.shards) {
     const std::uint64_t epoch = shard.contents.epoch + storage::epoch_gap + 1;
-    std::printf("%s: %llu jobs, %llu that ended, epoch %llu and up\n", shard.file.c_str(),
+    std::printf("%s: %llu jobs, %llu finished jobs, epoch %llu and up\n", shard.file.c_str(),
                 static_cast<unsigned long long>(shard.contents.jobs),
                 static_cast<unsigned long long>(shard.contents.finished),
                 static_cast<unsigned long long>(epoch));
   }
   if (!restored.replaced.empty()) {
-    std::printf("what lay there before is in %s\n", restored.replaced.c_str());
+    std::printf("the previous files were moved to %s\n", restored.replaced.c_str());
   }
-  std::printf("restored %s into %s; new job ids begin %llu further on\n",
+  std::printf("restored %s into %s; new job ids continue after a gap of %llu\n",
               restored.manifest.name.c_str(), words.data_dir.c_str(),
               static_cast<unsigned long long>(restored.seq_gap));
 }
@@ -138,16 +137,17 @@ int restore(const Words& words) {
 
 int run(const Words& words) {
   if (!words.verify.empty() && !words.restore.empty()) {
-    return misused("--verify or --restore, one of them");
+    return misused("--verify and --restore cannot be used together");
   }
   if (!words.verify.empty()) {
     if (words.replace || !words.data_dir.empty()) {
-      return misused("--data-dir and --replace go with --restore");
+      return misused("--data-dir and --replace can only be used with --restore");
     }
     return verify(words);
   }
-  if (words.restore.empty()) return misused("--restore takes the folder of a backup");
-  if (words.data_dir.empty()) return misused("--restore needs --data-dir DIR, the folder to fill");
+  if (words.restore.empty()) return misused("--restore needs the path of a backup");
+  if (words.data_dir.empty())
+    return misused("--restore needs --data-dir DIR, the data folder to restore into");
   return restore(words);
 }
 
@@ -174,7 +174,7 @@ std::optional<int> run_offline(int count, char** arguments) {
     } else if (word == "--json") {
       words.json = true;
     } else {
-      return misused("unknown option '" + std::string(word) + "' beside --verify or --restore");
+      return misused("unknown option '" + std::string(word) + "' for --verify or --restore");
     }
   }
   return run(words);

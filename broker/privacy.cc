@@ -25,7 +25,9 @@ std::string words_about(const std::string& folder) {
   struct stat found {};
   if (::stat(folder.c_str(), &found) != 0 || (found.st_mode & others) == 0) return {};
   if ((found.st_mode & S_ISVTX) != 0) {
-    return folder + " is a folder for everybody: name one of the broker's own, closed to others";
+    return folder +
+           " is a folder that every user may write to: choose a folder that only the broker can "
+           "access";
   }
   std::string command = "chmod o-rwx " + quoted(folder);
   std::error_code error;
@@ -33,8 +35,9 @@ std::string words_about(const std::string& folder) {
     const std::string name = entry.path().filename();
     if (name.starts_with("shard-") && is_open(entry.path())) command += " " + quoted(entry.path());
   }
-  return fmt::format("{} is open to every user of this machine (mode {:04o}): close it with {}",
-                     folder, found.st_mode & 07777U, command);
+  return fmt::format(
+      "{} is accessible to every user of this machine (mode {:04o}): restrict it with {}", folder,
+      found.st_mode & 07777U, command);
 }
 
 }  // namespace

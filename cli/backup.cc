@@ -80,11 +80,11 @@ Result<BackupView> follow(Client& client, BackupView view) {
     auto next = client.backup_status();
     if (!next) return next;
     if (next->name != name) {
-      return tl::unexpected(Error{ErrorCode::outcome_unknown,
-                                  "the broker no longer speaks of the backup " + name +
-                                      ": it was started again, or has begun another; look whether "
-                                      "the backup is there",
-                                  {}});
+      return tl::unexpected(Error{
+          ErrorCode::outcome_unknown,
+          "the broker no longer reports the backup " + name +
+              ": it was restarted or has started another backup; check whether the backup exists",
+          {}});
     }
     view = std::move(*next);
   }
@@ -104,14 +104,14 @@ int backup(const Options& options, Client& client) {
   }
   if (options.json) return exit_ok;
   if (view->state == BackupState::running) {
-    print("begun " + name + "\n");
+    print("started the backup " + name + "\n");
     return exit_ok;
   }
   print("backed up " + std::to_string(view->shards) + (view->shards == 1 ? " shard" : " shards") +
         " as " + name + ": " + bytes_text(view->copied_bytes) + " in " + age_text(view->took) +
         "\n");
   if (view->removed > 0) {
-    print("removed " + std::to_string(view->removed) + " older, kept " +
+    print("removed " + std::to_string(view->removed) + " older backups, kept " +
           std::to_string(options.keep) + "\n");
   }
   return exit_ok;
@@ -120,17 +120,19 @@ int backup(const Options& options, Client& client) {
 }  // namespace
 
 std::vector<Command> backup_commands() {
-  return {{.name = "backup",
-           .help = "back up every shard of a running broker",
-           .arguments = {text_argument(
-               "NAME", "of its folder in the broker's backup_dir; default auto-TIME (UTC)",
-               &Options::topic, Argument::Count::optional)},
-           .options = {number_option("--keep", &Options::keep, 1, 10'000,
-                                     "then remove older ones of its series (the name up to its "
-                                     "last -), so that N are left"),
-                       flag("--detach", &Options::detach, "do not wait until it is done")},
-           .examples = "  millrace backup before-upgrade\n  millrace backup --keep 7\n",
-           .run = backup}};
+  return {
+      {.name = "backup",
+       .help = "back up all shards of a running broker",
+       .arguments = {text_argument(
+           "NAME",
+           "name of the backup, a folder in the broker's backup_dir; default auto-TIME (UTC)",
+           &Options::topic, Argument::Count::optional)},
+       .options = {number_option("--keep", &Options::keep, 1, 10'000,
+                                 "afterwards delete the oldest backups of the same series (the "
+                                 "name up to its last -) so that N are left"),
+                   flag("--detach", &Options::detach, "do not wait until the backup is finished")},
+       .examples = "  millrace backup before-upgrade\n  millrace backup --keep 7\n",
+       .run = backup}};
 }
 
 }  // namespace millrace::cli

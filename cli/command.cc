@@ -12,7 +12,7 @@ Argument topic_argument(std::string_view help, Argument::Count count) {
 }
 
 Argument id_argument(Argument::Count count) {
-  return words_argument("ID", "a job, TOPIC/PARTITION/SEQ", count);
+  return words_argument("ID", "id of a job, TOPIC/PARTITION/SEQ", count);
 }
 
 Argument words_argument(std::string_view name, std::string_view help, Argument::Count count) {
@@ -26,7 +26,7 @@ Argument text_argument(std::string_view name, std::string_view help, std::string
                        Argument::Count count) {
   return {name, help, count, [=](Options& options, const std::string& text) {
             options.*to = text;
-            return text.empty() ? std::string(name) + ": is empty" : std::string{};
+            return text.empty() ? std::string(name) + " must not be empty" : std::string{};
           }};
 }
 

@@ -22,17 +22,17 @@ const std::vector<Option>& global_options() {
   static const std::vector<Option> all{
       {.name = "--broker",
        .value = "ENDPOINT",
-       .help = "where millraced listens, ipc://PATH or tcp://HOST:PORT; may repeat "
-               "(MILLRACE_BROKER, or ipc:///run/millrace/millrace.sock)",
+       .help = "address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated (default: "
+               "the environment variable MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)",
        .store =
            [](Options& options, const std::string& endpoint) {
              options.brokers.push_back(endpoint);
              return std::string{};
            },
        .repeats = true},
-      flag("--json", &Options::json, "JSON: one object, or one a line for lists"),
+      flag("--json", &Options::json, "print JSON: one object, or one object a line for lists"),
       duration_option("--timeout", &Options::timeout,
-                      "how long to wait for the broker's answers (10s)")};
+                      "how long to wait for an answer of the broker (default 10s)")};
   return all;
 }
 
@@ -43,7 +43,7 @@ std::vector<JobId> ids_of(const Options& options) {
   for (const auto& word : options.words) {
     const auto id = JobId::parse(word);
     if (!id) {
-      std::fprintf(stderr, "millrace: '%s' is not a job's id: %s\n", word.c_str(),
+      std::fprintf(stderr, "millrace: '%s' is not a job id: %s\n", word.c_str(),
                    id.error().message.c_str());
       std::exit(exit_usage);
     }

@@ -195,14 +195,14 @@ int completion(const Options& options) {
 std::string store_shell(Options& options, const std::string& shell) {
   options.topic = shell;
   const bool known = shell == "bash" || shell == "zsh" || shell == "fish";
-  return known ? "" : "SHELL: bash, zsh or fish, not '" + shell + "'";
+  return known ? "" : "unknown shell: expected bash, zsh or fish, not '" + shell + "'";
 }
 
 }  // namespace
 
 std::vector<Command> completion_commands() {
   return {{.name = "completion",
-           .help = "a completion script for a shell",
+           .help = "print a completion script for a shell",
            .arguments = {{"SHELL", "bash, zsh or fish", Argument::Count::one, store_shell}},
            .examples = "  source <(millrace completion bash)\n"
                        "  millrace completion zsh > _millrace\n"

@@ -115,7 +115,8 @@ Result<std::string> all_of_stdin() {
     }
     all.append(buffer.data(), static_cast<std::size_t>(got));
     if (all.size() > stdin_bytes_max) {
-      return tl::unexpected(Error{ErrorCode::too_large, "stdin has more than 16 MiB", {}});
+      return tl::unexpected(
+          Error{ErrorCode::too_large, "the payload on stdin is larger than 16 MiB", {}});
     }
   }
 }
@@ -162,14 +163,14 @@ std::string add_header(Options& options, const std::string& text) {
 
 std::string contradiction(const Options& options) {
   if (options.delay && options.run_at) {
-    return "--delay and --run-at contradict each other: use one of them";
+    return "--delay and --run-at cannot be used together";
   }
   if (options.jsonl && !options.words.empty()) {
-    return "--jsonl and a PAYLOAD contradict each other: use one of them";
+    return "--jsonl and PAYLOAD cannot be used together";
   }
   if (options.words.size() > 1 &&
       std::find(options.words.begin(), options.words.end(), "-") != options.words.end()) {
-    return "- (stdin) stands alone: no other PAYLOAD beside it";
+    return "- (stdin) cannot be used together with another PAYLOAD";
   }
   return {};
 }
@@ -179,28 +180,33 @@ std::string contradiction(const Options& options) {
 std::vector<Command> enqueue_commands() {
   return {
       {.name = "enqueue",
-       .help = "enqueue jobs, print their ids",
-       .arguments = {topic_argument("made by its first job"),
-                     words_argument("PAYLOAD", "one job each; none or -: one job of all of stdin",
+       .help = "enqueue jobs and print their ids",
+       .arguments = {topic_argument("topic of the jobs; created if it does not exist"),
+                     words_argument("PAYLOAD",
+                                    "payload of a job, one job for each; without one, or with -, "
+                                    "all of stdin is the payload of one job",
                                     Argument::Count::any)},
-       .options = {text_option(
-                       "--jsonl", "FILE", &Options::jsonl,
-                       "a file (- for stdin) with a JSON object a line: payload (a text is its "
-                       "characters, any other value is stored as it stands) or payload_base64, "
-                       "key, priority, delay, delay_ms or run_at, max_attempts, headers (an object "
-                       "of texts)"),
-                   text_option("--key", "TEXT", &Options::key, "jobs of one key share a partition"),
-                   {.name = "--header",
-                    .value = "NAME=VALUE",
-                    .help = "a text for the worker, beside the payload; may repeat",
-                    .store = add_header,
-                    .repeats = true},
-                   number_option("--priority", &Options::priority, 0, 9,
-                                 "0 (first) to 9; default 5"),
-                   number_option("--max-attempts", &Options::max_attempts, 1, 1'000,
-                                 "default: the topic's"),
-                   duration_option("--delay", &Options::delay, "not before so long from now"),
-                   time_option("--run-at", &Options::run_at, "not before this time")},
+       .options =
+           {text_option(
+                "--jsonl", "FILE", &Options::jsonl,
+                "a file (- for stdin) in the format JSON Lines, one object for each job: payload "
+                "(of a string its characters are stored, of any other value its JSON text) or "
+                "payload_base64, key, priority, delay, delay_ms or run_at, max_attempts, headers "
+                "(an "
+                "object of strings)"),
+            text_option("--key", "TEXT", &Options::key,
+                        "partition key: jobs with the same key go to the same partition"),
+            {.name = "--header",
+             .value = "NAME=VALUE",
+             .help = "a header of each job, delivered to the worker; may be repeated",
+             .store = add_header,
+             .repeats = true},
+            number_option("--priority", &Options::priority, 0, 9,
+                          "0 (highest) to 9 (lowest); default 5"),
+            number_option("--max-attempts", &Options::max_attempts, 1, 1'000,
+                          "attempts before the job is dead; default: the setting of the topic"),
+            duration_option("--delay", &Options::delay, "start no earlier than this time from now"),
+            time_option("--run-at", &Options::run_at, "start no earlier than at this time")},
        .examples =
            "  millrace enqueue greetings hello\n"
            "  millrace enqueue reports --delay 1h30m --key customer-7 < report.json\n"

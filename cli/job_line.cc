@@ -116,8 +116,8 @@ struct Field {
 constexpr std::array fields{
     Field{"payload", "any JSON value", set_payload},
     Field{"payload_base64", "bytes in base64, with padding", set_base64},
-    Field{"key", "a text", [](Job& job, std::string_view v) { return set_text(job.key, v); }},
-    Field{"headers", "an object of texts, each name once", set_headers},
+    Field{"key", "a string", [](Job& job, std::string_view v) { return set_text(job.key, v); }},
+    Field{"headers", "an object of strings, each name once", set_headers},
     Field{"priority", "a whole number from 0 to 9",
           [](Job& job, std::string_view v) { return set_number(job.priority, v); }},
     Field{"max_attempts", "a whole number from 1 to 1000",
@@ -134,8 +134,8 @@ Error unknown_field(const std::string& name) {
     known.emplace_back(field.name);
     list += (list.empty() ? "" : ", ") + known.back();
   }
-  return wrong("has the unknown field '" + name + "'" + suggestion(name, known) + " Known are " +
-               list);
+  return wrong("has the unknown field '" + name + "'" + suggestion(name, known) +
+               "; known fields are " + list);
 }
 
 }  // namespace
@@ -177,7 +177,7 @@ Result<Job> job_of_line(const Options& options, const std::string& line) {
     if (field == fields.end()) return tl::unexpected(unknown_field(member.name));
     if (field->set(job, member.value)) continue;
     return tl::unexpected(
-        wrong("has a wrong value of '" + member.name + "': it takes " + field->takes));
+        wrong("has an invalid value for '" + member.name + "': expected " + field->takes));
   }
   if (auto well = check(job); !well) {
     well.error().message = "cannot be a job: " + well.error().message;

@@ -104,25 +104,25 @@ Result<std::vector<Member>> members_of(std::string_view text) {
         ErrorCode::invalid, what + std::string(" at byte ") + std::to_string(scan.at() + 1), {}});
   };
   scan.blanks();
-  if (!scan.take('{')) return wrong("is not a JSON object: it does not begin with {");
+  if (!scan.take('{')) return wrong("is not a JSON object: expected {");
   scan.blanks();
   if (scan.take('}')) return members;
   do {
     scan.blanks();
     const std::size_t name_at = scan.at();
-    if (!scan.string()) return wrong("is not JSON: a name in double quotes is expected");
+    if (!scan.string()) return wrong("is not valid JSON: expected a name in double quotes");
     const auto name = nlohmann::json::parse(scan.since(name_at)).get<std::string>();
     scan.blanks();
-    if (!scan.take(':')) return wrong("is not JSON: a : is expected");
+    if (!scan.take(':')) return wrong("is not valid JSON: expected a colon");
     scan.blanks();
     const std::size_t value_at = scan.at();
-    if (!scan.value(1)) return wrong("is not JSON: a value is expected");
+    if (!scan.value(1)) return wrong("is not valid JSON: expected a value");
     members.push_back({name, scan.since(value_at)});
     scan.blanks();
   } while (scan.take(','));
-  if (!scan.take('}')) return wrong("is not JSON: a , or } is expected");
+  if (!scan.take('}')) return wrong("is not valid JSON: expected a comma or }");
   scan.blanks();
-  if (!scan.at_end()) return wrong("is not one JSON object: more follows it");
+  if (!scan.at_end()) return wrong("has extra text after the JSON object");
   return members;
 }
 

@@ -82,7 +82,7 @@ int topics(const Options& options, Client& client) {
                                         v.available > 0 ? age_text(v.oldest_available) : "-",
                                         v.paused ? "paused" : "active"};
       },
-      "no topics yet: millrace enqueue TOPIC PAYLOAD makes one");
+      "there are no topics yet; 'millrace enqueue TOPIC PAYLOAD' creates one");
 }
 
 int explain(const Options& options, Client& client) {
@@ -202,7 +202,7 @@ int jobs(const Options& options, Client& client) {
                                         safe_text(v.error.substr(0, v.error.find('\n')), 60)};
       },
       options.state == "dead" ? "no dead jobs" : "no jobs");
-  if (page->next && !options.json) print("more with --after " + page->next->str() + "\n");
+  if (page->next && !options.json) print("for more jobs add --after " + page->next->str() + "\n");
   return code;
 }
 
@@ -222,47 +222,50 @@ int job(const Options& options, Client& client) {
 }
 
 std::string job_contradiction(const Options& options) {
-  if (options.payload_only && options.result_only) return "--payload and --result: use one of them";
+  if (options.payload_only && options.result_only)
+    return "--payload and --result cannot be used together";
   if ((options.payload_only || options.result_only) && options.json) {
-    return "--json contradicts --payload and --result, which write the bytes alone";
+    return "--json cannot be used together with --payload or --result, which print only bytes";
   }
-  if (options.payload_only && options.full) return "--payload writes all of it: leave out --full";
+  if (options.payload_only && options.full)
+    return "--full cannot be used together with --payload, which never truncates";
   return {};
 }
 
 std::vector<Option> page_options() {
-  return {number_option("--limit", &Options::limit, 1, 256, "1 to 256 jobs; default 50"),
-          text_option("--after", "ID", &Options::after, "go on after this job")};
+  return {number_option("--limit", &Options::limit, 1, 256, "number of jobs, 1 to 256; default 50"),
+          text_option("--after", "ID", &Options::after, "continue a list after this job")};
 }
 
 std::vector<Option> job_options() {
-  return {flag("--full", &Options::full, "show all of a long payload, result or error"),
-          flag("--payload", &Options::payload_only, "write the payload's bytes, and nothing else"),
-          flag("--result", &Options::result_only, "write the result's bytes, and nothing else")};
+  return {flag("--full", &Options::full, "do not truncate a long payload, result or error"),
+          flag("--payload", &Options::payload_only, "print only the bytes of the payload"),
+          flag("--result", &Options::result_only, "print only the bytes of the result")};
 }
 
 std::vector<Command> look_commands() {
   using Count = Argument::Count;
   std::vector<Option> jobs_options{
       text_option("--state", "STATE", &Options::state,
-                  "scheduled, available, running, retryable, completed, cancelled or dead")};
+                  "show only jobs in this state: scheduled, available, running, retryable, "
+                  "completed, cancelled or dead")};
   for (Option& option : page_options()) jobs_options.push_back(std::move(option));
   return {
       {.name = "topics",
-       .help = "topics, their depth and totals",
-       .arguments = {topic_argument("only this one", Count::optional)},
+       .help = "list topics with their queue depth and totals",
+       .arguments = {topic_argument("show only this topic", Count::optional)},
        .examples = "  millrace topics\n  millrace topics greetings --json\n",
        .run = topics},
       {.name = "jobs",
        .help = "list jobs",
-       .arguments = {topic_argument("only its jobs", Count::optional)},
+       .arguments = {topic_argument("show only jobs of this topic", Count::optional)},
        .options = std::move(jobs_options),
        .examples = "  millrace jobs\n"
                    "  millrace jobs greetings --state available --limit 10\n"
                    "  millrace jobs greetings --after greetings/0/1 --json\n",
        .run = jobs},
       {.name = "job",
-       .help = "one job with its payload",
+       .help = "show one job and its payload",
        .arguments = {id_argument(Count::one)},
        .options = job_options(),
        .examples = "  millrace job greetings/0/1\n"
@@ -270,22 +273,22 @@ std::vector<Command> look_commands() {
        .run = job,
        .contradiction = job_contradiction},
       {.name = "explain",
-       .help = "why a job is not running now",
+       .help = "explain why a job is not running now",
        .arguments = {id_argument(Count::several)},
        .examples = "  millrace explain greetings/0/1\n",
        .run = explain},
       {.name = "wait",
-       .help = "wait until jobs are final",
+       .help = "wait until jobs have ended",
        .arguments = {id_argument(Count::several)},
-       .options = {duration_option("--for", &Options::wait, "at most so long (60s)")},
+       .options = {duration_option("--for", &Options::wait, "maximum time to wait (default 60s)")},
        .examples = "  millrace wait greetings/0/1 --for 2m\n",
        .run = wait},
       {.name = "status",
-       .help = "the broker's shards",
+       .help = "show the state of the broker's shards",
        .examples = "  millrace status\n",
        .run = status},
       {.name = "sessions",
-       .help = "the workers that are connected",
+       .help = "list the connected workers",
        .examples = "  millrace sessions\n",
        .run = sessions},
   };

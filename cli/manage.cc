@@ -25,7 +25,7 @@ int say_flag(const Options& options, const Result<bool>& result, const char* nam
 DeadSelection selection_of(const Options& options) {
   if (!options.all) return {.ids = ids_of(options)};
   if (options.words.size() != 1 || options.words.front().find('/') != std::string::npos) {
-    std::fputs("millrace: --all takes one topic\n", stderr);
+    std::fputs("millrace: --all needs exactly one topic\n", stderr);
     std::exit(exit_usage);
   }
   return {.topic = options.words.front(), .all = true};
@@ -56,11 +56,11 @@ int create(const Options& options, Client& client) {
 
 int pause(const Options& options, Client& client) {
   return say_flag(options, client.pause(options.topic), "changed", options.topic + " is paused",
-                  options.topic + " was paused already");
+                  options.topic + " was already paused");
 }
 
 int resume(const Options& options, Client& client) {
-  return say_flag(options, client.resume(options.topic), "changed", options.topic + " runs again",
+  return say_flag(options, client.resume(options.topic), "changed", options.topic + " is resumed",
                   options.topic + " was not paused");
 }
 
@@ -93,11 +93,13 @@ int dead_purge(const Options& options, Client& client) {
   const DeadSelection which = selection_of(options);
   if (!options.yes) {
     if (::isatty(0) == 0) {
-      std::fputs("millrace: purge deletes for good, and nobody is there to ask: add --yes\n",
-                 stderr);
+      std::fputs(
+          "millrace: purge deletes jobs permanently, and stdin is not a terminal to ask for "
+          "confirmation: add --yes\n",
+          stderr);
       return exit_usage;
     }
-    std::fputs("delete them for good? [y/N] ", stderr);
+    std::fputs("delete these jobs permanently? [y/N] ", stderr);
     std::string answer;
     std::getline(std::cin, answer);
     if (answer != "y" && answer != "yes") return exit_refused;
@@ -111,27 +113,29 @@ std::vector<Command> manage_commands() {
   using Count = Argument::Count;
   return {
       {.name = "create",
-       .help = "make a topic",
-       .arguments = {topic_argument("its name")},
+       .help = "create a topic",
+       .arguments = {topic_argument("name of the new topic")},
        .options = {number_option("--partitions", &Options::partitions, 1, 256,
-                                 "1 to 256; default 8"),
-                   number_option("--max-attempts", &Options::max_attempts, 1, 1'000, "default 25"),
-                   flag("--history", &Options::history, "keep completed jobs for a day"),
+                                 "number of partitions, 1 to 256; default 8"),
+                   number_option("--max-attempts", &Options::max_attempts, 1, 1'000,
+                                 "attempts before a job is dead; default 25"),
+                   flag("--history", &Options::history, "keep completed jobs for 24 hours"),
                    duration_option("--run-max", &Options::run_max,
-                                   "a handler that runs longer is stopped"),
+                                   "run-time limit: a handler that runs longer is stopped"),
                    duration_option("--backoff-min", &Options::backoff_min,
-                                   "the first wait; doubles"),
-                   duration_option("--backoff-max", &Options::backoff_max, "the longest wait")},
+                                   "delay before the first retry; doubles with each attempt"),
+                   duration_option("--backoff-max", &Options::backoff_max,
+                                   "maximum delay before a retry")},
        .examples = "  millrace create invoices --partitions 4 --max-attempts 5 --history\n"
                    "  millrace create letters --run-max 5m --backoff-min 1s --backoff-max 1h\n",
        .run = create},
       {.name = "pause",
-       .help = "deliver nothing of a topic",
+       .help = "stop delivering jobs of a topic",
        .arguments = {topic_argument("which")},
        .examples = "  millrace pause greetings\n",
        .run = pause},
       {.name = "resume",
-       .help = "deliver again",
+       .help = "deliver jobs of a paused topic again",
        .arguments = {topic_argument("which")},
        .examples = "  millrace resume greetings\n",
        .run = resume},
@@ -140,34 +144,34 @@ std::vector<Command> manage_commands() {
        .arguments = {id_argument(Count::several)},
        .examples = "  millrace cancel greetings/0/1\n",
        .run = cancel},
-      {.name = "dead", .help = "the dead-letter queue: list, show, requeue, purge"},
+      {.name = "dead", .help = "dead-letter queue: list, show, requeue or purge its jobs"},
       {.name = "dead list",
-       .help = "dead jobs and why",
-       .arguments = {topic_argument("only its jobs", Count::optional)},
+       .help = "list dead jobs and their errors",
+       .arguments = {topic_argument("show only jobs of this topic", Count::optional)},
        .options = page_options(),
        .examples = "  millrace dead list\n  millrace dead list greetings --limit 10\n",
        .run = dead_list},
       {.name = "dead show",
-       .help = "one, with payload and error",
+       .help = "show one dead job with payload and error",
        .arguments = {id_argument(Count::one)},
        .options = job_options(),
        .examples = "  millrace dead show greetings/0/1\n",
        .run = job,
        .contradiction = job_contradiction},
       {.name = "dead requeue",
-       .help = "make dead jobs available again",
-       .arguments = {words_argument("TOPIC-or-ID", "job ids, or a topic with --all",
+       .help = "requeue dead jobs: make them available again",
+       .arguments = {words_argument("TOPIC-or-ID", "ids of jobs, or one topic with --all",
                                     Count::several)},
-       .options = {flag("--all", &Options::all, "every dead job of the topic")},
+       .options = {flag("--all", &Options::all, "all dead jobs of the topic")},
        .examples = "  millrace dead requeue greetings/0/1\n"
                    "  millrace dead requeue greetings --all\n",
        .run = dead_requeue},
       {.name = "dead purge",
-       .help = "delete dead jobs for good",
-       .arguments = {words_argument("TOPIC-or-ID", "job ids, or a topic with --all",
+       .help = "delete dead jobs permanently",
+       .arguments = {words_argument("TOPIC-or-ID", "ids of jobs, or one topic with --all",
                                     Count::several)},
-       .options = {flag("--all", &Options::all, "every dead job of the topic"),
-                   flag("--yes", &Options::yes, "do not ask")},
+       .options = {flag("--all", &Options::all, "all dead jobs of the topic"),
+                   flag("--yes", &Options::yes, "do not ask for confirmation")},
        .examples = "  millrace dead purge greetings/0/1 --yes\n"
                    "  millrace dead purge greetings --all --yes\n",
        .run = dead_purge},

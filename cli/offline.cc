@@ -29,8 +29,8 @@ int become(std::vector<std::string> words, const Options& options) {
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   ::execvp(arguments.front(), arguments.data());
-  std::fprintf(stderr, "millrace: %s cannot be run (%s): is it installed here?\n",
-               words.front().c_str(), std::strerror(errno));
+  std::fprintf(stderr, "millrace: cannot start %s (%s): is it installed?\n", words.front().c_str(),
+               std::strerror(errno));
   return exit_no_program;
 }
 
@@ -45,19 +45,22 @@ int restore(const Options& options) {
 }  // namespace
 
 std::vector<Command> offline_commands() {
-  Option data_dir = text_option("--data-dir", "FOLDER", &Options::data_dir, "the folder to fill");
+  Option data_dir =
+      text_option("--data-dir", "FOLDER", &Options::data_dir, "the data folder to restore into");
   data_dir.required = true;
   return {
       {.name = "verify",
-       .help = "whether a backup, a data folder or a shard's file is sound",
-       .arguments = {text_argument("PATH", "of one of these", &Options::path)},
+       .help = "check a backup, a data folder or the file of a shard for damage",
+       .arguments = {text_argument("PATH", "path of a backup, a data folder or the file of a shard",
+                                   &Options::path)},
        .examples = "  millrace verify /var/lib/millrace-backup/before-upgrade\n",
        .run = verify},
       {.name = "restore",
-       .help = "fill a data folder from a backup; no broker may run on it",
-       .arguments = {text_argument("BACKUP", "its folder", &Options::path)},
-       .options = {std::move(data_dir), flag("--replace", &Options::replace,
-                                             "set aside the broker's files that lie there")},
+       .help = "restore a backup into a data folder that no broker is using",
+       .arguments = {text_argument("BACKUP", "path of the backup", &Options::path)},
+       .options = {std::move(data_dir),
+                   flag("--replace", &Options::replace,
+                        "move the broker's files in the data folder aside first")},
        .examples = "  millrace restore /var/lib/millrace-backup/before-upgrade --data-dir "
                    "/var/lib/millrace --replace\n",
        .run = restore},

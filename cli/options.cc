@@ -13,14 +13,14 @@ namespace millrace::cli {
 namespace {
 
 constexpr const char* footer =
-    "What a command is about comes first (a TOPIC, the ID of a job), options after it.\n"
-    "A DURATION is a number with a unit: 500ms, 30s, 1h30m, 2d. A TIME is as RFC 3339 has it:\n"
-    "2030-01-31T12:00:00Z, 2030-01-31T12:00:00.5+02:00. An ID is TOPIC/PARTITION/SEQ.\n"
-    "millrace COMMAND --help shows examples.\n"
-    "exit codes: 0 done, 1 refused, 2 not found, 3 the time ran out or the outcome is unknown,\n"
-    "4 the job that was waited for ended dead or cancelled, 64 usage, 69 no broker;\n"
-    "verify and restore: 0 sound or done, 1 damaged, 2 nothing is there, 3 the folder is in use\n"
-    "or not empty, 71 millraced cannot be run, 74 the disk refused";
+    R"(Arguments (a TOPIC, the ID of a job) come before options. An ID is TOPIC/PARTITION/SEQ.
+A DURATION is a number with a unit: 500ms, 30s, 1h30m, 2d. A TIME has the format of RFC 3339:
+2030-01-31T12:00:00Z, 2030-01-31T12:00:00.5+02:00.
+millrace COMMAND --help shows the options of a command and examples.
+Exit codes: 0 success, 1 the broker refused the request, 2 not found, 3 timeout or unknown outcome,
+4 a job that was waited for ended dead or cancelled, 64 usage error, 69 the broker is unreachable.
+Of verify and restore: 0 success, 1 damage found, 2 nothing of Millrace at that path, 3 the data
+folder is in use or not empty, 71 millraced cannot be started, 74 I/O error)";
 
 // Gives what was typed to the store of an argument or option; a sentence of it ends the parsing.
 CLI::callback_t storing(const Store& store, Options& options) {
@@ -84,7 +84,7 @@ class Grammar {
   }
   const Command* typed_command() { return commands_.at(typed()); }
 
-  CLI::App app{"Millrace from the command line: enqueue jobs, look at them, manage them.",
+  CLI::App app{"Command line client of the Millrace job broker: enqueue, inspect and manage jobs.",
                "millrace"};
 
  private:
@@ -139,7 +139,7 @@ std::string unexpected(CLI::App* at, const std::string& word) {
   if (word.starts_with("-")) {
     const std::string name = word.substr(0, word.find('='));
     return "unknown option '" + word + "'" + suggestion(name, flags_of(at)) +
-           (word.starts_with("--") ? "" : " (a word that begins with - comes after --)");
+           (word.starts_with("--") ? "" : " (put -- before an argument that begins with -)");
   }
   const auto commands = commands_of(at);
   if (commands.empty()) return "unexpected argument '" + word + "'";

@@ -119,8 +119,8 @@ int top(const Options& options, Client& client) {
     auto now = look(client);
     print("\033[H\033[J" +
           (now ? frame(*now, before ? &*before : nullptr)
-               : "no broker: " + now.error().message + "\n") +
-          "\nq ends\n");
+               : "the broker is unreachable: " + now.error().message + "\n") +
+          "\npress q to quit\n");
     std::fflush(stdout);
     if (now) before = std::move(*now);
     if (Screen::wait(options.interval)) return exit_ok;
@@ -131,9 +131,10 @@ int top(const Options& options, Client& client) {
 
 std::vector<Command> top_commands() {
   return {{.name = "top",
-           .help = "a live view; q or Ctrl-C ends it",
-           .options = {flag("--once", &Options::once, "print it once"),
-                       duration_option("--interval", &Options::interval, "between two looks (1s)")},
+           .help = "show a live view of topics and workers; q or Ctrl-C quits",
+           .options = {flag("--once", &Options::once, "print the view once and exit"),
+                       duration_option("--interval", &Options::interval,
+                                       "refresh interval (default 1s)")},
            .examples = "  millrace top --interval 500ms\n  millrace top --once --json\n",
            .run = top}};
 }

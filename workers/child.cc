@@ -67,7 +67,7 @@ Child::Child(const std::string& command, const std::vector<std::string>& environ
   pid_ = open ? ::fork() : -1;
   if (pid_ == 0) become(pipes, argv.data(), envp.data(), parent);
   if (pid_ < 0) {
-    error_ = std::string("the command cannot be started: ") + std::strerror(errno);
+    error_ = std::string("cannot start the command: ") + std::strerror(errno);
   } else {
     ::setpgid(pid_, pid_);  // whoever is first
     exited = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));

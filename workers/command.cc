@@ -197,16 +197,16 @@ class Run {
     if (exited && WEXITSTATUS(status) == 0) return done(output_);
     const StopReason reason = job_.stop_reason();
     if (over_limit_ || reason == StopReason::run_time_limit) {
-      return retry(because("stopped at its run-time limit"));
+      return retry(because("stopped: it exceeded its run-time limit"));
     }
     if (reason == StopReason::draining) return release();
     if (!exited) {
       const int signal = WTERMSIG(status);
-      return crashed(because(std::string("the command was ended by signal ") +
+      return crashed(because(std::string("the command was killed by signal ") +
                              std::to_string(signal) + " (" + ::strsignal(signal) + ")"));
     }
     const int code = WEXITSTATUS(status);
-    const std::string what = because("exit " + std::to_string(code));
+    const std::string what = because("exit status " + std::to_string(code));
     return code == exit_discard ? discard(what) : retry(what);
   }
 
@@ -227,7 +227,7 @@ HandlerResult run_command(const CommandOptions& options, JobContext& job) {
   std::optional<PayloadFile> file;
   if (options.payload_file) {
     file.emplace(job.payload());
-    if (!file->ok) return retry("the payload cannot be written to " + file->path);
+    if (!file->ok) return retry("cannot write the payload to the file " + file->path);
     environment.push_back("MILLRACE_PAYLOAD_FILE=" + file->path);
   }
   Child child(options.command, environment);

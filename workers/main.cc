@@ -32,7 +32,7 @@ class Supervisor {
   void look(const millrace::Worker& worker) {
     if (!ready_ && worker.connected()) {
       ready_ = true;
-      say(Priority::info, "connected");
+      say(Priority::info, "connected to the broker");
       sd_notify(0, "READY=1");
     }
     if (std::chrono::steady_clock::now() - worker.last_alive() < alive_within) {
@@ -85,13 +85,13 @@ int main(int count, char** arguments) {
   if (!worker.start()) return exit_usage;  // the log says why
   wait_for_end(signals, worker);
   sd_notify(0, "STOPPING=1");
-  say(Priority::info, "draining");
+  say(Priority::info, "draining: takes no new jobs and waits for the running ones");
   const bool told = worker.stop();
   const auto counts = worker.counts();
   say(told ? Priority::info : Priority::warning,
-      "stopped; completed " + std::to_string(counts.completed) + ", retried " +
+      "stopped: completed " + std::to_string(counts.completed) + ", retried " +
           std::to_string(counts.retried) + ", discarded " + std::to_string(counts.discarded) +
-          ", handed back " + std::to_string(counts.released) + ", lost " +
+          ", released " + std::to_string(counts.released) + ", lost " +
           std::to_string(counts.lost));
   if (worker.refused()) return exit_refused;
   return told ? 0 : exit_untold;

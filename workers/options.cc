@@ -55,7 +55,8 @@ std::optional<int> number_of(std::string_view text, int least, int most) {
 std::string set_span(std::chrono::milliseconds* to, const char* flag, const char* text) {
   const auto span = parse_duration(text);
   if (!span) return std::string(flag) + ": " + span.error().message;
-  if (*span > span_max) return std::string(flag) + " takes a year at most, not '" + text + "'";
+  if (*span > span_max)
+    return std::string(flag) + " takes at most one year (365d), not '" + text + "'";
   *to = *span;
   return {};
 }
@@ -95,7 +96,7 @@ std::string misread(int flag, const std::string& word) {
   for (const option* f = flags; f->name != nullptr; ++f) {
     known += (known.empty() ? "--" : ", --") + std::string(f->name);
   }
-  return "unknown option '" + word + "'; known are " + known;
+  return "unknown option '" + word + "'; known options are " + known;
 }
 
 // Topics and brokers may be several; of anything else the second would undo the first.
@@ -109,24 +110,29 @@ std::string given_twice(int flag, std::array<bool, version + 1>* given) {
 }  // namespace
 
 const char* usage() {
-  return "usage: millrace-worker --topic TOPIC [--topic ...] --exec 'COMMAND' [options]\n"
-         "Runs COMMAND (by /bin/sh -c) for each job of the topics, the payload on its stdin.\n"
-         "  --concurrency N    commands at a time (5)\n"
-         "  --prefetch N       jobs held ready beyond those (0)\n"
-         "  --payload-file     the payload in a file named by MILLRACE_PAYLOAD_FILE, not on stdin\n"
-         "  --run-max DURATION a command that runs longer is stopped, its job retried (none)\n"
-         "  --term-grace DURATION  from SIGTERM to SIGKILL (5s)\n"
-         "  --drain DURATION   at SIGTERM: how long running commands may go on (25s)\n"
-         "  --broker ENDPOINT  ipc://PATH or tcp://HOST:PORT; may repeat (MILLRACE_BROKER, or\n"
-         "                     ipc:///run/millrace/millrace.sock)\n"
-         "  --name NAME        shown to people (host:pid)\n"
-         "The command's exit: 0 done, its stdout is the result; 75 retry; 65 discard to the\n"
-         "dead-letter queue; anything else retry. The end of its stderr is kept as the error.\n"
-         "Its environment: MILLRACE_JOB, _TOPIC, _PARTITION, _SEQ, _KEY, _HEADERS, _ATTEMPT,\n"
-         "_MAX_ATTEMPTS, _ENQUEUED_MS.\n"
-         "A DURATION is a number with a unit: 500ms, 30s, 1h30m.\n"
-         "exit codes: 0 drained, 1 stopped while the broker could not be told, 64 usage,\n"
-         "76 the broker refuses a topic: it is misspelt, or has to be created first\n";
+  return R"(usage: millrace-worker --topic TOPIC [--topic ...] --exec 'COMMAND' [options]
+Runs COMMAND (with /bin/sh -c) for each job of the topics, with the payload on its stdin.
+  --topic TOPIC          topic whose jobs it takes; may be repeated
+  --exec COMMAND         command that does a job
+  --concurrency N        number of commands that run at the same time (5)
+  --prefetch N           further jobs that are fetched in advance (0)
+  --payload-file         pass the payload as the file $MILLRACE_PAYLOAD_FILE, not on stdin
+  --run-max DURATION     run-time limit: a command that runs longer is stopped and its job is
+                         retried (no limit)
+  --term-grace DURATION  time between SIGTERM and SIGKILL for a command (5s)
+  --drain DURATION       how long running commands may continue after SIGTERM (25s)
+  --broker ENDPOINT      address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
+                         (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
+  --name NAME            name of this worker in the list of sessions (host:pid)
+  --help, --version      print this help, or the version
+Exit status of the command: 0 completed, its stdout is the result; 65 move the job to the
+dead-letter queue; 75 and every other status: retry. The end of its stderr is stored as the error.
+Environment of the command: MILLRACE_JOB, _TOPIC, _PARTITION, _SEQ, _KEY, _HEADERS, _ATTEMPT,
+_MAX_ATTEMPTS, _ENQUEUED_MS.
+A DURATION is a number with a unit: 500ms, 30s, 1h30m.
+Exit codes: 0 stopped after draining, 1 stopped before the broker confirmed all results,
+64 usage error, 76 the broker refused a topic: it is misspelt, or must be created first
+)";
 }
 
 ReadOptions read_options(int count, char** arguments) {
@@ -146,9 +152,9 @@ ReadOptions read_options(int count, char** arguments) {
     read.error =
         std::string("unexpected argument '") + arguments[optind] + "': see millrace-worker --help";
   } else if (options.topics.empty()) {
-    read.error = "name a topic: --topic TOPIC";
+    read.error = "no topic is given: use --topic TOPIC";
   } else if (options.command.command.empty()) {
-    read.error = "name the command that does the work: --exec 'COMMAND'";
+    read.error = "no command is given: use --exec 'COMMAND'";
   }
   return read;
 }

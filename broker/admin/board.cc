@@ -50,7 +50,7 @@ std::vector<std::string> Board::stalls(std::int64_t now_mono_ms) const {
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     const std::int64_t silent_ms = now_mono_ms - slots_[s].turned_mono_ms;
     if (silent_ms <= silent_ms_max) continue;
-    wrong.push_back("shard " + std::to_string(s) + ": its loop has not turned for " +
+    wrong.push_back("shard " + std::to_string(s) + ": its event loop has been blocked for " +
                     std::to_string(silent_ms) + " ms");
   }
   return wrong;
@@ -62,11 +62,11 @@ std::vector<std::string> Board::ills(std::int64_t now_mono_ms, bool ready) const
   for (std::size_t s = 0; s < shards.size(); ++s) {
     const std::string name = "shard " + std::to_string(s) + ": ";
     if (!undamaged(shards[s].check)) {
-      wrong.push_back(name + "the check of its file found damage: " + shards[s].check);
+      wrong.push_back(name + "the integrity check of its file found damage: " + shards[s].check);
     }
     if (ready && !shards[s].refusing.empty()) wrong.push_back(name + shards[s].refusing);
   }
-  if (ready && stopping_) wrong.emplace_back("the broker stops");
+  if (ready && stopping_) wrong.emplace_back("the broker is shutting down");
   return wrong;
 }
 

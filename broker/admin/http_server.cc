@@ -106,17 +106,21 @@ MHD_Result note_header(void* data, MHD_ValueKind /*kind*/, const char* name, con
 Page in_doubt(MHD_Connection* connection, std::string_view version) {
   Framing seen;
   MHD_get_connection_values(connection, MHD_HEADER_KIND, &note_header, &seen);
-  if (seen.spaced) return {.status = 400, .body = "no space stands in the name of a header\n"};
+  if (seen.spaced)
+    return {.status = 400, .body = "the name of a header must not contain a space\n"};
   const bool hosted = version == "HTTP/1.1" ? seen.hosts == 1 : seen.hosts <= 1;
-  if (!hosted) return {.status = 400, .body = "a request has one Host header\n"};
+  if (!hosted) return {.status = 400, .body = "a request must have exactly one Host header\n"};
   if (seen.lengths > 1 || !seen.digits) {
-    return {.status = 400, .body = "a request has one Content-Length, in digits\n"};
+    return {.status = 400, .body = "a request must have at most one Content-Length, in digits\n"};
   }
   if (seen.codings > 1 || !seen.chunked || (seen.codings == 1 && seen.lengths == 1)) {
-    return {.status = 400, .body = "a body has Content-Length, or is chunked and nothing else\n"};
+    return {
+        .status = 400,
+        .body = "a request body must have either Content-Length or Transfer-Encoding: chunked\n"};
   }
-  if (seen.expectation) return {.status = 417, .body = "only 100-continue can be expected\n"};
-  if (seen.long_body) return {.status = 413, .body = "nothing here takes a body\n"};
+  if (seen.expectation)
+    return {.status = 417, .body = "unsupported Expect header: only 100-continue is supported\n"};
+  if (seen.long_body) return {.status = 413, .body = "request bodies are not accepted here\n"};
   return {.status = 200};
 }
 
@@ -146,7 +150,7 @@ MHD_Result answer(void* desk_of_server, MHD_Connection* connection, const char* 
   desk.visitors.asked(connection);
   const std::string_view asked(method);
   if (asked != "GET" && asked != "HEAD") {
-    return reply(connection, {.status = 405, .body = "only GET and HEAD\n"});
+    return reply(connection, {.status = 405, .body = "only GET and HEAD are allowed\n"});
   }
   return reply(connection, desk.pages(std::string(path_of(path))));
 }

@@ -19,7 +19,8 @@ std::vector<std::string> not_ready(const Board& board, std::int64_t now_mono_ms)
   if (gate.refusing) {
     wrong.push_back("new connections are refused: " + std::to_string(gate.open) + " of " +
                     std::to_string(gate.room) +
-                    " are open, which the limit of open files sets: raise it, or close some");
+                    " are open, as many as the limit of open files allows: raise the limit or "
+                    "close connections");
   }
   return wrong;
 }

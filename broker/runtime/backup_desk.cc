@@ -41,8 +41,8 @@ std::string view_of(const BackupReport& report) {
 net::Answer answer_backup(const net::Parsed& asked, BackupDesk* desk) {
   if (desk == nullptr) {
     return net::refusal("conflict",
-                        "no backup folder is set: name one as backup_dir in [broker] of the "
-                        "settings, and start the broker again");
+                        "no backup folder is configured: set backup_dir in [broker] of the "
+                        "settings file and restart the broker");
   }
   if (asked.backup) {
     const auto& body = *asked.backup;

@@ -22,8 +22,8 @@ void log_end(const BackupReport& report) {
   if (report.state == BackupState::failed) {
     return spdlog::error("backup {} failed: {}", report.asked.name, report.error);
   }
-  spdlog::info("backup {} is done: {} shards, {} bytes, {} ms", report.asked.name, report.shards,
-               report.last.bytes, report.took_ms);
+  spdlog::info("backup {} is finished: {} shards, {} bytes, {} ms", report.asked.name,
+               report.shards, report.last.bytes, report.took_ms);
 }
 
 LastBackup last_of(const storage::Manifest& manifest) {
@@ -42,21 +42,23 @@ BackupThread::~BackupThread() {
 
 BackupRefused BackupThread::start(BackupAsk ask) {
   if (!storage::valid_backup_name(ask.name)) {
-    return {"invalid", "a backup's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit"};
+    return {"invalid",
+            "a backup name must consist of 1 to 64 characters of A-Z a-z 0-9 . _ - and begin with "
+            "a letter or digit"};
   }
   if (ask.keep > 0 && storage::series_of(ask.name).empty()) {
     return {"invalid",
-            "keep counts the backups of a series, and the name has none: SERIES-MOMENT, such as "
-            "nightly-20260131"};
+            "keep counts the backups of a series, and this name belongs to none: use a name of the "
+            "form SERIES-TIME, such as nightly-20260131"};
   }
   const std::lock_guard lock(mutex_);
   const bool resent = ask.request != core::Id16{} && ask.request == report_.asked.request;
   if (resent) return {};
   if (busy_) {
-    return {"conflict",
-            report_.state == BackupState::running
-                ? "the backup " + report_.asked.name + " is being made: wait until it is done"
-                : "the broker still looks through its backup folder: ask again"};
+    return {"conflict", report_.state == BackupState::running
+                            ? "the backup " + report_.asked.name +
+                                  " is still running: wait until it is finished"
+                            : "the broker is still reading its backup folder: try again"};
   }
   // It has ended, but for its return.
   if (thread_.joinable()) thread_.join();
@@ -95,7 +97,8 @@ void BackupThread::at(const storage::BackupProgress& progress) {
 }
 
 void BackupThread::make(const BackupAsk& ask) {
-  spdlog::info("backup {} begins: {} shards into {}", ask.name, plan_.shards.size(), plan_.folder);
+  spdlog::info("backup {} is started: {} shards into {}", ask.name, plan_.shards.size(),
+               plan_.folder);
   storage::Expected<storage::Manifest> made;
   if (auto may = storage::may_begin(plan_, ask.name); !may) {
     made = tl::unexpected(may.error());
@@ -119,9 +122,10 @@ void BackupThread::make(const BackupAsk& ask) {
     const auto series = storage::series_of(ask.name);
     const auto removed = storage::remove_old(plan_.folder, series, ask.keep);
     if (removed) ended.removed = removed->size();
-    if (!removed) spdlog::error("old backups stay: {}", removed.error().message);
+    if (!removed) spdlog::error("old backups could not be deleted: {}", removed.error().message);
     for (const auto& name : removed.value_or(std::vector<std::string>())) {
-      spdlog::info("backup {} was removed: {} of {} are kept", name, ask.keep, series);
+      spdlog::info("old backup {} was deleted: {} backups of the series {} are kept", name,
+                   ask.keep, series);
     }
   }
   end(std::move(ended));

@@ -104,12 +104,12 @@ void Broker::look_at_gate() {
   const net::GateNews news = gate.look(read_clocks().mono_ms);
   if (news.full) {
     spdlog::warn(
-        "new connections are refused: there is room for {}, which the limit of open files sets. "
-        "Clients that are connected go on; raise LimitNOFILE= (ulimit -n), or close some",
+        "new connections are refused: the limit of open files allows {} connections. Connected "
+        "clients are not affected; raise LimitNOFILE= (ulimit -n) or close connections",
         gate.facts().room);
   }
   if (news.ended_refused > 0) {
-    spdlog::info("new connections are taken again, after {} were refused", news.ended_refused);
+    spdlog::info("new connections are accepted again after {} were refused", news.ended_refused);
   }
 }
 

@@ -82,8 +82,8 @@ void ReaderThread::check_all() {
   const std::string verdict = checked ? *checked : checked.error().message;
   if (verdict != "ok" && verdict != "interrupted") {
     spdlog::error(
-        "the check of a file found damage: {}. Stop the broker, keep a copy of its files, and put "
-        "the last backup in their place",
+        "the integrity check of a database file found damage: {}. Stop the broker, keep a copy of "
+        "its files and restore the latest backup",
         verdict);
   }
   const std::lock_guard lock(mutex_);

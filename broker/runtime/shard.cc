@@ -18,7 +18,8 @@ constexpr std::size_t effects_room_max = 65'536;  // elements
 // and what surrounds it there.
 constexpr std::uint64_t disk_bytes_a_byte = 3;
 const std::string at_watermark =
-    "the disk is at its watermark, so enqueue is refused and nothing was stored: free space";
+    "free disk space is below disk_free_bytes_min, so enqueue is refused and nothing was stored: "
+    "free some space";
 
 }  // namespace
 
@@ -39,13 +40,15 @@ std::string Shard::start(core::Now now) {
   open_topics(options_.topics);
   finish_turn();
   if (!failure_.empty()) return failure_;
-  spdlog::info("shard {} epoch {}: {} topics, {} worker sessions known, deliveries held for {} ms",
-               options_.engine.shard, store_->epoch(), engine_->topics(now_).size(), sessions,
-               engine_->grace_ms(now_));
+  spdlog::info(
+      "shard {} is started with epoch {}: {} topics, {} worker sessions known from before, no "
+      "deliveries for up to {} ms until they reconnect",
+      options_.engine.shard, store_->epoch(), engine_->topics(now_).size(), sessions,
+      engine_->grace_ms(now_));
   if (!store_->facts().checksums) {
     spdlog::warn(
-        "shard {}: its file is of an older version and has no checksums: damage to it may pass "
-        "unseen. docs/operations.md says how to give it some",
+        "shard {}: the database file was created by an older version and has no page checksums, so "
+        "damage may go unnoticed. docs/operations.md says how to add checksums",
         options_.engine.shard);
   }
   tell_hooks_of_tick();
@@ -58,7 +61,7 @@ void Shard::open_topics(const std::vector<core::Topic>& topics) {
 
 void Shard::close() {
   for (const auto& [peer, state] : peers_) {
-    send(peer, wire::Verb::closing, 0, wire::encode(wire::Closing{"the broker stops"}));
+    send(peer, wire::Verb::closing, 0, wire::encode(wire::Closing{"the broker is shutting down"}));
   }
 }
 
@@ -66,8 +69,8 @@ void Shard::open_topic(const core::Topic& topic) {
   const core::Topic* known = engine_->topic(topic.name);
   if (known != nullptr && known->settings.partitions != topic.settings.partitions) {
     spdlog::warn(
-        "shard {}: topic {} has {} partitions and not {}: their number cannot be changed, so its "
-        "settings stay as they were",
+        "shard {}: topic {} has {} partitions, not {}: the number of partitions cannot be changed, "
+        "so the settings of this topic were not applied",
         options_.engine.shard, topic.name, known->settings.partitions, topic.settings.partitions);
     return;
   }
@@ -96,8 +99,8 @@ void Shard::look_at_wall_clock() {
   if (jump_ms == 0) return;
   const bool back = jump_ms < 0;
   spdlog::warn(
-      "shard {}: the wall clock was set {} by {}.{:03} s: jobs that wait for a time, scheduled or "
-      "after a failure, start that much {}",
+      "shard {}: the system clock was set {} by {}.{:03} s: scheduled jobs and retries start that "
+      "much {}",
       options_.engine.shard, back ? "back" : "forward", std::abs(jump_ms) / 1'000,
       std::abs(jump_ms) % 1'000, back ? "later" : "sooner");
 }
@@ -361,12 +364,13 @@ void Shard::refresh_facts() {
   const bool full = store.disk_free_bytes < options_.disk_free_bytes_min;
   const bool accepting = store.gone.empty() && !full;
   if (accepting != facts_.accepting && store.gone.empty()) {
-    spdlog::warn("shard {}: {} bytes of disk are free: enqueue is {}", facts_.shard,
-                 store.disk_free_bytes, accepting ? "taken again" : "refused");
+    spdlog::warn("shard {}: {} bytes of disk space are free: enqueue is {}", facts_.shard,
+                 store.disk_free_bytes, accepting ? "accepted again" : "refused");
   } else if (accepting != facts_.accepting) {
     spdlog::error(
-        "shard {}: {}. Enqueue is refused; what is stored still goes to workers. If the file was "
-        "removed, what is left when the broker stops is lost: let it run until the jobs are done",
+        "shard {}: {}. Enqueue is refused; stored jobs are still delivered. If the file was "
+        "removed, jobs that are left when the broker stops are lost: let it run until all jobs are "
+        "finished",
         facts_.shard, store.gone);
   }
   facts_.accepting = accepting;

@@ -33,7 +33,7 @@ std::optional<RowQuestion> Shard::question_of(const net::Asked& asked, const net
     question.filter.now_wall_ms = now_.wall_ms;
     question.filter.state = state_of(jobs->state);
     if (!jobs->state.empty() && !question.filter.state) {
-      *wrong = "no state is named " + std::string(jobs->state);
+      *wrong = "unknown state " + std::string(jobs->state);
       return std::nullopt;
     }
     const core::Topic* topic = engine_->topic(jobs->topic);
@@ -62,11 +62,11 @@ void Shard::look_up(const net::Asked& asked, const net::Lookup& lookup) {
   if (!question) {
     const bool list = asked.verb == wire::Verb::jobs;
     return refuse(asked, list ? "unknown_topic" : "not_found",
-                  list ? "no topic has that name" : "there is no such job");
+                  list ? "unknown topic" : "job not found");
   }
   if (const auto* wait = std::get_if<wire::Wait>(&lookup)) {
     if (waiters_.size() >= waiters_max) {
-      return refuse(asked, "overloaded", "too many wait already: ask again later");
+      return refuse(asked, "overloaded", "too many requests wait already: try again later");
     }
     const auto until = now_.mono_ms + static_cast<std::int64_t>(wait->timeout_ms);
     waiters_.emplace(question->ref, Waiter{*question, until});
@@ -78,7 +78,7 @@ void Shard::look_up(const net::Asked& asked, const net::Lookup& lookup) {
 void Shard::ask_rows(RowQuestion question) {
   const net::Asked asked = question.asked;
   if (rows_->ask(std::move(question))) return;
-  refuse(asked, "overloaded", "too many questions wait already: ask again later");
+  refuse(asked, "overloaded", "too many requests wait already: try again later");
 }
 
 void Shard::answer_rows(core::Now now) {
@@ -115,8 +115,9 @@ void Shard::answer_row(const RowAnswer& answer) {
   }
   if (question.final_only && !waits) return;  // answered already
   if (!row) {
-    return refuse(asked, "not_found",
-                  question.job + " is not here; without history a job that is done is gone");
+    return refuse(
+        asked, "not_found",
+        question.job + " was not found: a completed job is kept only if its topic has history");
   }
   const std::string body = question.verb == wire::Verb::explain ? explain_body(*row, *engine_, now_)
                                                                 : job_body(*row, *engine_, now_);

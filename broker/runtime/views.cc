@@ -75,10 +75,10 @@ std::string jobs_body(const std::vector<storage::JobRow>& rows, bool more,
 std::string explain_body(const storage::JobRow& row, const core::Engine& engine, core::Now now) {
   const core::JobRef& ref = row.job.ref;
   core::Reason reason{row.state, std::string(to_string(row.state)), {}};
-  if (row.state == core::State::completed) reason.text = "It is done.";
-  if (row.state == core::State::cancelled) reason.text = "It was cancelled.";
+  if (row.state == core::State::completed) reason.text = "The job is completed.";
+  if (row.state == core::State::cancelled) reason.text = "The job was cancelled.";
   if (row.state == core::State::dead) {
-    reason.text = "It is in the dead-letter queue (" + std::string(to_string(row.reason)) +
+    reason.text = "The job is in the dead-letter queue (" + std::string(to_string(row.reason)) +
                   "): " + row.job.error.str();
   }
   if (!is_final(row.state)) reason = engine.explain(row.job, now);

@@ -77,7 +77,9 @@ void Connection::take(std::string_view bytes) {
   }
   hold(reader_.request().body.size());
   if (held_ > small_body_bytes && owner_.held_bytes() > owner_.options().bodies_bytes_max) {
-    return refuse(503, "too much of other requests is held at this gateway: nothing was sent");
+    return refuse(503,
+                  "the bodies of other requests use all memory that this gateway may use: the jobs "
+                  "were not sent");
   }
   switch (step) {
     case RequestReader::Step::more: return;
@@ -159,7 +161,7 @@ void Connection::look_at_clock() {
   const bool late = now >= deadline_ms_ || (in_request && now >= request_deadline_ms_);
   if (!late || state_ == State::asked || state_ == State::closed) return;
   if (state_ != State::lingering) ++owner_.traffic().expired;
-  if (in_request) return refuse(408, "the request did not come to its end in time");
+  if (in_request) return refuse(408, "the request was not received completely in time");
   close();
 }
 

@@ -62,16 +62,16 @@ std::optional<Fault> read_request_line(std::string_view line, Request* request) 
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');
   if (first == std::string_view::npos || first == last) {
-    return bad("the request line is METHOD TARGET HTTP/1.1, with one space between");
+    return bad("malformed request line: expected METHOD TARGET HTTP/1.1 with single spaces");
   }
   const auto method = line.substr(0, first), version = line.substr(last + 1);
   const auto target = line.substr(first + 1, last - first - 1);
   if (!is_token(method) || method.size() > method_bytes_max) return bad("the method is malformed");
   const bool http = version.size() == 8 && version.starts_with("HTTP/") && version[6] == '.' &&
                     hex_value(version[5]) >= 0 && hex_value(version[7]) >= 0;
-  if (!http) return bad("the request line ends with HTTP/1.1");
+  if (!http) return bad("malformed request line: it must end with HTTP/1.1");
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-    return Fault{505, "HTTP/1.1 and HTTP/1.0 are spoken here"};
+    return Fault{505, "unsupported HTTP version: use HTTP/1.1 or HTTP/1.0"};
   }
   const bool visible = std::all_of(target.begin(), target.end(),
                                    [](char c) { return c > ' ' && c <= '~' && c != '#'; });
@@ -116,7 +116,7 @@ bool has_word(const HeaderFields& fields, std::string_view name, std::string_vie
 std::optional<Fault> read_what_is_used(const HeaderFields& fields, Request* request) {
   const auto hosts = values_of(fields, "Host");
   if (hosts.size() > 1) return bad("the request has two Host headers");
-  if (hosts.empty() && !request->old) return bad("a request of HTTP/1.1 has a Host header");
+  if (hosts.empty() && !request->old) return bad("the Host header is missing");
   if (!hosts.empty() && !is_host(hosts.front())) return bad("the Host header is malformed");
   const auto types = values_of(fields, "Content-Type");
   if (types.size() > 1) return bad("the request has two Content-Type headers");
@@ -133,11 +133,11 @@ std::optional<Fault> read_what_is_used(const HeaderFields& fields, Request* requ
 
 std::optional<Fault> read_field(std::string_view line, HeaderFields* fields) {
   if (line.starts_with(' ') || line.starts_with('\t')) {
-    return bad("a header is one line: folded lines are not taken");
+    return bad("folded header lines are not supported");
   }
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
-    return bad("a header is Name: value, without space before the colon");
+    return bad("malformed header: expected 'Name: value' without a space before the colon");
   }
   std::string_view value = line.substr(colon + 1);
   while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
@@ -146,7 +146,7 @@ std::optional<Fault> read_field(std::string_view line, HeaderFields* fields) {
     return c == '\t' || (static_cast<unsigned char>(c) >= ' ' && c != '\x7f');
   });
   if (!clean) return bad("a header has a control character in its value");
-  if (fields->size() == fields_max) return Fault{431, "a request has at most 100 headers"};
+  if (fields->size() == fields_max) return Fault{431, "the request has more than 100 headers"};
   fields->emplace_back(line.substr(0, colon), value);
   return std::nullopt;
 }
@@ -156,7 +156,7 @@ std::optional<Fault> read_head(std::string_view text, Head* head) {
   while (!text.empty()) {
     const auto end = text.find("\r\n");
     const auto line = text.substr(0, end);
-    if (line.find('\r') != std::string_view::npos) return bad("a line ends with CR LF");
+    if (line.find('\r') != std::string_view::npos) return bad("a line must end with CR LF");
     auto fault = first ? read_request_line(line, &head->request) : read_field(line, &head->fields);
     if (fault) return fault;
     first = false;
@@ -170,12 +170,12 @@ std::optional<Fault> read_framing(const HeaderFields& fields, bool old, Framing*
   const auto codings = values_of(fields, "Transfer-Encoding");
   if (lengths.size() > 1) return bad("the request has two Content-Length headers");
   if (!lengths.empty() && !codings.empty()) {
-    return bad("the request has Content-Length and Transfer-Encoding: one of them is wrong");
+    return bad("the request has both Content-Length and Transfer-Encoding");
   }
   if (codings.size() > 1 || (!codings.empty() && !same_word(codings.front(), "chunked"))) {
-    return bad("the only Transfer-Encoding that is taken is chunked");
+    return bad("unsupported Transfer-Encoding: only chunked is supported");
   }
-  if (!codings.empty() && old) return bad("HTTP/1.0 has no Transfer-Encoding");
+  if (!codings.empty() && old) return bad("Transfer-Encoding is not allowed in HTTP/1.0");
   framing->chunked = !codings.empty();
   if (!lengths.empty()) {
     const std::string_view digits = lengths.front();
@@ -185,12 +185,12 @@ std::optional<Fault> read_framing(const HeaderFields& fields, bool old, Framing*
     if (wrong == std::errc::result_out_of_range && whole)
       framing->length = UINT64_MAX;
     else if (wrong != std::errc{} || !whole)
-      return bad("Content-Length is a number of bytes");
+      return bad("Content-Length must be a number of bytes");
   }
   const auto expected = values_of(fields, "Expect");
   if (old || expected.empty()) return std::nullopt;
   if (expected.size() > 1 || !same_word(expected.front(), "100-continue")) {
-    return Fault{417, "the only expectation that is met is 100-continue"};
+    return Fault{417, "unsupported Expect header: only 100-continue is supported"};
   }
   framing->go_ahead = framing->chunked || framing->length > 0;
   return std::nullopt;

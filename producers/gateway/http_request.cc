@@ -54,15 +54,15 @@ RequestReader::Step RequestReader::head(std::string_view* bytes) {
   const auto end = line_.find("\r\n\r\n", std::max(begin, before < 3 ? 0 : before - 3));
   const std::size_t taken = end == std::string::npos ? line_.size() : end + 4;
   if (has_lone_feed(std::string_view(line_).substr(0, taken), before)) {
-    return fail(400, "a line ends with CR LF, not with LF alone");
+    return fail(400, "a line must end with CR LF, not with LF alone");
   }
   bytes->remove_prefix(taken - before);
   line_.resize(taken);
   if (end == std::string::npos) {
     if (line_.size() < head_bytes_max) return Step::more;
     const bool in_first_line = line_.find("\r\n", begin) == std::string::npos;
-    return in_first_line ? fail(414, "the request line has at most 8192 bytes")
-                         : fail(431, "a request line and its headers have at most 8192 bytes");
+    return in_first_line ? fail(414, "the request line is longer than 8192 bytes")
+                         : fail(431, "the request line and the headers are longer than 8192 bytes");
   }
   Head read;
   if (auto fault = read_head(std::string_view(line_).substr(begin, end + 2 - begin), &read)) {
@@ -79,7 +79,7 @@ RequestReader::Step RequestReader::begin_body(const Fields& fields, bool nothing
     return fail(fault->status, std::move(fault->message));
   }
   if (framing.length > body_bytes_max_) {
-    return fail(413, "a body has at most " + std::to_string(body_bytes_max_) + " bytes");
+    return fail(413, "the body is larger than " + std::to_string(body_bytes_max_) + " bytes");
   }
   line_.clear();
   left_ = framing.length;
@@ -107,9 +107,9 @@ RequestReader::Step RequestReader::line(std::string_view* bytes, std::size_t byt
   bytes->remove_prefix(taken);
   if (line_.size() > bytes_max) return fail(status, "a line of chunked framing is too long");
   if (!whole) return Step::more;
-  if (!line_.ends_with("\r\n")) return fail(400, "a line ends with CR LF, not with LF alone");
+  if (!line_.ends_with("\r\n")) return fail(400, "a line must end with CR LF, not with LF alone");
   line_.resize(line_.size() - 2);
-  if (line_.find('\r') != std::string::npos) return fail(400, "a line ends with CR LF");
+  if (line_.find('\r') != std::string::npos) return fail(400, "a line must end with CR LF");
   return Step::whole;
 }
 
@@ -132,7 +132,7 @@ RequestReader::Step RequestReader::chunked(std::string_view* bytes) {
     else if (state_ == State::trailer)
       step = trailer();
     else if (!line_.empty())
-      return fail(400, "a chunk is longer than it says");
+      return fail(400, "a chunk is longer than its declared size");
     else
       state_ = State::chunk_size;
     line_.clear();
@@ -147,18 +147,19 @@ RequestReader::Step RequestReader::chunk_size() {
   for (const char c : digits) {
     const auto value = std::string_view("0123456789abcdef")
                            .find(c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
-    if (value == std::string_view::npos) return fail(400, "the size of a chunk is hexadecimal");
+    if (value == std::string_view::npos)
+      return fail(400, "the size of a chunk must be hexadecimal");
     left_ = left_ * 16 + value;
   }
   if (digits.empty() || digits.size() > chunk_digits_max) {
-    return fail(400, "the size of a chunk has 1 to 8 digits");
+    return fail(400, "the size of a chunk must have 1 to 8 digits");
   }
   HeaderFields extension;  // what may stand in a header may stand here; it means nothing to us
   if (read_field("x:" + line_.substr(end), &extension)) {
     return fail(400, "an extension of a chunk is malformed");
   }
   if (request_.body.size() + left_ > body_bytes_max_) {
-    return fail(413, "a body has at most " + std::to_string(body_bytes_max_) + " bytes");
+    return fail(413, "the body is larger than " + std::to_string(body_bytes_max_) + " bytes");
   }
   state_ = left_ > 0 ? State::chunk : State::trailer;
   return Step::more;

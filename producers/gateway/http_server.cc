@@ -154,8 +154,8 @@ void HttpServer::Impl::say_full(bool full) {
   const std::string begin = line_begin(full ? Priority::warning : Priority::info);
   std::fprintf(
       stderr,
-      full ? "%smillrace-gateway: all %u connections are in use: newcomers are turned away\n"
-           : "%smillrace-gateway: newcomers are taken again, at most %u connections\n",
+      full ? "%smillrace-gateway: all %u connections are in use: new connections are refused\n"
+           : "%smillrace-gateway: new connections are accepted again, at most %u connections\n",
       begin.c_str(), options_.connections_max);
 }
 
@@ -233,8 +233,8 @@ std::string HttpServer::listen() {
                       });
   }
   if (wrong == 0) return {};
-  return "listening on " + s.options_.host + ":" + std::to_string(s.options_.port) + ": " +
-         uv_strerror(wrong) + "; another program may use it: stop that, or name another port";
+  return "cannot listen on " + s.options_.host + ":" + std::to_string(s.options_.port) + ": " +
+         uv_strerror(wrong) + "; if another program uses the port, stop it or choose another port";
 }
 
 std::uint16_t HttpServer::port() const {

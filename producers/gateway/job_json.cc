@@ -68,25 +68,25 @@ std::string read_payload(Job* job, std::string_view value) {
 std::string read_payload_base64(Job* job, std::string_view value) {
   const auto text = text_of(value);
   const auto bytes = text ? base64_decoded(*text) : std::nullopt;
-  if (!bytes) return "payload_base64 is base64 in a string";
+  if (!bytes) return "payload_base64 must be a string in base64";
   job->payload = *bytes;
   return {};
 }
 std::string read_key(Job* job, std::string_view value) {
   const auto text = text_of(value);
-  if (!text) return "key is a string";
+  if (!text) return "key must be a string";
   job->key = *text;
   return {};
 }
 
 std::string read_headers(Job* job, std::string_view value) {
-  if (json_scan::kind_of(value) != Kind::object) return "headers are an object of strings";
+  if (json_scan::kind_of(value) != Kind::object) return "headers must be an object of strings";
   std::string wrong;
   json_scan::each_member(value, [&](std::string_view quoted, std::string_view quoted_text) {
     const std::string name = json_scan::decoded(quoted);
     const auto text = text_of(quoted_text);
     if (!text) {
-      wrong = "headers: " + shown(name) + " is not a string";
+      wrong = "headers: " + shown(name) + " must be a string";
     } else if (!job->headers.emplace(name, *text).second) {
       wrong = "headers: " + shown(name) + " is given twice";
     }
@@ -97,23 +97,23 @@ std::string read_headers(Job* job, std::string_view value) {
 
 std::string read_priority(Job* job, std::string_view value) {
   job->priority = small_count_of(value);
-  if (!job->priority) return "priority is a number from 0 (first) to 9";
+  if (!job->priority) return "priority must be a number from 0 (first) to 9";
   return {};
 }
 std::string read_max_attempts(Job* job, std::string_view value) {
   job->max_attempts = small_count_of(value);
-  if (!job->max_attempts) return "max_attempts is a number from 1 to 1000";
+  if (!job->max_attempts) return "max_attempts must be a number from 1 to 1000";
   return {};
 }
 std::string read_delay_ms(Job* job, std::string_view value) {
   const auto count = count_of(value);
-  if (!count) return "delay_ms is a number of milliseconds";
+  if (!count) return "delay_ms must be a number of milliseconds";
   job->delay = std::chrono::milliseconds(*count);
   return {};
 }
 std::string read_delay(Job* job, std::string_view value) {
   const auto text = text_of(value);
-  if (!text) return "delay is a string such as \"1h30m\"";
+  if (!text) return "delay must be a string such as \"1h30m\"";
   const auto delay = parse_duration(*text);
   if (!delay) return "delay: " + delay.error().message;
   job->delay = *delay;
@@ -121,7 +121,7 @@ std::string read_delay(Job* job, std::string_view value) {
 }
 std::string read_run_at(Job* job, std::string_view value) {
   const auto text = text_of(value);
-  if (!text) return "run_at is a string such as \"2030-01-31T12:00:00Z\"";
+  if (!text) return "run_at must be a string such as \"2030-01-31T12:00:00Z\"";
   const auto at = parse_time(*text).and_then(to_system_clock);
   if (!at) return "run_at: " + at.error().message;
   job->run_at = *at;
@@ -150,12 +150,12 @@ std::string read_member(Job* job, std::set<std::string>* given, const std::strin
   if (field == std::end(fields)) {
     std::string known;
     for (const Field& f : fields) known.append(known.empty() ? "" : ", ").append(f.name);
-    return "a job has no field " + shown(name) + "; it has " + known;
+    return "unknown field " + shown(name) + "; known fields are " + known;
   }
   if (!given->insert(name).second) return name + " is given twice";
   for (const auto& [one, other] : either) {
     if (given->contains(std::string(one)) && given->contains(std::string(other))) {
-      return std::string(one) + " and " + std::string(other) + " exclude each other: give one";
+      return std::string(one) + " and " + std::string(other) + " cannot be used together";
     }
   }
   return field->read(job, value);
@@ -163,7 +163,7 @@ std::string read_member(Job* job, std::set<std::string>* given, const std::strin
 
 Result<Job> job_of(std::string_view value, const std::string& topic) {
   if (json_scan::kind_of(value) != Kind::object) {
-    return invalid("a job is a JSON object such as {\"payload\": \"...\"}");
+    return invalid("a job must be a JSON object such as {\"payload\": \"...\"}");
   }
   Job job{.topic = topic};
   std::string wrong;
@@ -183,7 +183,7 @@ Result<ParsedJobs> jobs_of_array(std::string_view array, const std::string& topi
   std::optional<Error> wrong;
   json_scan::each_element(array, [&](std::string_view element) {
     if (parsed.jobs.size() == jobs_max) {
-      wrong = Error{ErrorCode::too_large, "an array has at most 1024 jobs", {}};
+      wrong = Error{ErrorCode::too_large, "the array has more than 1024 jobs", {}};
       return false;
     }
     auto job = job_of(element, topic);
@@ -197,7 +197,7 @@ Result<ParsedJobs> jobs_of_array(std::string_view array, const std::string& topi
     return false;
   });
   if (wrong) return tl::unexpected(*wrong);
-  if (parsed.jobs.empty()) return invalid("the array has no job");
+  if (parsed.jobs.empty()) return invalid("the array has no jobs");
   return parsed;
 }
 
@@ -209,7 +209,7 @@ std::int64_t ms_of(JobView::Time time) {
 
 Result<ParsedJobs> parse_jobs(std::string_view body, const std::string& topic) {
   if (const auto fault = json_scan::fault_of(body); !fault.empty()) {
-    return invalid("the body is not JSON that can be taken, " + fault);
+    return invalid("the body is not valid JSON, " + fault);
   }
   const std::string_view value = json_scan::trimmed(body);
   if (json_scan::kind_of(value) == Kind::array) return jobs_of_array(value, topic);

@@ -47,7 +47,7 @@ class Scanner {
   [[nodiscard]] bool well() const { return fault_.empty(); }
 
   void value() {
-    if (depth_ == nesting_max) return wrong("it nests deeper than 64 levels");
+    if (depth_ == nesting_max) return wrong("it is nested deeper than 64 levels");
     switch (front()) {
       case '{': return container('}', true);
       case '[': return container(']', false);
@@ -60,9 +60,9 @@ class Scanner {
   }
 
   void text() {
-    if (!take('"')) return wrong("a text in quotes was expected");
+    if (!take('"')) return wrong("expected a string in double quotes");
     while (well()) {
-      if (at_end()) return wrong("a text has no end");
+      if (at_end()) return wrong("a string has no closing quote");
       const char c = front();
       if (c == '"') {
         ++at_;
@@ -71,28 +71,27 @@ class Scanner {
       if (c == '\\') {
         escape();
       } else if (static_cast<unsigned char>(c) < 0x20) {
-        wrong("a control character in a text has to be escaped");
+        wrong("a control character in a string must be escaped");
       } else if (const std::size_t bytes = utf8_length(text_.substr(at_)); bytes > 0) {
         at_ += bytes;
       } else {
-        wrong("a text is not UTF-8");
+        wrong("a string is not valid UTF-8");
       }
     }
   }
 
  private:
   void word(std::string_view expected) {
-    if (text_.substr(at_, expected.size()) != expected) return wrong("a value was expected");
+    if (text_.substr(at_, expected.size()) != expected) return wrong("expected a value");
     at_ += expected.size();
   }
   void digits() {
-    if (!is_digit(front())) return wrong("a digit was expected");
+    if (!is_digit(front())) return wrong("expected a digit");
     while (is_digit(front())) ++at_;
   }
   void number() {
     const bool negative = take('-');
-    if (!is_digit(front()))
-      return wrong(negative ? "a digit was expected" : "a value was expected");
+    if (!is_digit(front())) return wrong(negative ? "expected a digit" : "expected a value");
     if (!take('0')) digits();
     if (take('.')) digits();
     if (well() && (take('e') || take('E'))) {
@@ -113,14 +112,14 @@ class Scanner {
       space();
       if (!well()) return;
       if (take(end)) return void(--depth_);
-      if (!take(',')) return wrong("a comma or the end was expected");
+      if (!take(',')) return wrong("expected a comma or the closing bracket");
       space();
     }
   }
   void name() {
     text();
     space();
-    if (well() && !take(':')) wrong("a colon was expected");
+    if (well() && !take(':')) wrong("expected a colon");
   }
   // The number of \uXXXX whose u is in front.
   std::uint32_t unit() {
@@ -129,7 +128,7 @@ class Scanner {
     for (int i = 0; i < 4; ++i, ++at_) {
       const std::uint32_t digit = hex_value(front());
       if (digit > 15) {
-        wrong("\\u takes four hexadecimal digits");
+        wrong("\\u must be followed by four hexadecimal digits");
         return 0;
       }
       value = value << 4U | digit;
@@ -141,14 +140,14 @@ class Scanner {
     if (front() != 'u') {
       const bool known =
           !at_end() && std::string_view("\"\\/bfnrt").find(front()) != std::string_view::npos;
-      if (!known) return wrong("there is no such escape");
+      if (!known) return wrong("unknown escape sequence");
       ++at_;
       return;
     }
     const std::uint32_t first = unit();
     if (!well() || (!is_high(first) && !is_low(first))) return;
     const bool pair = is_high(first) && take('\\') && front() == 'u' && is_low(unit());
-    if (!pair) wrong("an escape is half of a surrogate pair");
+    if (!pair) wrong("an escape sequence is half of a surrogate pair");
   }
 
   std::string_view text_;
@@ -181,7 +180,7 @@ std::string fault_of(std::string_view text) {
   in.space();
   in.value();
   in.space();
-  if (in.well() && !in.at_end()) in.wrong("something follows the value");
+  if (in.well() && !in.at_end()) in.wrong("there is extra text after the value");
   return in.fault();
 }
 

@@ -31,7 +31,7 @@ void drain(const sigset_t& signals, std::chrono::milliseconds span, HttpServer& 
   if (span.count() == 0) return;
   traffic.draining = true;
   server.drain();
-  say(Priority::info, "drains, and stops in " + std::to_string(span.count()) + " ms");
+  say(Priority::info, "draining: stops in " + std::to_string(span.count()) + " ms");
   const auto seconds = std::chrono::floor<std::chrono::seconds>(span);
   const timespec patience{seconds.count(), std::chrono::nanoseconds(span - seconds).count()};
   sigtimedwait(&signals, nullptr, &patience);
@@ -60,7 +60,8 @@ int main(int count, char** arguments) {
   const std::uint64_t room = connections_within(descriptors);
   if (room == 0) {
     say(Priority::error,
-        std::to_string(descriptors) + " file descriptors are too few: raise the limit");
+        std::to_string(descriptors) +
+            " file descriptors are not enough: raise the limit (LimitNOFILE=, ulimit -n)");
     return exit_limit;
   }
   if (room < options.connections_max) {
@@ -85,7 +86,7 @@ int main(int count, char** arguments) {
     return exit_listen;
   }
   routes = std::make_unique<Routes>(options, &traffic);
-  say(Priority::info, "listens on http://" + options.host + ":" + std::to_string(server.port()));
+  say(Priority::info, "listening on http://" + options.host + ":" + std::to_string(server.port()));
   std::thread stopper([&] {
     int signal = 0;
     sigwait(&signals, &signal);

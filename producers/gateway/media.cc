@@ -55,7 +55,7 @@ bool same_word(std::string_view a, std::string_view b) {
 std::optional<std::string> not_json(std::string_view content_type) {
   const auto end = std::min(content_type.find(';'), content_type.size());
   if (!same_word(trimmed(content_type.substr(0, end)), "application/json")) {
-    return "send Content-Type: application/json";
+    return "unsupported Content-Type: use application/json";
   }
   bool charset = false;
   for (std::string_view rest = content_type.substr(end); !rest.empty();) {
@@ -67,7 +67,7 @@ std::optional<std::string> not_json(std::string_view content_type) {
     if (charset) return "Content-Type has two charsets";
     charset = true;
     if (!same_word(parameter.value, "utf-8")) {
-      return "charset=" + parameter.value + " is not taken: JSON is sent as UTF-8";
+      return "unsupported charset '" + parameter.value + "': JSON must be sent as UTF-8";
     }
   }
   return std::nullopt;

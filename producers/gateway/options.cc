@@ -100,43 +100,54 @@ std::string apply(Options& o, int flag, const char* value) {
   }
 }
 
+std::string misread(int flag, const std::string& word) {
+  if (flag == ':') return word + " needs a value; see millrace-gateway --help";
+  return "unknown option '" + word + "'; see millrace-gateway --help";
+}
+
 }  // namespace
 
 const char* usage() {
-  return "usage: millrace-gateway [options]\n"
-         "  --listen ADDRESS:PORT   where HTTP is served (127.0.0.1:8080)\n"
-         "  --allow-public          allows an address that is not loopback: put authentication\n"
-         "                          in front, the gateway has none\n"
-         "  --broker ENDPOINT       may repeat (MILLRACE_BROKER, or the default socket)\n"
-         "  --connections-max N     (4096), and no more than the limit of file descriptors allows\n"
-         "  --body-bytes-max N      (4194304)\n"
-         "  --bodies-bytes-max N    of all requests that are open (268435456); above it those "
-         "with\n"
-         "                          bodies of more than 64 KiB get a 503\n"
-         "  --timeout DURATION      patience with the broker, and with a silent client (5s)\n"
-         "  --drain DURATION        after SIGTERM /readyz answers 503 for this long while "
-         "requests\n"
-         "                          are still served, so that load balancers notice (5s);\n"
-         "                          a second signal, or SIGINT, ends it\n"
-         "routes: POST /v1/topics/TOPIC/jobs, GET and DELETE /v1/jobs/TOPIC/PARTITION/SEQ,\n"
-         "/healthz, /readyz, /metrics\n"
-         "exit codes: 0 stopped, 64 usage, 71 too few file descriptors, 74 cannot listen\n";
+  return R"(usage: millrace-gateway [options]
+Accepts jobs over HTTP and answers when the broker has stored them.
+  --listen ADDRESS:PORT   address to listen on (127.0.0.1:8080)
+  --allow-public          allow an address that is not loopback; the gateway does not authenticate
+                          clients: put a proxy in front of it that does
+  --broker ENDPOINT       address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
+                          (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
+  --connections-max N     maximum number of client connections (4096, or as many as the limit of
+                          file descriptors allows)
+  --body-bytes-max N      maximum size of a request body (4194304)
+  --bodies-bytes-max N    maximum size of the bodies of all open requests together (268435456);
+                          above it, bodies of more than 64 KiB get a 503
+  --timeout DURATION      how long to wait for the broker, and for a client that sends nothing (5s)
+  --drain DURATION        after SIGTERM, /readyz answers 503 for this time while requests are still
+                          served, so that load balancers notice (5s); a second signal, or SIGINT,
+                          stops it at once
+  --help, --version       print this help, or the version
+Routes: POST /v1/topics/TOPIC/jobs, GET and DELETE /v1/jobs/TOPIC/PARTITION/SEQ,
+/healthz, /readyz, /metrics
+A DURATION is a number with a unit: 500ms, 30s, 1h30m.
+Exit codes: 0 stopped, 64 usage error, 71 too few file descriptors, 74 cannot listen
+)";
 }
 
 ReadOptions read_options(int count, char** arguments) {
   ReadOptions read;
   int flag = 0;
-  while (read.error.empty() && (flag = getopt_long(count, arguments, "", flags, nullptr)) != -1) {
-    read.error = apply(read.options, flag, optarg);
+  opterr = 0;  // the sentences are ours
+  while (read.error.empty() && (flag = getopt_long(count, arguments, ":", flags, nullptr)) != -1) {
+    read.error = flag == '?' || flag == ':' ? misread(flag, arguments[optind - 1])
+                                            : apply(read.options, flag, optarg);
   }
   if (read.error.empty() && optind < count) {
     read.error =
-        std::string("unknown argument '") + arguments[optind] + "'; see millrace-gateway --help";
+        std::string("unexpected argument '") + arguments[optind] + "'; see millrace-gateway --help";
   }
   if (read.error.empty() && !read.options.allow_public && !read.options.host.starts_with("127.")) {
     read.error = read.options.host +
-                 " is not loopback, and the gateway asks nobody who they are: put it behind "
-                 "something that does, and say --allow-public";
+                 " is not a loopback address, and the gateway does not authenticate clients: put a "
+                 "proxy in front of it that does, and add --allow-public";
   }
   return read;
 }

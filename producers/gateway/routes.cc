@@ -17,7 +17,8 @@ using nlohmann::json;
 constexpr std::size_t threads_max = 4, questions_max = 256;
 
 Answer not_allowed(const char* allowed) {
-  Answer answer = problem(405, ErrorCode::invalid, std::string("this path takes ") + allowed);
+  Answer answer =
+      problem(405, ErrorCode::invalid, std::string("allowed methods of this path: ") + allowed);
   answer.headers.emplace_back("Allow", allowed);
   return answer;
 }
@@ -64,10 +65,10 @@ void Routes::handle(const ExchangeRef& e) {
       if (!path.job) return e->answer(problem(path.job.error()));
       return get ? look(e, *path.job) : cancel(e, *path.job);
     case Path::To::nowhere:
-      return e->answer(
-          problem(404, ErrorCode::not_found,
-                  "there are /v1/topics/TOPIC/jobs, /v1/jobs/TOPIC/PARTITION/SEQ, /healthz, "
-                  "/readyz and /metrics"));
+      return e->answer(problem(404, ErrorCode::not_found,
+                               "unknown path; the known ones are /v1/topics/TOPIC/jobs, "
+                               "/v1/jobs/TOPIC/PARTITION/SEQ, /healthz, "
+                               "/readyz and /metrics"));
   }
 }
 
@@ -81,7 +82,8 @@ Answer Routes::watched(Path::To page) {
   }
   if (page == Path::To::ready) {
     if (traffic_.draining) {
-      return problem(503, ErrorCode::shutting_down, "this gateway stops soon: use another");
+      return problem(503, ErrorCode::shutting_down,
+                     "this gateway is shutting down: use another one");
     }
     if (traffic_.full) {
       return problem(503, ErrorCode::overloaded, "all connections of this gateway are in use");
@@ -100,8 +102,8 @@ void Routes::enqueue(const ExchangeRef& exchange, const std::string& topic) {
   const auto coding = coding_of(exchange->content_encoding);
   if (!coding) {
     return exchange->answer(problem(415, ErrorCode::invalid,
-                                    "the Content-Encoding '" + exchange->content_encoding +
-                                        "' is not taken: send gzip or zstd, one of them once"));
+                                    "unsupported Content-Encoding '" + exchange->content_encoding +
+                                        "': use gzip or zstd, applied once"));
   }
   if (*coding != Coding::none) {
     auto body = unpacked(*coding, exchange->body, body_bytes_max_);
@@ -118,10 +120,11 @@ void Routes::enqueue(const ExchangeRef& exchange, const std::string& topic) {
         [gathering, i](const Enqueued& outcome) { gathering->add(i, outcome); });
     if (taken) continue;
     gathering->add(
-        i,
-        {Outcome::rejected,
-         {},
-         {ErrorCode::overloaded, "too much is unanswered at this gateway: nothing was sent", {}}});
+        i, {Outcome::rejected,
+            {},
+            {ErrorCode::overloaded,
+             "too many requests wait for the broker at this gateway: the jobs were not sent",
+             {}}});
   }
 }
 
@@ -151,7 +154,8 @@ void Routes::ask(const ExchangeRef& exchange, std::function<Answer()> question) 
       return;
     }
   }
-  exchange->answer(problem(503, ErrorCode::overloaded, "too many questions wait at this gateway"));
+  exchange->answer(
+      problem(503, ErrorCode::overloaded, "too many requests wait for the broker at this gateway"));
 }
 
 void Routes::work() {

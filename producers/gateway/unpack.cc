@@ -17,14 +17,14 @@ tl::unexpected<Error> fail(ErrorCode code, std::string what) {
 }
 tl::unexpected<Error> too_large(std::size_t bytes_max) {
   return fail(ErrorCode::too_large,
-              "a body has at most " + std::to_string(bytes_max) + " bytes when it is unpacked");
+              "the decompressed body is larger than " + std::to_string(bytes_max) + " bytes");
 }
 
 Result<std::string> unpacked_gzip(std::string_view body, std::size_t bytes_max) {
-  const auto broken = [] { return fail(ErrorCode::invalid, "the body is not whole gzip"); };
+  const auto broken = [] { return fail(ErrorCode::invalid, "the body is not valid gzip data"); };
   z_stream stream{};
   if (inflateInit2(&stream, 15 + 16) != Z_OK) {  // the largest window, gzip alone
-    return fail(ErrorCode::overloaded, "no memory is left to unpack the body");
+    return fail(ErrorCode::overloaded, "there is not enough memory to decompress the body");
   }
   const std::unique_ptr<z_stream, int (*)(z_stream*)> ended(&stream, inflateEnd);
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
@@ -50,7 +50,7 @@ Result<std::string> unpacked_zstd(std::string_view body, std::size_t bytes_max) 
   const std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context(ZSTD_createDCtx(),
                                                                         ZSTD_freeDCtx);
   if (context == nullptr)
-    return fail(ErrorCode::overloaded, "no memory is left to unpack the body");
+    return fail(ErrorCode::overloaded, "there is not enough memory to decompress the body");
   ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, zstd_window_log_max);
   ZSTD_inBuffer in{body.data(), body.size(), 0};
   std::string out;
@@ -60,14 +60,14 @@ Result<std::string> unpacked_zstd(std::string_view body, std::size_t bytes_max) 
     const std::size_t wanted = ZSTD_decompressStream(context.get(), &some, &in);
     if (ZSTD_isError(wanted) != 0) {
       return fail(ErrorCode::invalid,
-                  std::string("the body is not whole zstd: ") + ZSTD_getErrorName(wanted));
+                  std::string("the body is not valid zstd data: ") + ZSTD_getErrorName(wanted));
     }
     out.append(step.data(), some.pos);
     if (out.size() > bytes_max) return too_large(bytes_max);
     const bool all_read = in.pos == in.size;
     if (wanted == 0 && all_read) return out;
     if (all_read && some.pos < some.size) {
-      return fail(ErrorCode::invalid, "the body is not whole zstd: its end is missing");
+      return fail(ErrorCode::invalid, "the body is not valid zstd data: its end is missing");
     }
   }
 }

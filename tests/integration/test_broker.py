@@ -169,9 +169,9 @@ def test_a_clean_stop_keeps_every_job(broker):
 @pytest.mark.parametrize("text, place", [
     ("[broker]\ndata_dir = 5\n", ":2:"), ("[broker]\ndata_dir='d'\nshard = 1\n", "unknown key 'shard'"),
     ("[broker]\ndata_dir='d'\nlisten = ['tcp://0.0.0.0:7300']\n", "no keys are configured"),
-    ("[broker\n", ":1:"), ("[broker]\ndata_dir='d'\n[[topic]]\nname = 'a b'\n", "a topic's name"),
+    ("[broker\n", ":1:"), ("[broker]\ndata_dir='d'\n[[topic]]\nname = 'a b'\n", "a topic name"),
     ("", "[broker] is missing"),
-    ("[broker]\ndata_dir='d'\nlease_ms = 99\n", "lease_ms is a whole number from 100"),
+    ("[broker]\ndata_dir='d'\nlease_ms = 99\n", "lease_ms must be a whole number from 100"),
     ("[broker]\ndata_dir='d'\nlease_ms = 5000\n", "at least twice heartbeat_ms (10000)"),
 ])
 def test_a_wrong_configuration_is_refused_with_its_place(tmp_path, text, place):

@@ -118,7 +118,7 @@ def test_topics_pause_resume_create(broker):
     assert "conflict" in millrace(broker, "create", "v", "--partitions", "5", code=1)
     assert "paused" in millrace(broker, "pause", "v")
     assert "paused" in millrace(broker, "topics", "v")
-    assert "runs again" in millrace(broker, "resume", "v")
+    assert "is resumed" in millrace(broker, "resume", "v")
     assert lines(millrace(broker, "topics", "v", "--json"))[0]["partitions"] == 4
 
 
@@ -135,7 +135,7 @@ def test_top_on_a_terminal_restores_it(broker):
     process = subprocess.Popen([f"{BIN}/millrace", "top"], stdin=follow, stdout=follow,
                                env=dict(os.environ, MILLRACE_BROKER=broker.endpoint))
     shown = b""
-    while b"q ends" not in shown:
+    while b"press q to quit" not in shown:
         shown += os.read(lead, 4_096)
     os.write(lead, b"q")
     assert process.wait(20) == 0
@@ -146,7 +146,7 @@ def test_top_on_a_terminal_restores_it(broker):
 
 
 @pytest.mark.parametrize("arguments, code, said", [
-    (["job", "nonsense"], 64, "is not a job's id"),
+    (["job", "nonsense"], 64, "is not a job id"),
     (["job", "t/0/999999"], 2, "not_found"),
     (["enqueue", "bad topic", "x"], 1, "topic's name"),
     (["enqueue", "t", "x", "--priority", "11"], 64, "0 to 9"),
@@ -154,10 +154,10 @@ def test_top_on_a_terminal_restores_it(broker):
     (["enqueue", "t", "x", "--delay", "5"], 64, "with a unit"),
     (["enqueue", "t", "x", "--run-at", "tomorrow"], 64, "is not a time"),
     (["enqueue", "t", "x", "--run-at", "2030-02-30T00:00:00Z"], 64, "--run-at"),
-    (["enqueue", "t", "x", "--run-at", "2030-01-31T12:00:00Z", "--delay", "1m"], 64, "contradict"),
+    (["enqueue", "t", "x", "--run-at", "2030-01-31T12:00:00Z", "--delay", "1m"], 64, "cannot be used together"),
     (["enqueue", "t", "x", "--key", "a", "--key", "b"], 64, "--key is given more than once"),
     (["enqueue", "t", "x", "--key"], 64, "--key needs a value"),
-    (["enqueue", "t", "x", "--jsonl", "-"], 64, "contradict"),
+    (["enqueue", "t", "x", "--jsonl", "-"], 64, "cannot be used together"),
     (["enqueue", "t", "x", "--max-attempts", "-1"], 64, "from 1 to 1000"),
     (["enqueue", "t", "--jsonl", "/"], 64, "cannot read"),
     (["jobs", "--topic", "t"], 64, "millrace jobs TOPIC"),
@@ -165,7 +165,7 @@ def test_top_on_a_terminal_restores_it(broker):
     (["jobs", "--limit", "0"], 64, "from 1 to 256"),
     (["job", "t/0/1", "t/0/2"], 64, "unexpected argument 't/0/2'"),
     (["verify", ""], 64, "PATH"),
-    (["jobs", ""], 64, "is empty"),
+    (["jobs", ""], 64, "must not be empty"),
     (["jbos"], 64, "did you mean 'jobs'"),
     (["dead", "lst"], 64, "did you mean 'list'"),
     (["jobs", "--state", "runing"], 64, "did you mean 'running'"),
@@ -200,7 +200,7 @@ def test_completion_and_help(broker):
     for shell in ("bash", "zsh", "fish"):
         assert "requeue" in millrace(broker, "completion", shell)
     subprocess.run(["bash", "-n"], input=millrace(broker, "completion", "bash").encode(), check=True)
-    assert "exit codes" in millrace(broker, "--help")
+    assert "Exit codes" in millrace(broker, "--help")
 
 
 def test_a_pause_holds_in_shards_that_meet_the_topic_later(broker):

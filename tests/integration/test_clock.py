@@ -20,7 +20,7 @@ def clock(tmp_path):
         ahead.write_text(f"{seconds:+}")
         watchdog = threading.Timer(20, broker.kill)
         watchdog.start()
-        line = broker.says("the wall clock was set")
+        line = broker.says("the system clock was set")
         watchdog.cancel()
         assert line, "nothing was said of the clock"
         return line

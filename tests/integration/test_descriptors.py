@@ -125,7 +125,7 @@ def test_a_flood_is_refused_and_those_at_work_stay(start, kind, limit, shards):
     later = Client(broker.endpoint, "producer")
     assert later.enqueue(1)["count"] == 1
     until(lambda: broker.get("/readyz")[0] == 200, lambda: "it does not say that there is room")
-    broker.logged("new connections are taken again")
+    broker.logged("new connections are accepted again")
     assert broker.lines("new connections are refused") == 1
     assert at_work.topic()["available"] == 7 and broker.stop() == 0
 
@@ -185,7 +185,7 @@ def test_a_limit_that_is_too_low_to_serve_is_refused_with_what_it_needs(limit, s
     finally:
         broker.close()
     assert run.returncode == 78
-    assert f"may have {limit} open files" in said and "LimitNOFILE=" in said
+    assert f"the limit of {limit} open files" in said and "LimitNOFILE=" in said
 
 
 def test_a_crowd_that_never_asks_does_not_lock_a_scraper_out(start):

@@ -19,7 +19,7 @@ class Gateway:
             [f"{BIN}/millrace-gateway", "--listen", "127.0.0.1:0", "--broker", broker.endpoint,
              "--timeout", "3s", "--drain", "0s", *options], stderr=subprocess.PIPE, text=True,
             preexec_fn=limits and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)))
-        self.port = int(self.says("listens on").rsplit(":", 1)[1])
+        self.port = int(self.says("listening on").rsplit(":", 1)[1])
 
     def says(self, words):
         """Waits for a line of its log with these words."""
@@ -100,10 +100,10 @@ def test_delete_cancels(gateway):
 
 
 @pytest.mark.parametrize("method, path, body, status, said", [
-    ("POST", "/v1/topics/t/jobs", "nonsense", 400, "not JSON"),
+    ("POST", "/v1/topics/t/jobs", "nonsense", 400, "not valid JSON"),
     ("POST", "/v1/topics/t/jobs", "[" * 100_000, 400, "deeper"),
     ("POST", "/v1/topics/t/jobs", '{"payload": ' + "[" * 70 + "]" * 70 + "}", 400, "deeper"),
-    ("POST", "/v1/topics/t/jobs", {"colour": 1}, 400, "no field 'colour'"),
+    ("POST", "/v1/topics/t/jobs", {"colour": 1}, 400, "unknown field 'colour'"),
     ("POST", "/v1/topics/t/jobs", [], 400, "no job"),
     ("POST", "/v1/topics/t/jobs", [{}] * 1025, 413, "1024"),
     ("POST", "/v1/topics/t/jobs", {"payload": "x" * (2 << 20)}, 413, "1 MiB"),

@@ -158,7 +158,7 @@ def test_packed_bodies_are_unpacked_within_bounds(broker, gateway):
         assert status == 201 and stored(broker, answer["id"]) == b"[1.10]"
         assert packed(g, pack(body)[:-2], encoding)[0] == 400
         status, answer, _ = packed(g, pack(b" " * (200 << 20)), encoding)  # a bomb
-        assert status == 413 and "unpacked" in answer["detail"]
+        assert status == 413 and "decompressed" in answer["detail"]
     assert packed(g, gzip.compress(body[:5]) + gzip.compress(body[5:]), "x-gzip")[0] == 201
     for encoding in ("br", "gzip, gzip", "deflate"):
         status, answer, headers = packed(g, body, encoding)
@@ -226,8 +226,8 @@ def test_above_the_bound_newcomers_are_told_and_readiness_says_so(gateway):
     assert page(there[0], "/readyz")[0] == 503
     for connection in there[1:]:
         connection.close()
-    g.says("newcomers are taken again")
-    assert sum("turned away" in line for line in g.lines) == 1
+    g.says("new connections are accepted again")
+    assert sum("new connections are refused" in line for line in g.lines) == 1
     assert page(there[0], "/readyz")[0] == 200
     there[0].close()
 
@@ -254,7 +254,7 @@ def test_a_drain_is_seen_and_serves(gateway):
     g = gateway("--drain", "1h")
     g.until_ready()
     g.process.terminate()
-    g.says("drains")
+    g.says("draining")
     status, problem, headers = g.ask("GET", "/readyz")
     assert (status, problem["code"], headers["Connection"]) == (503, "shutting_down", "close")
     assert g.ask("GET", "/healthz")[0] == 200

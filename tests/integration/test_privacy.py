@@ -32,7 +32,7 @@ class Open(Watched):
 
     def warned(self):
         with open(self.log) as log:
-            return "is open to every user" in log.read()
+            return "is accessible to every user" in log.read()
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_a_folder_that_is_open_is_a_warning_with_the_command_that_closes_it(make
     assert broker.stop() == 0
     os.chmod(f"{broker.data}/shard-0.db", 0o644)
     broker.start()
-    said = broker.logged("is open to every user")["message"]
-    command = said.split("close it with ")[1]
+    said = broker.logged("is accessible to every user")["message"]
+    command = said.split("restrict it with ")[1]
     subprocess.run(["/bin/sh", "-c", command], check=True, timeout=20)
     assert mode(broker.data) == 0o750 and mode(f"{broker.data}/shard-0.db") == 0o640
     assert broker.stop() == 0
@@ -99,7 +99,7 @@ def test_a_data_folder_that_is_gone_is_not_a_full_disk(make):
     assert "is not there any more" in answer["message"]
     until(lambda: "is not there any more" in broker.get("/readyz")[1], lambda: "it is ready")
     with open(broker.log) as log:
-        assert "bytes of disk are free" not in log.read()
+        assert "bytes of disk space are free" not in log.read()
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])

@@ -51,7 +51,7 @@ class Stand:
         gateway = subprocess.Popen(
             [f"{BIN}/millrace-gateway", "--listen", f"127.0.0.1:{self.ports[i + 1]}", "--broker",
              self.broker.endpoint, "--drain", "2s"], stderr=subprocess.PIPE, text=True)
-        listens = next(line for line in gateway.stderr if "listens on" in line)
+        listens = next(line for line in gateway.stderr if "listening on" in line)
         self.ports[i + 1] = int(listens.rsplit(":", 1)[1])  # when it begins again, the same
         self.gateways[i] = gateway
 

@@ -61,7 +61,7 @@ def test_another_number_of_shards_on_the_same_folder_is_refused(idle):
     with open(idle.config, "w") as file:
         file.write(text.replace("shards = 1", "shards = 2"))
     code, said = ended(idle)
-    assert code == 78 and "was made with shards = 1" in said
+    assert code == 78 and "was created with shards = 1" in said
 
 
 @pytest.fixture
@@ -152,11 +152,11 @@ def test_a_start_on_a_full_disk_waits_for_space(small_disk):
     said = []
     for line in small_disk.process.stdout:
         said.append(line)
-        if "waits for space" in line:
+        if "waits for free space" in line:
             os.unlink(f"{small_disk.disk}/filler")
         if "is ready" in line:
             break
-    assert any("waits for space" in line for line in said) and "is ready" in said[-1]
+    assert any("waits for free space" in line for line in said) and "is ready" in said[-1]
     assert first["count"] == 5 and Client(small_disk.endpoint).topic()["available"] == 5
 
 

@@ -14,21 +14,21 @@ def check(path, text):
 
 
 @pytest.mark.parametrize("text, place", [
-    ('listen = ["tcp://127.0.0.1:99999"]', ":3:11: a port is a number from 1 to 65535"),
-    ('listen = ["tcp://127.0.0.1:7x"]', ":3:11: a port is a number"),
-    ('listen = ["tcp://127.0.0.1:"]', ":3:11: a port is a number"),
-    ('listen = ["tcp://127.0.0.1:0"]', ":3:11: port 0 would be another at each start"),
+    ('listen = ["tcp://127.0.0.1:99999"]', ":3:11: a port must be a number from 1 to 65535"),
+    ('listen = ["tcp://127.0.0.1:7x"]', ":3:11: a port must be a number"),
+    ('listen = ["tcp://127.0.0.1:"]', ":3:11: a port must be a number"),
+    ('listen = ["tcp://127.0.0.1:0"]', ":3:11: port 0 is not allowed"),
     ('listen = ["tcp://127.evil.example:9"]', ":3:11: no keys are configured"),
-    ('shards = 4\nlisten = ["tcp://127.0.0.1:65533"]', ":4:11: each shard has a port of its own"),
-    ('listen = ["ipc://s"]', ":3:11: the address of a socket"),
-    ('listen = ["ipc:///etc/hostname"]', ":3:11: /etc/hostname is there and is no socket"),
+    ('shards = 4\nlisten = ["tcp://127.0.0.1:65533"]', ":4:11: each shard needs a port of its own"),
+    ('listen = ["ipc://s"]', ":3:11: an ipc:// address must have an absolute path"),
+    ('listen = ["ipc:///etc/hostname"]', ":3:11: /etc/hostname exists and is not a socket"),
     ('listen = ["ipc:///tmp/s", "ipc:///tmp/s"]', ":3:27: ipc:///tmp/s and ipc:///tmp/s (line 3)"),
     ('listen = ["ipc:///tmp/s", "ipc:///tmp//./s"]', ":3:27: "),
     ('listen = ["tcp://localhost:7001", "tcp://127.0.0.1:07001"]', ":3:35: "),
     ('shards = 2\nlisten = ["ipc:///tmp/s", "ipc:///tmp/s.1"]', ":4:27: "),
     ('shards = 3\nlisten = ["tcp://127.0.0.1:7001", "tcp://127.0.0.1:7003"]', ":4:35: "),
     ('listen = ["tcp://127.0.0.1:7001"]\n[http]\nlisten = "127.0.0.1:7001"', ":5:10: "),
-    ('[[topic]]\nname = "a"\n[[topic]]\nname = "a"\nmax_attempts = 2', ":6:8: topic 'a' is named"),
+    ('[[topic]]\nname = "a"\n[[topic]]\nname = "a"\nmax_attempts = 2', ":6:8: topic 'a' is defined twice"),
     ('[[topic]]\nname = "a"\nattempts_max = 2\nmax_attempts = 3', ":5:16: attempts_max is the older name"),
 ])
 def test_settings_that_cannot_work_are_refused_with_their_place(tmp_path, text, place):
@@ -55,8 +55,8 @@ def test_attempts_of_a_topic_are_read_by_their_name_and_the_one_of_0_2(key):
 
 
 @pytest.mark.parametrize("name, text, said_of_it", [
-    ("shards", "2\n", "was made with shards = 2, and this is 1"),
-    ("restoring", "", "was cut off"),
+    ("shards", "2\n", "was created with shards = 2, but the configuration says 1"),
+    ("restoring", "", "was interrupted"),
 ])
 def test_a_data_folder_that_the_start_refuses_is_named(tmp_path, name, text, said_of_it):
     data = tmp_path / "data"
@@ -82,4 +82,4 @@ def test_a_folder_that_does_not_exist_is_a_note(tmp_path):
     path, gone = tmp_path / "c.toml", tmp_path / "gone"
     code, said, noted = check(path, f'[broker]\ndata_dir = "{gone}"\nlisten = ["ipc://{gone}/s"]\n')
     assert (code, said) == (0, f"{path}: the configuration is valid\n")
-    assert noted == f"note: the folder {gone} does not exist: the start needs it\n"
+    assert noted == f"note: the folder {gone} does not exist: create it before you start the broker\n"

@@ -236,14 +236,14 @@ def test_under_load_with_kills_each_job_ends_once(broker, host):
 
 
 @pytest.mark.parametrize("arguments, sentence", [
-    ([], "name a topic"),
+    ([], "no topic is given"),
     (["--topic", "t"], "--exec"),
     (["--topic", "t", "--exec", "cat", "--concurrency", "many"], "a number from 1 to 1024"),
     (["--topic", "t", "--exec", "cat", "--drain", "soon"], "is not a duration"),
     (["--topic", "t", "--exec", "cat", "--drain", "25"], "with a unit"),
     (["--topic", "t", "--exec", "cat", "--exec", "true"], "--exec is given more than once"),
     (["--topic", "t", "--exec", "cat", "--what"], "unknown option '--what'"),
-    (["--topic", "t", "--exec", "cat", "--drain", "9000h"], "a year at most"),
+    (["--topic", "t", "--exec", "cat", "--drain", "9000h"], "at most one year"),
     (["--topic", "t", "--exec", "cat", "extra"], "unexpected argument 'extra'"),
 ])
 def test_a_wrong_command_line_says_what_to_do(arguments, sentence):
