@@ -50,7 +50,7 @@ def cell(text):
 
 def table_text(mutants):
     lines = [
-        "# Planted bugs",
+        "# Mutation tests: the planted bugs",
         "",
         "A test that nothing can make fail proves nothing. Each bug of this list is planted by",
         "`tests/mutants/run`, one at a time, and the test beside it has to go red; it has to pass",
