@@ -5,12 +5,12 @@
 namespace millrace::cli {
 namespace {
 
-constexpr const char* topics =
+constexpr const char* topic_names =
     "$(millrace topics --timeout 1s 2>/dev/null | awk 'NR > 1 {print $1}')";
 
 // What may be typed for an argument or value of this name: a list, or FILES.
 std::string words_for(std::string_view kind) {
-  if (kind == "TOPIC" || kind == "TOPIC-or-ID") return topics;
+  if (kind == "TOPIC" || kind == "TOPIC-or-ID") return topic_names;
   if (kind == "STATE") return "scheduled available running retryable completed cancelled dead";
   if (kind == "SHELL") return "bash zsh fish";
   if (kind == "FILE" || kind == "FOLDER" || kind == "PATH" || kind == "BACKUP") return "FILES";
@@ -174,7 +174,7 @@ complete -c millrace -f
     }
     const std::string when = " -n \"__millrace_at '" + name + "'\"";
     std::string words = words_for_argument(command);
-    if (words == topics) {
+    if (words == topic_names) {
       words = "(millrace topics --timeout 1s 2>/dev/null | awk \"NR > 1 {print \\$1}\")";
     }
     if (words == "FILES") {
