@@ -40,9 +40,10 @@ void drain(const sigset_t& signals, std::chrono::milliseconds span, HttpServer& 
 }  // namespace
 
 int main(int count, char** arguments) {
-  const auto [options, error] = read_options(count, arguments);
-  if (!error.empty()) {
-    say(Priority::error, error);
+  const auto read = read_options(count, arguments);
+  const auto& options = read.options;
+  if (!read.error.empty()) {
+    say(Priority::error, read.error);
     return exit_usage;
   }
   if (options.help || options.version) {
