@@ -11,7 +11,8 @@ Fleet::Fleet(Paths paths) : paths_(std::move(paths)) {}
 
 std::string Fleet::start() {
   std::ofstream config(paths_.data + "/millraced.toml");
-  config << "[broker]\ndata_dir = " << quoted(paths_.data) << "\nlisten = [" << quoted(endpoint())
+  config << "[broker]\ndata_dir = " << in_quotes(paths_.data) << "\nlisten = ["
+         << in_quotes(endpoint())
          << "]\n\n[[topic]]\nname = \"thumbnails\"\nhistory = true\nmax_attempts = 5\n"
          // Someone watches: what fails is tried again within a second, not within hours.
          << "backoff_ms_min = 200\nbackoff_ms_max = 1000\n";

@@ -89,7 +89,7 @@ void print_json(const Summary& s) {
       "{\"pictures\": %zu, \"jobs\": %zu, \"completed\": %zu, \"retried\": %zu, \"dead\": %zu, "
       "\"waiting\": %zu, \"lost\": %zu, \"seconds\": %.2f, \"output\": %s}\n",
       s.pictures, s.jobs, s.completed, s.retried, s.dead, s.waiting, s.lost, s.seconds,
-      quoted(s.output).c_str());
+      in_quotes(s.output).c_str());
 }
 
 }  // namespace quickstart

@@ -11,7 +11,7 @@ namespace quickstart {
 // On one line, what a terminal could obey and what is not ASCII escaped.
 [[nodiscard]] std::string shown(std::string_view text);
 // Between quotes, for JSON and TOML alike.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 // A file's name that any program takes: other characters become _, at most 40 bytes.
 [[nodiscard]] std::string plain_name(std::string_view text);
 
