@@ -1,15 +1,12 @@
 // What every store promises (broker/storage/store.h). A second store joins by a second factory; one
 // that answers late on purpose, in memory, is among them.
-#include "late_store.h"
-#include "sim_disk.h"
+#include "late_in_memory.h"
 #include "storage/columns.h"
 #include "storage/sqlite_store.h"
 #include "store_kit.h"
 
 #include <gtest/gtest.h>
 #include <functional>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -489,22 +486,12 @@ TEST_P(StoreContract, AfterACommitThatFailedTheOnesUnderWayFailToo) {
   EXPECT_EQ(ready().jobs.size(), 1U);
 }
 
-// On a disk in memory that lasts as long as the program.
-Expected<std::unique_ptr<Store>> open_late(const std::string& path) {
-  static std::map<std::string, std::unique_ptr<testing::SimDisk>> disks;
-  auto& disk = disks[path];
-  if (!disk) disk = std::make_unique<testing::SimDisk>("late-" + std::to_string(disks.size()), 1);
-  auto opened = open_sqlite({.path = storage::path, .files = disk.get()});
-  if (!opened) return opened;
-  return std::make_unique<testing::LateStore>(std::move(*opened));
-}
-
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
                          ::testing::Values(Factory{"sqlite",
                                                    [](const std::string& path) {
                                                      return open_sqlite({.path = path});
                                                    }},
-                                           Factory{"late_in_memory", open_late}),
+                                           Factory{"late_in_memory", open_late_in_memory}),
                          [](const auto& store) { return std::string(store.param.name); });
 
 }  // namespace
