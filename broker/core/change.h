@@ -38,7 +38,6 @@ struct ProducerRow {
 };
 
 // A request that changed something, with its answer.
-enum class RequestKind : std::uint8_t { open_topic, pause, resume, cancel, requeue, purge };
 struct RequestRow {
   ChangeId id{};
   RequestKind kind = RequestKind::cancel;

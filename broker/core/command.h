@@ -22,12 +22,16 @@ struct OpenTopic {
   bool replace = false;  // settings of an existing topic are replaced (configuration), but never
                          // its number of partitions; without it an existing topic is left as it is
   ChangeId change{};
+  [[nodiscard]] RequestKind kind() const { return RequestKind::open_topic; }
 };
 struct PauseTopic {
   RequestId request = 0;
   std::string name;
   bool paused = true;
   ChangeId change{};
+  [[nodiscard]] RequestKind kind() const {
+    return paused ? RequestKind::pause : RequestKind::resume;
+  }
 };
 
 struct NewJob : JobOptions {
@@ -111,6 +115,7 @@ struct Cancel {
   std::uint16_t partition = 0;
   std::uint64_t seq = 0;
   ChangeId change{};
+  [[nodiscard]] RequestKind kind() const { return RequestKind::cancel; }
 };
 struct DeadCommand {  // requeue, or purge
   RequestId request = 0;
@@ -119,6 +124,9 @@ struct DeadCommand {  // requeue, or purge
   std::vector<std::pair<std::uint16_t, std::uint64_t>> jobs;  // partition, seq; empty: the oldest
   std::size_t jobs_max = dead_batch_max;
   ChangeId change{};
+  [[nodiscard]] RequestKind kind() const {
+    return purge ? RequestKind::purge : RequestKind::requeue;
+  }
 };
 
 struct Tick {};      // time has passed: leases, due times, upkeep

@@ -15,7 +15,7 @@ void Engine::step(Command&& command, Now now, Effects& out) {
   std::visit(
       [&](auto&& c) {
         if constexpr (requires { c.change; }) {
-          if (!impl_->is_new(c, now, out)) return;
+          if (!impl_->is_new(c.change, c.kind(), c.request, now, out)) return;
         }
         impl_->on(std::forward<decltype(c)>(c), now, out);
       },

@@ -74,8 +74,8 @@ class Engine::Impl {
   Impl(EngineOptions options, Recovered recovered, Now now);
 
   // Requests that are sent again: engine_requests.cc
-  template <typename Changing>
-  [[nodiscard]] bool is_new(const Changing& command, Now now, Effects& out);
+  [[nodiscard]] bool is_new(const ChangeId& id, RequestKind kind, RequestId request, Now now,
+                            Effects& out);
   void note_answers(std::size_t replied, Now now, Effects& out);
 
   // engine_admin.cc

@@ -21,6 +21,8 @@ using ProducerId = Id16;
 using ChangeId = Id16;        // of a request that changes something; all zero: it has none
 using Token = std::uint64_t;  // epoch (24 bits) and number of the delivery (40 bits); 0: none
 inline constexpr unsigned epoch_shift = 40;
+// What a request with a ChangeId does: an id belongs to one kind. Stored by number.
+enum class RequestKind : std::uint8_t { open_topic, pause, resume, cancel, requeue, purge };
 
 struct Now {
   std::int64_t mono_ms = 0;

@@ -13,37 +13,46 @@
 
 namespace millrace::wire {
 
+// Every verb, with its number and, as people read it, its name. A line each, so that it reads as a
+// table.
+// clang-format off
+#define MILLRACE_VERBS(verb) \
+  verb(hello, 1) \
+  verb(heartbeat, 2) \
+  verb(goodbye, 3) \
+  verb(enqueue, 16) \
+  verb(subscribe, 32) \
+  verb(credit, 33) \
+  verb(settle, 34) \
+  verb(progress, 35) \
+  verb(drain, 36) \
+  verb(topology, 64) \
+  verb(topics, 65) \
+  verb(topic_create, 66) \
+  verb(pause, 67) \
+  verb(resume, 68) \
+  verb(job, 72) \
+  verb(jobs, 73) \
+  verb(explain, 74) \
+  verb(cancel, 75) \
+  verb(wait, 76) \
+  verb(dead_requeue, 80) \
+  verb(dead_purge, 81) \
+  verb(status, 88) \
+  verb(sessions, 89) \
+  verb(backup, 90) \
+  verb(backup_status, 91) \
+  verb(ok, 128) \
+  verb(error, 129) \
+  verb(deliver, 130) \
+  verb(revoke, 131) \
+  verb(closing, 132)
+// clang-format on
+
 enum class Verb : std::uint8_t {
-  hello = 1,
-  heartbeat = 2,
-  goodbye = 3,
-  enqueue = 16,
-  subscribe = 32,
-  credit = 33,
-  settle = 34,
-  progress = 35,
-  drain = 36,
-  topology = 64,
-  topics = 65,
-  topic_create = 66,
-  pause = 67,
-  resume = 68,
-  job = 72,
-  jobs = 73,
-  explain = 74,
-  cancel = 75,
-  wait = 76,
-  dead_requeue = 80,
-  dead_purge = 81,
-  status = 88,
-  sessions = 89,
-  backup = 90,
-  backup_status = 91,
-  ok = 128,
-  error = 129,
-  deliver = 130,
-  revoke = 131,
-  closing = 132,
+#define MILLRACE_VERB(name, number) name = number,
+  MILLRACE_VERBS(MILLRACE_VERB)
+#undef MILLRACE_VERB
 };
 
 struct Header {

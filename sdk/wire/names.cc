@@ -63,36 +63,10 @@ std::uint16_t partition_of(std::string_view key, std::uint16_t partitions) {
 
 std::string_view verb_name(std::uint64_t verb) {
   switch (static_cast<Verb>(verb)) {
-    case Verb::hello: return "hello";
-    case Verb::heartbeat: return "heartbeat";
-    case Verb::goodbye: return "goodbye";
-    case Verb::enqueue: return "enqueue";
-    case Verb::subscribe: return "subscribe";
-    case Verb::credit: return "credit";
-    case Verb::settle: return "settle";
-    case Verb::progress: return "progress";
-    case Verb::drain: return "drain";
-    case Verb::topology: return "topology";
-    case Verb::topics: return "topics";
-    case Verb::topic_create: return "topic_create";
-    case Verb::pause: return "pause";
-    case Verb::resume: return "resume";
-    case Verb::job: return "job";
-    case Verb::jobs: return "jobs";
-    case Verb::explain: return "explain";
-    case Verb::cancel: return "cancel";
-    case Verb::wait: return "wait";
-    case Verb::dead_requeue: return "dead_requeue";
-    case Verb::dead_purge: return "dead_purge";
-    case Verb::status: return "status";
-    case Verb::sessions: return "sessions";
-    case Verb::backup: return "backup";
-    case Verb::backup_status: return "backup_status";
-    case Verb::ok: return "ok";
-    case Verb::error: return "error";
-    case Verb::deliver: return "deliver";
-    case Verb::revoke: return "revoke";
-    case Verb::closing: return "closing";
+#define MILLRACE_VERB(name, number) \
+  case Verb::name: return #name;
+    MILLRACE_VERBS(MILLRACE_VERB)
+#undef MILLRACE_VERB
   }
   return "unknown";
 }
