@@ -11,9 +11,9 @@
 #include "privacy.h"
 #include "reload.h"
 #include "runtime/backup_thread.h"
-#include "runtime/broker.h"
 #include "runtime/clock.h"
 #include "runtime/log_hook.h"
+#include "runtime/shard_server.h"
 #include "storage/sqlite_store.h"
 
 #include <fmt/ranges.h>
@@ -86,7 +86,7 @@ void add_hooks(millrace::runtime::ShardOptions& options, Watchers& watchers) {
   options.hooks.push_back(std::make_unique<millrace::admin::MetricsHook>(watchers.metrics, shard));
 }
 
-using Shards = std::vector<std::unique_ptr<millrace::runtime::Broker>>;
+using Shards = std::vector<std::unique_ptr<millrace::runtime::ShardServer>>;
 
 std::string shard_path(const millrace::Config& config, std::uint32_t shard) {
   return config.data_dir + "/" + millrace::storage::shard_file(shard);
@@ -118,7 +118,7 @@ std::string start_shard(const millrace::Config& config, std::uint32_t shard, Wat
   options.backups = backups;
   add_hooks(options, watchers);
   shards.push_back(
-      std::make_unique<millrace::runtime::Broker>(std::move(options), std::move(*store)));
+      std::make_unique<millrace::runtime::ShardServer>(std::move(options), std::move(*store)));
   return shards.back()->start();
 }
 

@@ -78,7 +78,7 @@ void settle(const Context& c, Parsed& out) {
   with<wire::Settle>(c, out, [&](const wire::Settle& body) {
     core::Settle command{0, c.session, {}, body.credit};
     command.outcomes.reserve(body.outcomes.size());
-    for (const wire::Outcome& o : body.outcomes) {
+    for (const wire::JobOutcome& o : body.outcomes) {
       core::JobOutcome outcome{
           o.token, static_cast<core::OutcomeKind>(o.outcome), o.error, o.result, {}};
       if (o.retry_after_ms) outcome.retry_after_ms = static_cast<std::int64_t>(*o.retry_after_ms);

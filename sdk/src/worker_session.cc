@@ -17,9 +17,9 @@ constexpr std::size_t spare_max = 1'024, spare_payload_bytes_max = 4'096;
 constexpr auto progress_interval = 100ms;
 constexpr auto answer_patience = 5s;  // for an outcome's answer, then a new connection
 constexpr auto finish_patience = 10s;
-wire::Outcome wire_outcome(std::uint64_t token, const HandlerResult& result) {
+wire::JobOutcome wire_outcome(std::uint64_t token, const HandlerResult& result) {
   using Kind = HandlerResult::Kind;
-  wire::Outcome outcome;
+  wire::JobOutcome outcome;
   outcome.token = token;
   outcome.outcome = static_cast<wire::OutcomeKind>(result.kind);
   static_assert(static_cast<int>(Kind::crashed) == static_cast<int>(wire::OutcomeKind::crashed));

@@ -110,7 +110,7 @@ void fields(F& f, Deliver& m) {
   f("jobs", m.jobs, must_up_to(batch_max));
 }
 template <typename F>
-void fields(F& f, Outcome& m) {
+void fields(F& f, JobOutcome& m) {
   f("token", m.token, must);
   f("outcome", m.outcome, must);
   f("error", m.error, an_error);

@@ -131,14 +131,14 @@ struct Deliver {
   std::vector<DeliveredJob> jobs;
 };
 enum class OutcomeKind : std::uint8_t { completed, retry, discard, release, crashed };
-struct Outcome {
+struct JobOutcome {
   std::uint64_t token = 0;
   OutcomeKind outcome = OutcomeKind::completed;
   std::string_view error, result;
   std::optional<std::uint64_t> retry_after_ms;
 };
 struct Settle {
-  std::vector<Outcome> outcomes;
+  std::vector<JobOutcome> outcomes;
   std::uint64_t credit = 0;
 };
 struct SettleOk {

@@ -121,7 +121,7 @@ Run from_options(int count, char** words) {
   return run;
 }
 
-void show(const Run& run, const Outcome& outcome, const char* how) {
+void show(const Run& run, const SearchResult& outcome, const char* how) {
   const Bounds& b = run.bounds;
   std::printf(
       "%d workers x %d jobs, %u attempts, %d faults%s%s%s: %llu states, %llu transitions, "
@@ -137,8 +137,8 @@ void show(const Run& run, const Outcome& outcome, const char* how) {
 bool passes(const Run& run) {
   Limits limits;
   if (run.seconds > 0) limits.until = Clock::now() + std::chrono::seconds(run.seconds);
-  const Outcome outcome =
-      explore(run.bounds, limits, [&](const Outcome& so_far) { show(run, so_far, " ..."); });
+  const SearchResult outcome =
+      explore(run.bounds, limits, [&](const SearchResult& so_far) { show(run, so_far, " ..."); });
   if (!outcome.violation.empty()) {
     show(run, outcome, "");
     std::printf("VIOLATION: %s, after:\n", outcome.violation.c_str());

@@ -35,7 +35,7 @@ extern "C" void on_abort(int /*signal*/) {
 class Search {
  public:
   Search(const Bounds& bounds, const Limits& limits,
-         const std::function<void(const Outcome&)>& progress)
+         const std::function<void(const SearchResult&)>& progress)
       : bounds_(bounds), limits_(limits), progress_(progress) {
     current_path = &path_;
     std::signal(SIGABRT, on_abort);
@@ -50,7 +50,7 @@ class Search {
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
 
-  Outcome run() {
+  SearchResult run() {
     start_.take();
     here_.take();
     if (enter()) {
@@ -184,19 +184,19 @@ class Search {
 
   Bounds bounds_;
   Limits limits_;
-  const std::function<void(const Outcome&)>& progress_;
+  const std::function<void(const SearchResult&)>& progress_;
   World* world_ = nullptr;
   Image start_, here_;
   std::unordered_map<std::uint64_t, int> seen_;  // state, fewest faults that led to it
   std::vector<Action> path_;
-  Outcome out_;
+  SearchResult out_;
   bool stopped_ = false;
 };
 
 }  // namespace
 
-Outcome explore(const Bounds& bounds, const Limits& limits,
-                const std::function<void(const Outcome&)>& progress) {
+SearchResult explore(const Bounds& bounds, const Limits& limits,
+                     const std::function<void(const SearchResult&)>& progress) {
   return Search(bounds, limits, progress).run();
 }
 

@@ -12,7 +12,7 @@
 
 namespace millrace::explore {
 
-struct Outcome {
+struct SearchResult {
   std::uint64_t states = 0, transitions = 0;
   std::size_t depth = 0;     // of the longest history that was followed
   bool complete = false;     // else a bound stopped it
@@ -25,7 +25,7 @@ struct Limits {
   std::chrono::steady_clock::time_point until{};  // 0: none
 };
 
-[[nodiscard]] Outcome explore(const Bounds& bounds, const Limits& limits,
-                              const std::function<void(const Outcome&)>& progress);
+[[nodiscard]] SearchResult explore(const Bounds& bounds, const Limits& limits,
+                                   const std::function<void(const SearchResult&)>& progress);
 
 }  // namespace millrace::explore

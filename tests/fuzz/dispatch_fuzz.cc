@@ -41,7 +41,7 @@ class Peers {
   }
 
  private:
-  core::test::Shard shard_;
+  core::test::EngineHarness shard_;
   std::array<std::optional<core::SessionId>, 2> sessions_;
 };
 

@@ -187,7 +187,7 @@ class World {
   }
 
   Random random_;
-  Shard shard_;
+  EngineHarness shard_;
   std::vector<SimWorker> workers_;
   std::set<std::uint64_t> cancelled_;
   std::uint64_t batch_ = 0, acknowledged_ = 0;

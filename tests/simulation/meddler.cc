@@ -90,7 +90,7 @@ void Liar::settle_of_others() {
   const Overheard& heard =
       issued[issued.size() - 1 - draw(0, std::min<std::size_t>(4, issued.size() - 1))];
   wire::Settle message;
-  wire::Outcome outcome;
+  wire::JobOutcome outcome;
   outcome.token = heard.token;
   outcome.outcome = static_cast<wire::OutcomeKind>(draw(0, 4));
   message.outcomes.push_back(outcome);

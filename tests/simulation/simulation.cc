@@ -20,10 +20,10 @@ constexpr std::uint64_t run_twice_each = 100;
 
 Violation run_seed(std::uint64_t seed) {
   const Plan plan = make_plan(seed);
-  const Outcome outcome = run_world(plan, false);
+  const RunResult outcome = run_world(plan, false);
   if (!outcome.violation.empty()) return outcome.violation;
   if (seed % run_twice_each != 0) return {};
-  const Outcome again = run_world(plan, false);
+  const RunResult again = run_world(plan, false);
   return again.digest == outcome.digest ? "" : "a second run of the seed did something else";
 }
 
@@ -64,7 +64,7 @@ int run_one(std::uint64_t seed, bool tracing, bool minimising) {
   Plan plan = make_plan(seed);
   if (minimising && !run_world(plan, false).violation.empty()) plan = minimised(plan);
   for (const Fault& fault : plan.faults) std::printf("fault: %s\n", describe(fault).c_str());
-  const Outcome outcome = run_world(plan, tracing);
+  const RunResult outcome = run_world(plan, tracing);
   std::printf("%s", outcome.violations.c_str());
   if (!outcome.violation.empty()) {
     std::printf("VIOLATION seed %llu, commit %s: %s\n", static_cast<unsigned long long>(seed),

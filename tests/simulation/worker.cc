@@ -130,7 +130,7 @@ void Worker::send_settle(const std::vector<Token>& tokens, std::uint64_t credit)
   wire::Settle message;
   message.credit = credit;
   for (const Token token : tokens) {
-    wire::Outcome outcome;
+    wire::JobOutcome outcome;
     outcome.token = token;
     outcome.outcome = unanswered_.at(token).kind;
     if (outcome.outcome != wire::OutcomeKind::completed) outcome.error = "as it was told";

@@ -41,7 +41,7 @@ class World {
     if (plan.ask_percent > 0) asker_ = std::make_unique<Asker>(around_, clients_++);
   }
 
-  Outcome run() {
+  RunResult run() {
     std::int64_t now_ms = 0;
     while (recorder_.violation.empty() && now_ms < faults_until_ms) step(now_ms += step_ms);
     end_faults();
@@ -158,8 +158,8 @@ class World {
            std::all_of(workers_.begin(), workers_.end(), idle) && machine_.all_ended();
   }
 
-  Outcome judge() {
-    Outcome outcome;
+  RunResult judge() {
+    RunResult outcome;
     outcome.events = recorder_.history().size();
     outcome.digest = recorder_.digest();
     if (!recorder_.violation.empty()) {
@@ -199,7 +199,7 @@ class World {
 
 }  // namespace
 
-Outcome run_world(const Plan& plan, bool tracing) {
+RunResult run_world(const Plan& plan, bool tracing) {
   // SQLite's own choice of salts, too, comes from the seed.
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(plan.seed & 0x7fffffff),
                        nullptr);

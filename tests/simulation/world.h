@@ -10,13 +10,13 @@
 
 namespace millrace::testing {
 
-struct Outcome {
+struct RunResult {
   std::string violation;   // the first, in a line; empty when all held
   std::string violations;  // all, a line each
   std::uint64_t digest = 0;
   std::size_t events = 0;
 };
 
-[[nodiscard]] Outcome run_world(const Plan& plan, bool tracing);
+[[nodiscard]] RunResult run_world(const Plan& plan, bool tracing);
 
 }  // namespace millrace::testing

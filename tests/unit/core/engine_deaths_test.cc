@@ -33,7 +33,7 @@ class Deaths : public ::testing::Test {
   [[nodiscard]] bool dead() const { return shard_.store.finished.contains(ref_); }
   [[nodiscard]] const JobFinish& end() const { return shard_.store.finished.at(ref_).finish; }
 
-  Shard shard_;
+  EngineHarness shard_;
   JobRef ref_;
   std::uint8_t workers_ = 0;
 };

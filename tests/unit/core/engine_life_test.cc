@@ -8,7 +8,7 @@ namespace millrace::core::test {
 namespace {
 
 TEST(Engine, DeliversWhatWasEnqueuedInOrderAndOnlyToCredit) {
-  Shard shard;
+  EngineHarness shard;
   const auto refs = shard.enqueue(5, job_with("x"));
   const auto worker = shard.worker(1, 3);
   auto jobs = shard.take_deliveries();
@@ -21,7 +21,7 @@ TEST(Engine, DeliversWhatWasEnqueuedInOrderAndOnlyToCredit) {
 }
 
 TEST(Engine, ACompletedJobIsGoneAndItsTokenIsStaleAfterwards) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   const auto worker = shard.worker(1, 1);
   const Token token = shard.take_deliveries().at(0).token;
@@ -31,7 +31,7 @@ TEST(Engine, ACompletedJobIsGoneAndItsTokenIsStaleAfterwards) {
 }
 
 TEST(Engine, RefusesTheTokenOfAnotherSession) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.worker(1, 1);
   const Token token = shard.take_deliveries().at(0).token;
@@ -41,7 +41,7 @@ TEST(Engine, RefusesTheTokenOfAnotherSession) {
 }
 
 TEST(Engine, AFailedJobWaitsForItsBackoffAndRunsAgain) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1, job_with("p"));
   const auto worker = shard.worker(1, 2);
   const Token token = shard.take_deliveries().at(0).token;
@@ -60,7 +60,7 @@ TEST(Engine, AFailedJobWaitsForItsBackoffAndRunsAgain) {
 }
 
 TEST(Engine, TheLastAttemptEndsInTheDeadLetterQueueAndARequeueRunsItAgain) {
-  Shard shard;
+  EngineHarness shard;
   NewJob job = job_with("p");
   job.attempts_max = 1;
   const auto ref = shard.enqueue(1, job).at(0);
@@ -80,7 +80,7 @@ TEST(Engine, TheLastAttemptEndsInTheDeadLetterQueueAndARequeueRunsItAgain) {
 // After a restart the window is empty: the page that it asks for is read before the requeued row is
 // written.
 TEST(Engine, ARequeuedJobIsNotPassedOverByAPageThatWasAskedForBefore) {
-  Shard shard;
+  EngineHarness shard;
   NewJob job = job_with("p");
   job.attempts_max = 1;
   const auto dead = shard.enqueue(1, job).at(0);
@@ -98,7 +98,7 @@ TEST(Engine, ARequeuedJobIsNotPassedOverByAPageThatWasAskedForBefore) {
 }
 
 TEST(Engine, ASilentWorkerLosesItsJobsAndItsTokens) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   const auto silent = shard.worker(1, 1);
   const Token token = shard.take_deliveries().at(0).token;
@@ -114,7 +114,7 @@ TEST(Engine, ASilentWorkerLosesItsJobsAndItsTokens) {
 }
 
 TEST(Engine, AWallClockThatJumpsEndsNoLease) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   const auto worker = shard.worker(1, 1);
   const auto job = shard.take_deliveries().at(0);
@@ -125,7 +125,7 @@ TEST(Engine, AWallClockThatJumpsEndsNoLease) {
 }
 
 TEST(Engine, ABrokerThatWasStoppedEndsNoLease) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   const auto worker = shard.worker(1, 1);
   const auto job = shard.take_deliveries().at(0);
@@ -135,7 +135,7 @@ TEST(Engine, ABrokerThatWasStoppedEndsNoLease) {
 }
 
 TEST(Engine, AReleasedJobKeepsItsPlaceAndItsAttempts) {
-  Shard shard;
+  EngineHarness shard;
   const auto refs = shard.enqueue(2);
   const auto worker = shard.worker(1, 1);
   shard.settle(worker, shard.take_deliveries().at(0).token, OutcomeKind::release, 1);
@@ -146,7 +146,7 @@ TEST(Engine, AReleasedJobKeepsItsPlaceAndItsAttempts) {
 }
 
 TEST(Engine, PriorityGoesFirstAndAgeCatchesUp) {
-  Shard shard;
+  EngineHarness shard;
   NewJob low, high;
   low.priority = 9;
   high.priority = 0;
@@ -161,7 +161,7 @@ TEST(Engine, PriorityGoesFirstAndAgeCatchesUp) {
 }
 
 TEST(Engine, AScheduledJobDoesNotRunBeforeItsTime) {
-  Shard shard;
+  EngineHarness shard;
   NewJob later;
   later.due_ms = shard.now.wall_ms + 5'000;
   shard.enqueue(1, later);
@@ -175,7 +175,7 @@ TEST(Engine, AScheduledJobDoesNotRunBeforeItsTime) {
 }
 
 TEST(Engine, AWallClockSetBackLosesNoScheduledJob) {
-  Shard shard;
+  EngineHarness shard;
   shard.worker(1, 10);
   NewJob soon;
   soon.due_ms = shard.now.wall_ms + 1'000;
@@ -192,7 +192,7 @@ TEST(Engine, AWallClockSetBackLosesNoScheduledJob) {
 }
 
 TEST(Engine, ACancelledJobDoesNotStartWhereverItWas) {
-  Shard shard;
+  EngineHarness shard;
   NewJob later;
   later.due_ms = shard.now.wall_ms + 5'000;
   const auto running = shard.enqueue(1).at(0);
@@ -212,7 +212,7 @@ TEST(Engine, ACancelledJobDoesNotStartWhereverItWas) {
 }
 
 TEST(Engine, ABatchSentTwiceIsStoredOnce) {
-  Shard shard;
+  EngineHarness shard;
   Enqueue batch{1, "t", 0, ProducerStamp{session_id(9), 1, 1}, {}};
   batch.jobs.resize(3);
   shard.turn(batch);
@@ -226,7 +226,7 @@ TEST(Engine, ABatchSentTwiceIsStoredOnce) {
 }
 
 TEST(Engine, ABatchCannotCallItselfOrALaterOneAnswered) {
-  Shard shard;
+  EngineHarness shard;
   for (const std::uint64_t answered : {4U, 5U}) {
     Enqueue batch{1, "t", 0, ProducerStamp{session_id(9), 1, 4, answered}, {}};
     batch.jobs.resize(1);
@@ -237,7 +237,7 @@ TEST(Engine, ABatchCannotCallItselfOrALaterOneAnswered) {
 }
 
 TEST(Engine, APausedTopicDeliversNothingAndSaysWhy) {
-  Shard shard;
+  EngineHarness shard;
   const auto ref = shard.enqueue(1).at(0);
   shard.turn(PauseTopic{1, "t", true});
   shard.worker(1, 1);
@@ -248,7 +248,7 @@ TEST(Engine, APausedTopicDeliversNothingAndSaysWhy) {
 }
 
 TEST(Engine, DrainEndsDeliveriesAtOnce) {
-  Shard shard;
+  EngineHarness shard;
   const auto worker = shard.worker(1, 5);
   shard.turn(Drain{1, worker});
   shard.enqueue(3);
@@ -256,7 +256,7 @@ TEST(Engine, DrainEndsDeliveriesAtOnce) {
 }
 
 TEST(Engine, ABacklogLargerThanTheWindowIsDeliveredInOrder) {
-  Shard shard;
+  EngineHarness shard;
   const int total = static_cast<int>(lane_jobs_max) + 2'000;
   for (int i = 0; i < total; i += 500) shard.enqueue(std::min(500, total - i));
   EXPECT_LE(shard.engine->window_jobs(), lane_jobs_max);

@@ -11,8 +11,8 @@ namespace {
 constexpr ChangeId id_of(std::uint8_t number) { return {number}; }
 
 // So many dead jobs of a topic.
-Shard with_dead(int count) {
-  Shard shard;
+EngineHarness with_dead(int count) {
+  EngineHarness shard;
   NewJob job = job_with("p");
   job.attempts_max = 1;
   shard.enqueue(count, job);
@@ -26,7 +26,7 @@ Shard with_dead(int count) {
 
 TEST(Requests, APurgeThatIsSentAgainDoesNotPurgeTheNextOnes) {
   for (const bool restart : {false, true}) {
-    Shard shard = with_dead(5);
+    EngineHarness shard = with_dead(5);
     for (int copy = 0; copy < 3; ++copy) {
       shard.turn(DeadCommand{1, true, "t", {}, 2, id_of(7)});
       EXPECT_EQ(shard.last<DeadCount>().count, 2U);
@@ -40,7 +40,7 @@ TEST(Requests, APurgeThatIsSentAgainDoesNotPurgeTheNextOnes) {
 }
 
 TEST(Requests, ARequeueThatIsSentAgainDoesNotRequeueTheNextOnes) {
-  Shard shard = with_dead(5);
+  EngineHarness shard = with_dead(5);
   for (int copy = 0; copy < 2; ++copy) {
     shard.turn(DeadCommand{1, false, "t", {}, 3, id_of(7)});
     EXPECT_EQ(shard.last<DeadCount>().count, 3U);
@@ -49,7 +49,7 @@ TEST(Requests, ARequeueThatIsSentAgainDoesNotRequeueTheNextOnes) {
 }
 
 TEST(Requests, WhatWasNotCommittedIsDoneByTheCopy) {
-  Shard shard = with_dead(3);
+  EngineHarness shard = with_dead(3);
   shard.turn(DeadCommand{1, true, "t", {}, 2, id_of(7)}, false);
   shard.crash();
   shard.turn(DeadCommand{1, true, "t", {}, 2, id_of(7)});
@@ -59,7 +59,7 @@ TEST(Requests, WhatWasNotCommittedIsDoneByTheCopy) {
 
 TEST(Requests, ACancelThatIsSentAgainIsNoConflict) {
   for (const bool runs : {false, true}) {
-    Shard shard;
+    EngineHarness shard;
     const auto ref = shard.enqueue(1).at(0);
     if (runs) (void)shard.worker(1, 1);
     for (int copy = 0; copy < 2; ++copy) {
@@ -74,7 +74,7 @@ TEST(Requests, ACancelThatIsSentAgainIsNoConflict) {
 
 // Both copies arrive before storage has answered the first.
 TEST(Requests, ACopyThatComesWhileTheFirstIsUnderWayGetsItsAnswer) {
-  Shard shard = with_dead(4);
+  EngineHarness shard = with_dead(4);
   Effects out;
   shard.engine->step(DeadCommand{11, true, "t", {}, 2, id_of(7)}, shard.now, out);
   shard.engine->step(DeadCommand{12, true, "t", {}, 2, id_of(7)}, shard.now, out);
@@ -93,7 +93,7 @@ TEST(Requests, ACopyThatComesWhileTheFirstIsUnderWayGetsItsAnswer) {
 }
 
 TEST(Requests, FlagsAreThoseOfTheFirstTime) {
-  Shard shard;
+  EngineHarness shard;
   for (int copy = 0; copy < 2; ++copy) {
     shard.turn(OpenTopic{1, "made", {}, false, id_of(1)});
     EXPECT_TRUE(shard.last<Changed>().value);
@@ -108,7 +108,7 @@ TEST(Requests, FlagsAreThoseOfTheFirstTime) {
 }
 
 TEST(Requests, WithoutAnIdEachIsDone) {
-  Shard shard = with_dead(5);
+  EngineHarness shard = with_dead(5);
   for (const std::size_t left : {3U, 1U}) {
     shard.turn(DeadCommand{1, true, "t", {}, 2});
     EXPECT_EQ(shard.store.finished.size(), left);
@@ -117,7 +117,7 @@ TEST(Requests, WithoutAnIdEachIsDone) {
 }
 
 TEST(Requests, ARefusalIsNotKept) {
-  Shard shard;
+  EngineHarness shard;
   shard.turn(PauseTopic{1, "later", true, id_of(1)});
   EXPECT_EQ(shard.last<Refused>().why, Refusal::unknown_topic);
   shard.turn(OpenTopic{1, "later", {}, false});
@@ -126,7 +126,7 @@ TEST(Requests, ARefusalIsNotKept) {
 }
 
 TEST(Requests, OneIdIsOfOneKindOfRequest) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.turn(PauseTopic{1, "t", true, id_of(1)});
   shard.turn(PauseTopic{1, "t", false, id_of(1)});
@@ -135,7 +135,7 @@ TEST(Requests, OneIdIsOfOneKindOfRequest) {
 }
 
 TEST(Requests, TheyAreForgottenAfterAWhile) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.turn(PauseTopic{1, "t", true, id_of(1)});
   shard.pass(request_kept_ms - 1);
@@ -149,7 +149,7 @@ TEST(Requests, TheyAreForgottenAfterAWhile) {
 // A clock that was set years ahead, or back, over a restart: a copy may still come.
 TEST(Requests, ARestartCountsTheirAgeAnewWhateverTheClockSays) {
   for (const std::int64_t set_by_ms : {-10 * request_kept_ms, 0L, 10 * request_kept_ms}) {
-    Shard shard;
+    EngineHarness shard;
     shard.enqueue(1);
     shard.turn(PauseTopic{1, "t", true, id_of(1)});
     shard.now.wall_ms += set_by_ms;

@@ -9,7 +9,7 @@ namespace {
 HeldJob held(const Delivered& job) { return {"t", 0, job.seq, job.token}; }
 
 TEST(EngineRestart, ALiveWorkerKeepsAShortJobThatWasNeverWrittenDown) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.worker(1, 1);
   const auto job = shard.take_deliveries().at(0);
@@ -22,7 +22,7 @@ TEST(EngineRestart, ALiveWorkerKeepsAShortJobThatWasNeverWrittenDown) {
 }
 
 TEST(EngineRestart, AClaimThatIsMadeTwiceIsKeptAndNotRevoked) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   const auto worker = shard.worker(1, 1);
   const auto job = shard.take_deliveries().at(0);
@@ -34,7 +34,7 @@ TEST(EngineRestart, AClaimThatIsMadeTwiceIsKeptAndNotRevoked) {
 }
 
 TEST(EngineRestart, ATokenThatIsClaimedForTwoJobsHasOneLease) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(2);
   const auto worker = shard.worker(1, 2);
   const auto jobs = shard.take_deliveries();
@@ -48,7 +48,7 @@ TEST(EngineRestart, ATokenThatIsClaimedForTwoJobsHasOneLease) {
 }
 
 TEST(EngineRestart, ATokenThatTwoWorkersClaimForTwoJobsHasOneLease) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(2);
   const auto first = shard.worker(1, 1);
   const auto second = shard.worker(2, 1);
@@ -83,7 +83,7 @@ struct Overtaken {
     shard.turn(SessionOpen{1, first, "w1", {held(old)}});
     EXPECT_EQ(shard.last<Opened>().lost, std::vector<Token>{old.token});
   }
-  Shard shard;
+  EngineHarness shard;
   SessionId first{}, second{};
   Delivered old, fresh;
 };
@@ -105,7 +105,7 @@ TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeOnAJobThatWasRequeued) 
 
 TEST(EngineRestart, AnOutcomeThatWasStoredIsNotCountedAgainThoughItsAnswerWasLost) {
   for (const auto kind : {OutcomeKind::retry, OutcomeKind::crashed}) {
-    Shard shard;
+    EngineHarness shard;
     const auto ref = shard.enqueue(1).at(0);
     const auto worker = shard.worker(1, 1);
     const auto job = shard.take_deliveries().at(0);
@@ -120,7 +120,7 @@ TEST(EngineRestart, AnOutcomeThatWasStoredIsNotCountedAgainThoughItsAnswerWasLos
 
 // Storage answers late here: the worker has been told otherwise meanwhile.
 TEST(EngineRestart, AClaimThatIsAnsweredAfterALaterHelloIsVoid) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   const auto worker = shard.worker(1, 1);
   const auto job = shard.take_deliveries().at(0);
@@ -136,7 +136,7 @@ TEST(EngineRestart, AClaimThatIsAnsweredAfterALaterHelloIsVoid) {
 }
 
 TEST(EngineRestart, DeliveriesAreHeldUntilKnownWorkersAreBackOrTheGraceIsOver) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.worker(1, 1);
   ASSERT_EQ(shard.take_deliveries().size(), 1U);
@@ -150,7 +150,7 @@ TEST(EngineRestart, DeliveriesAreHeldUntilKnownWorkersAreBackOrTheGraceIsOver) {
 }
 
 TEST(EngineRestart, ALongLeaseSurvivesAndItsDeathIsCounted) {
-  Shard shard;
+  EngineHarness shard;
   const auto ref = shard.enqueue(1).at(0);
   shard.worker(1, 1);
   shard.pass(lease_tick_ms);
@@ -166,7 +166,7 @@ TEST(EngineRestart, ALongLeaseSurvivesAndItsDeathIsCounted) {
 }
 
 TEST(EngineRestart, ATokenFromBeforeIsStaleOnceTheJobWasGivenToAnother) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.worker(1, 1);
   const auto first = shard.take_deliveries().at(0);
@@ -191,7 +191,7 @@ TEST(EngineRestart, APartitionThatIsNewBeginsWhereStorageSays) {
 }
 
 TEST(EngineRestart, AnUnknownSessionCannotClaim) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.worker(1, 1);
   const auto job = shard.take_deliveries().at(0);
@@ -201,7 +201,7 @@ TEST(EngineRestart, AnUnknownSessionCannotClaim) {
 }
 
 TEST(EngineRestart, ADeliveryLostOnTheWayIsGivenAgainWithoutCountingAnAttempt) {
-  Shard shard;
+  EngineHarness shard;
   shard.enqueue(1);
   shard.worker(1, 1);
   const auto lost = shard.take_deliveries().at(0);

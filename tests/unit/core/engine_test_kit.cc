@@ -148,11 +148,11 @@ Recovered MemoryStore::recover() const {
   return r;
 }
 
-Shard::Shard(EngineOptions given) : options(given) {
+EngineHarness::EngineHarness(EngineOptions given) : options(given) {
   engine = std::make_unique<Engine>(options, store.recover(), now);
 }
 
-Effects Shard::turn(Command command, bool commit) {
+Effects EngineHarness::turn(Command command, bool commit) {
   Effects all;
   std::vector<Command> commands;
   commands.push_back(std::move(command));
@@ -182,17 +182,17 @@ Effects Shard::turn(Command command, bool commit) {
   return all;
 }
 
-void Shard::crash() {
+void EngineHarness::crash() {
   ++options.epoch;
   engine = std::make_unique<Engine>(options, store.recover(), now);
 }
 
-void Shard::pass(std::int64_t ms) {
+void EngineHarness::pass(std::int64_t ms) {
   now.mono_ms += ms;
   now.wall_ms += ms;
 }
 
-std::vector<JobRef> Shard::enqueue(int count, const NewJob& like, std::uint16_t partition) {
+std::vector<JobRef> EngineHarness::enqueue(int count, const NewJob& like, std::uint16_t partition) {
   Enqueue command{1, "t", partition, {}, {}};
   for (int i = 0; i < count; ++i) command.jobs.push_back(like);
   turn(std::move(command));
@@ -204,7 +204,8 @@ std::vector<JobRef> Shard::enqueue(int count, const NewJob& like, std::uint16_t 
   return refs;
 }
 
-SessionId Shard::worker(std::uint8_t number, std::uint64_t credit, std::vector<HeldJob> held) {
+SessionId EngineHarness::worker(std::uint8_t number, std::uint64_t credit,
+                                std::vector<HeldJob> held) {
   const SessionId id = session_id(number);
   turn(SessionOpen{1, id, "w" + std::to_string(number), std::move(held)});
   const auto opened = replies;
@@ -213,8 +214,8 @@ SessionId Shard::worker(std::uint8_t number, std::uint64_t credit, std::vector<H
   return id;
 }
 
-std::vector<Token> Shard::settle(const SessionId& session, Token token, OutcomeKind kind,
-                                 std::uint64_t credit) {
+std::vector<Token> EngineHarness::settle(const SessionId& session, Token token, OutcomeKind kind,
+                                         std::uint64_t credit) {
   Settle command{1, session, {}, credit};
   command.outcomes.push_back({token, kind, "why", {}, {}});
   turn(std::move(command));

@@ -37,9 +37,9 @@ class MemoryStore {
   std::map<JobRef, int> completions;  // how often each was recorded as completed
 };
 
-class Shard {
+class EngineHarness {
  public:
-  explicit Shard(EngineOptions given = {});
+  explicit EngineHarness(EngineOptions given = {});
 
   // One turn with one command; its effects after the commit. commit false: the process dies
   // before the commit, and the caller has to crash().

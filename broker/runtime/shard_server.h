@@ -17,10 +17,10 @@ namespace millrace::runtime {
 
 class EventLoop;
 
-class Broker : private ShardPort {
+class ShardServer : private ShardPort {
  public:
-  Broker(ShardOptions options, std::unique_ptr<storage::Store> store);
-  ~Broker() override;
+  ShardServer(ShardOptions options, std::unique_ptr<storage::Store> store);
+  ~ShardServer() override;
 
   // Recovers and listens. Empty when well, else a sentence.
   [[nodiscard]] std::string start();

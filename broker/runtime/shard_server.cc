@@ -1,4 +1,4 @@
-#include "runtime/broker.h"
+#include "runtime/shard_server.h"
 
 #include "net/accept_gate.h"
 #include "runtime/clock.h"
@@ -14,12 +14,12 @@ constexpr std::size_t messages_a_turn = 1'024;
 
 }  // namespace
 
-Broker::Broker(ShardOptions options, std::unique_ptr<storage::Store> store)
+ShardServer::ShardServer(ShardOptions options, std::unique_ptr<storage::Store> store)
     : addresses_(options.topology[options.engine.shard]),
       shard_(std::move(options), std::move(store), *this) {}
-Broker::~Broker() = default;
+ShardServer::~ShardServer() = default;
 
-std::string Broker::start() {
+std::string ShardServer::start() {
   if (auto wrong = shard_.start(read_clocks()); !wrong.empty()) return wrong;
   if (auto wrong = listen(addresses_); !wrong.empty()) return wrong;
   loop_ = std::make_unique<EventLoop>(
@@ -30,7 +30,7 @@ std::string Broker::start() {
   return start_reading();
 }
 
-std::string Broker::listen(const std::vector<std::string>& addresses) {
+std::string ShardServer::listen(const std::vector<std::string>& addresses) {
   for (const auto& address : addresses) {
     if (auto wrong = endpoint_.bind(address); !wrong.empty()) return wrong;
     spdlog::info("listening on {}", address);
@@ -38,7 +38,7 @@ std::string Broker::listen(const std::vector<std::string>& addresses) {
   return {};
 }
 
-std::string Broker::start_reading() {
+std::string ShardServer::start_reading() {
   auto rows = shard_.store().reader();
   if (!rows) return rows.error().message;
   auto check = shard_.store().reader();
@@ -49,18 +49,18 @@ std::string Broker::start_reading() {
   return {};
 }
 
-std::string Broker::run() {
+std::string ShardServer::run() {
   if (!stop_) loop_->run();
   if (shard_.failure().empty()) shard_.close();
   return shard_.failure();
 }
 
-void Broker::request_stop() {
+void ShardServer::request_stop() {
   stop_ = true;
   if (loop_) loop_->wake();
 }
 
-void Broker::open_topics(std::vector<core::Topic> topics) {
+void ShardServer::open_topics(std::vector<core::Topic> topics) {
   {
     const std::lock_guard lock(topics_mutex_);
     topics_asked_ = std::move(topics);
@@ -69,7 +69,7 @@ void Broker::open_topics(std::vector<core::Topic> topics) {
 }
 
 // The turn that follows in the same round of the loop commits what is asked for here.
-void Broker::woken() {
+void ShardServer::woken() {
   if (stop_) return loop_->stop();
   shard_.answer_rows(read_clocks());
   std::vector<core::Topic> topics;
@@ -81,13 +81,13 @@ void Broker::woken() {
 }
 
 // Deaths are looked for at the tick, so that what the dead worker said last has arrived and counts.
-void Broker::tick() {
+void ShardServer::tick() {
   look_at_gate();
   shard_.tick(read_clocks(), deaths_.ended());
   stop_if_failed();
 }
 
-void Broker::turn() {
+void ShardServer::turn() {
   shard_.begin_turn(read_clocks());
   for (std::size_t i = 0; i < messages_a_turn; ++i) {
     net::Incoming message;
@@ -99,7 +99,7 @@ void Broker::turn() {
 }
 
 // The gate is of the process: whichever shard looks first says what there is to say.
-void Broker::look_at_gate() {
+void ShardServer::look_at_gate() {
   auto& gate = net::AcceptGate::instance();
   const net::GateNews news = gate.look(read_clocks().mono_ms);
   if (news.full) {
@@ -113,26 +113,26 @@ void Broker::look_at_gate() {
   }
 }
 
-void Broker::stop_if_failed() {
+void ShardServer::stop_if_failed() {
   if (!shard_.failure().empty()) loop_->stop();
 }
 
-bool Broker::send(const std::string& peer, std::string_view header, std::string_view body) {
+bool ShardServer::send(const std::string& peer, std::string_view header, std::string_view body) {
   return endpoint_.send(peer, header, body);
 }
 
-void Broker::greeted(const net::Incoming& hello) { net::greeted(hello); }
+void ShardServer::greeted(const net::Incoming& hello) { net::greeted(hello); }
 
-void Broker::worker_came(const net::Incoming& hello, const core::SessionId& session,
-                         std::uint64_t pid) {
+void ShardServer::worker_came(const net::Incoming& hello, const core::SessionId& session,
+                              std::uint64_t pid) {
   // Only a pid that the kernel vouches for: a peer elsewhere may name a number of ours.
   if (net::peer_pid(hello) == pid) deaths_.watch(session, pid);
 }
 
-void Broker::worker_went(const core::SessionId& session) { deaths_.forget(session); }
+void ShardServer::worker_went(const core::SessionId& session) { deaths_.forget(session); }
 
 // A turn follows, or the end.
-void Broker::answered_late() {
+void ShardServer::answered_late() {
   if (!loop_) return;
   stop_if_failed();
   loop_->wake();
