@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t ms_max = std::int64_t{1} << 40U;
 
-// A key that a settings file of 0.2 may still have, by its name of today.
+// A key that a settings file of 0.1 may still have, by its name of today.
 std::string_view now_called(std::string_view key) {
   return key == "attempts_max" ? "max_attempts" : key;
 }

@@ -16,7 +16,7 @@ using Headers = std::map<std::string, std::string>;
 // UTF-8 (invalid), more than job_headers_bytes_max in all (too_large).
 [[nodiscard]] Result<std::string> encode_headers(const Headers& headers);
 
-// The texts are UTF-8 and no name is empty. Bytes that are not such a map, as clients of 0.2 could
+// The texts are UTF-8 and no name is empty. Bytes that are not such a map, as clients of 0.1 could
 // send them, come as they are under the empty name alone.
 [[nodiscard]] Headers decode_headers(std::string_view bytes);
 

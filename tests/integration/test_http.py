@@ -82,7 +82,7 @@ def test_headers_reach_the_worker_and_are_shown(broker, gateway):
 
 
 def test_headers_that_are_no_map_are_shown_and_handed_on_as_they_are(broker, gateway):
-    """What a client of 0.2 stored."""
+    """What a client of 0.1 stored."""
     old = '{"traceparent":"00-1-2-01"}'
     Client(broker.endpoint, "producer").enqueue(headers=old.encode())
     worker = subprocess.Popen([f"{BIN}/millrace-worker", "--broker", broker.endpoint, "--topic", "t",

@@ -46,7 +46,7 @@ def test_settings_that_are_well_are_called_valid(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["max_attempts", "attempts_max"])
-def test_attempts_of_a_topic_are_read_by_their_name_and_the_one_of_0_2(key):
+def test_attempts_of_a_topic_are_read_by_their_name_and_the_one_of_0_1(key):
     broker = Broker(topics=f'[[topic]]\nname = "t"\n{key} = 7\n').start()
     try:
         assert Client(broker.endpoint).topic()["attempts_max"] == 7  # as the wire calls it

@@ -48,7 +48,7 @@ TEST_F(WorkerTest, AHandlerSeesAllOfItsJob) {
     EXPECT_EQ(job.payload(), "bytes");
     EXPECT_EQ(job.key(), "k");
     EXPECT_EQ(job.headers(),
-              (std::map<std::string, std::string>{{"", "h"}}));  // of a client of 0.2
+              (std::map<std::string, std::string>{{"", "h"}}));  // of a client of 0.1
     EXPECT_EQ(job.attempt(), 2);
     EXPECT_EQ(job.max_attempts(), 25);
     EXPECT_EQ(job.enqueued_at(), std::chrono::system_clock::time_point(1'000ms));

@@ -69,7 +69,7 @@ class MILLRACE_EXPORT JobContext {
   [[nodiscard]] const JobId& id() const;
   [[nodiscard]] std::string_view payload() const;
   [[nodiscard]] std::string_view key() const;
-  // One with an empty name holds what a client of 0.2 sent, as it is: bytes that are no map.
+  // One with an empty name holds what a client of 0.1 sent, as it is: bytes that are no map.
   [[nodiscard]] const std::map<std::string, std::string>& headers() const;
   [[nodiscard]] int attempt() const;  // 1 on the first
   [[nodiscard]] int max_attempts() const;

@@ -46,7 +46,7 @@ TEST(Headers, TheBoundOfBytesCountsTheWholeMap) {
   EXPECT_FALSE(encode_headers(Headers{{"a", std::string(most + 1, 'x')}}));
 }
 
-// What clients of 0.2 sent, and what none of ours sends.
+// What clients of 0.1 sent, and what none of ours sends.
 TEST(Headers, BytesThatAreNoMapOfTextsComeAsTheyAre) {
   using namespace std::string_literals;
   for (const std::string& bytes :
