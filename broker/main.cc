@@ -4,11 +4,11 @@
 #include "config.h"
 #include "data_folder.h"
 #include "descriptors.h"
+#include "file_permissions.h"
 #include "full_disk.h"
 #include "log.h"
-#include "net/accept_gate.h"
+#include "net/connection_limiter.h"
 #include "offline.h"
-#include "privacy.h"
 #include "reload.h"
 #include "runtime/backup_thread.h"
 #include "runtime/clock.h"
@@ -72,7 +72,7 @@ millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::
 
 // What looks at the shards from outside; it outlives them.
 struct Watchers {
-  millrace::admin::Board board;
+  millrace::admin::ShardSnapshots snapshots;
   millrace::admin::Metrics metrics;
   bool http = false;
 };
@@ -81,7 +81,7 @@ void add_hooks(millrace::runtime::ShardOptions& options, Watchers& watchers) {
   const std::size_t shard = options.engine.shard;
   options.hooks.push_back(std::make_unique<millrace::runtime::LogHook>());
   options.hooks.push_back(
-      std::make_unique<millrace::admin::BoardHook>(watchers.board, shard, watchers.http));
+      std::make_unique<millrace::admin::SnapshotHook>(watchers.snapshots, shard, watchers.http));
   if (!watchers.http) return;
   options.hooks.push_back(std::make_unique<millrace::admin::MetricsHook>(watchers.metrics, shard));
 }
@@ -93,8 +93,8 @@ std::string shard_path(const millrace::Config& config, std::uint32_t shard) {
 }
 
 // Null where the settings name no folder for backups.
-std::unique_ptr<millrace::runtime::BackupThread> backup_desk(const millrace::Config& config,
-                                                             Watchers& watchers) {
+std::unique_ptr<millrace::runtime::BackupThread> backup_service(const millrace::Config& config,
+                                                                Watchers& watchers) {
   if (config.backup_dir.empty()) return nullptr;
   millrace::storage::BackupPlan plan{.folder = config.backup_dir,
                                      .version = MILLRACE_VERSION,
@@ -111,7 +111,7 @@ std::unique_ptr<millrace::runtime::BackupThread> backup_desk(const millrace::Con
 
 // Empty when well, else a sentence.
 std::string start_shard(const millrace::Config& config, std::uint32_t shard, Watchers& watchers,
-                        millrace::runtime::BackupDesk* backups, Shards& shards) {
+                        millrace::runtime::BackupService* backups, Shards& shards) {
   auto store = millrace::storage::open_sqlite({.path = shard_path(config, shard)});
   if (!store) return store.error().message;
   auto options = options_of(config, shard);
@@ -146,7 +146,7 @@ void reload(const std::string& path, millrace::Config& running, const Shards& sh
 // Looks whether every loop turns, and feeds the watchdog only then; until a signal other than
 // SIGHUP comes.
 void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Config& config,
-                  const Shards& shards, const millrace::admin::Board& board) {
+                  const Shards& shards, const millrace::admin::ShardSnapshots& snapshots) {
   std::uint64_t watchdog_us = 0;
   const bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
   const std::uint64_t wait_us = watched ? std::min(watchdog_us / 2, look_us_max) : look_us_max;
@@ -156,7 +156,7 @@ void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Co
     const int signal = sigtimedwait(&signals, nullptr, &wait);
     if (signal == SIGHUP) reload(path, config, shards);
     if (signal > 0 && signal != SIGHUP) return;
-    const auto stalls = board.stalls(millrace::runtime::read_clocks().mono_ms);
+    const auto stalls = snapshots.stalls(millrace::runtime::read_clocks().mono_ms);
     for (const auto& stall : stalls) spdlog::error("{}", stall);
     if (watched && stalls.empty()) sd_notify(0, "WATCHDOG=1");
   }
@@ -164,7 +164,7 @@ void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Co
 
 // Runs the shards to their end; the exit code.
 int run_shards(const sigset_t& signals, const std::string& path, millrace::Config config,
-               const Shards& shards, millrace::admin::Board& board) {
+               const Shards& shards, millrace::admin::ShardSnapshots& snapshots) {
   std::vector<std::string> ends(shards.size());
   std::vector<std::thread> threads;
   for (std::size_t s = 0; s < shards.size(); ++s) {
@@ -176,9 +176,9 @@ int run_shards(const sigset_t& signals, const std::string& path, millrace::Confi
   }
   spdlog::info("millraced {} is ready", MILLRACE_VERSION);
   sd_notify(0, "READY=1");
-  wait_for_end(signals, path, config, shards, board);
+  wait_for_end(signals, path, config, shards, snapshots);
   sd_notify(0, "STOPPING=1");
-  board.stop();
+  snapshots.stop();
   for (const auto& shard : shards) shard->request_stop();
   for (auto& thread : threads) thread.join();
   int code = 0;
@@ -198,7 +198,7 @@ int serve(const std::string& path, const millrace::Config& config) {
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  Watchers watchers{.board = millrace::admin::Board(config.shards),
+  Watchers watchers{.snapshots = millrace::admin::ShardSnapshots(config.shards),
                     .http = !config.http_listen.empty()};
   if (const auto wrong = millrace::wrong_with_folders(config); !wrong.empty()) {
     for (const auto& words : wrong) spdlog::critical("{}", words);
@@ -211,9 +211,9 @@ int serve(const std::string& path, const millrace::Config& config) {
   }
   for (const auto& words : millrace::open_to_others(config)) spdlog::warn("{}", words);
   if (!millrace::wait_for_space(config, signals)) return 0;
-  auto& gate = millrace::net::AcceptGate::instance();
+  auto& gate = millrace::net::ConnectionLimiter::instance();
   gate.arm(descriptors.plan.line, millrace::runtime::read_clocks().mono_ms);
-  const auto backups = backup_desk(config, watchers);  // outlives the shards
+  const auto backups = backup_service(config, watchers);  // outlives the shards
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
     if (const auto wrong = start_shard(config, s, watchers, backups.get(), shards);
@@ -227,7 +227,7 @@ int serve(const std::string& path, const millrace::Config& config) {
     return exit_store;
   }
   millrace::admin::HttpServer http(config.http_listen,
-                                   millrace::admin::pages(watchers.board, watchers.metrics),
+                                   millrace::admin::pages(watchers.snapshots, watchers.metrics),
                                    descriptors.plan.http_connections);
   if (watchers.http) {
     if (const auto wrong = http.start(); !wrong.empty()) {
@@ -237,7 +237,7 @@ int serve(const std::string& path, const millrace::Config& config) {
     spdlog::info("metrics and health on http port {}", http.port());
   }
   gate.measure();
-  return run_shards(signals, path, config, shards, watchers.board);
+  return run_shards(signals, path, config, shards, watchers.snapshots);
 }
 
 // What --check-config finds beyond the file itself; the exit code.

@@ -1,7 +1,7 @@
 #include "job_line.h"
 
 #include "json_text.h"
-#include "words.h"
+#include "suggestions.h"
 
 #include <millrace/times.h>
 

@@ -1,6 +1,6 @@
 // The command line, read by the tables of commands; the only file that includes CLI11.
 #include "commands.h"
-#include "words.h"
+#include "suggestions.h"
 
 #include <millrace/version.h>
 

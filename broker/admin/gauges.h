@@ -1,8 +1,8 @@
 // The gauges, made of what the shards published and what the gate of connections counts.
 #pragma once
 
-#include "admin/board.h"
-#include "net/accept_gate.h"
+#include "admin/shard_snapshots.h"
+#include "net/connection_limiter.h"
 
 #include <prometheus/metric_family.h>
 #include <functional>

@@ -1,7 +1,7 @@
 #include "admin/http_server.h"
 
 #include "admin/http_visitors.h"
-#include "net/accept_gate.h"
+#include "net/connection_limiter.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -239,7 +239,7 @@ void HttpServer::Parts::watch() {
 
 void HttpServer::Parts::run() {
   // Its connections are bounded by their own number, within the reserve of descriptors.
-  const net::AcceptGate::Exempt exempt;
+  const net::ConnectionLimiter::Exempt exempt;
   uv_run(&loop, UV_RUN_DEFAULT);
   uv_walk(
       &loop, [](uv_handle_t* handle, void*) { uv_close(handle, nullptr); }, nullptr);

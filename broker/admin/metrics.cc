@@ -119,7 +119,7 @@ std::string Metrics::text(const std::vector<ShardSnapshot>& shards) {
   auto gauges = gauges_of(shards, [this](std::string_view topic) { return label(topic); });
   auto families = registry_.Collect();
   std::move(gauges.begin(), gauges.end(), std::back_inserter(families));
-  auto connections = connections_of(net::AcceptGate::instance().facts());
+  auto connections = connections_of(net::ConnectionLimiter::instance().facts());
   std::move(connections.begin(), connections.end(), std::back_inserter(families));
   return prometheus::TextSerializer().Serialize(families);
 }

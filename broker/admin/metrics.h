@@ -3,8 +3,8 @@
 // Threads: any. A hook looks a topic up once and keeps the references.
 #pragma once
 
-#include "admin/board.h"
-#include "runtime/backup_desk.h"
+#include "admin/shard_snapshots.h"
+#include "runtime/backup_service.h"
 #include "runtime/hooks.h"
 
 #include <prometheus/counter.h>

@@ -1,6 +1,6 @@
 #include "admin/pages.h"
 
-#include "net/accept_gate.h"
+#include "net/connection_limiter.h"
 #include "runtime/clock.h"
 
 namespace millrace::admin {
@@ -13,9 +13,9 @@ Page health(const std::vector<std::string>& wrong) {
 }
 
 // Shards that are well, and yet a client that comes now is turned away.
-std::vector<std::string> not_ready(const Board& board, std::int64_t now_mono_ms) {
-  auto wrong = board.ills(now_mono_ms, true);
-  const auto gate = net::AcceptGate::instance().facts();
+std::vector<std::string> not_ready(const ShardSnapshots& snapshots, std::int64_t now_mono_ms) {
+  auto wrong = snapshots.problems(now_mono_ms, true);
+  const auto gate = net::ConnectionLimiter::instance().facts();
   if (gate.refusing) {
     wrong.push_back("new connections are refused: " + std::to_string(gate.open) + " of " +
                     std::to_string(gate.room) +
@@ -27,15 +27,15 @@ std::vector<std::string> not_ready(const Board& board, std::int64_t now_mono_ms)
 
 }  // namespace
 
-Pages pages(const Board& board, Metrics& metrics) {
-  return [&board, &metrics](const std::string& path) -> Page {
+Pages pages(const ShardSnapshots& snapshots, Metrics& metrics) {
+  return [&snapshots, &metrics](const std::string& path) -> Page {
     const std::int64_t now_mono_ms = runtime::read_clocks().mono_ms;
-    if (path == "/healthz") return health(board.ills(now_mono_ms, false));
-    if (path == "/readyz") return health(not_ready(board, now_mono_ms));
+    if (path == "/healthz") return health(snapshots.problems(now_mono_ms, false));
+    if (path == "/readyz") return health(not_ready(snapshots, now_mono_ms));
     if (path != "/metrics") return {};
     return {.status = 200,
             .type = "text/plain; version=0.0.4; charset=utf-8",
-            .body = metrics.text(board.read())};
+            .body = metrics.text(snapshots.read())};
   };
 }
 

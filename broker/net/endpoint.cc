@@ -1,6 +1,6 @@
 #include "net/endpoint.h"
 
-#include "net/accept_gate.h"
+#include "net/connection_limiter.h"
 #include "wire/limits.h"
 
 #include <sys/socket.h>
@@ -103,7 +103,7 @@ bool Endpoint::receive(Incoming& message) {
   return true;
 }
 
-void greeted(const Incoming& hello) { AcceptGate::instance().said_hello(socket_of(hello)); }
+void greeted(const Incoming& hello) { ConnectionLimiter::instance().said_hello(socket_of(hello)); }
 
 std::uint64_t peer_pid(const Incoming& message) {
   const int fd = socket_of(message);

@@ -1,7 +1,7 @@
 // Makes backups in a thread of its own, one at a time, and says how far it is.
 #pragma once
 
-#include "runtime/backup_desk.h"
+#include "runtime/backup_service.h"
 #include "storage/backup/make.h"
 
 #include <atomic>
@@ -11,7 +11,7 @@
 
 namespace millrace::runtime {
 
-class BackupThread : public BackupDesk {
+class BackupThread : public BackupService {
  public:
   // ended: called on the thread of the backup after each, done or failed, and once with state none
   // when the newest of earlier ones has been found.

@@ -9,7 +9,7 @@
 #include "net/dispatcher.h"
 #include "net/replies.h"
 #include "runtime/answers.h"
-#include "runtime/backup_desk.h"
+#include "runtime/backup_service.h"
 #include "runtime/clock.h"
 #include "runtime/hooks.h"
 #include "runtime/row_source.h"
@@ -34,7 +34,7 @@ struct ShardOptions {
   std::uint64_t disk_free_bytes_min = 64U << 20;
   std::string version;
   std::vector<std::unique_ptr<Hooks>> hooks;  // of this shard alone
-  BackupDesk* backups = nullptr;              // of the process; null: there are none
+  BackupService* backups = nullptr;           // of the process; null: there are none
 };
 
 // The way out of a shard.

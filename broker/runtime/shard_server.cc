@@ -1,6 +1,6 @@
 #include "runtime/shard_server.h"
 
-#include "net/accept_gate.h"
+#include "net/connection_limiter.h"
 #include "runtime/clock.h"
 #include "runtime/event_loop.h"
 
@@ -100,7 +100,7 @@ void ShardServer::turn() {
 
 // The gate is of the process: whichever shard looks first says what there is to say.
 void ShardServer::look_at_gate() {
-  auto& gate = net::AcceptGate::instance();
+  auto& gate = net::ConnectionLimiter::instance();
   const net::GateNews news = gate.look(read_clocks().mono_ms);
   if (news.full) {
     spdlog::warn(

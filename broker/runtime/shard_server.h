@@ -3,7 +3,7 @@
 #pragma once
 
 #include "net/endpoint.h"
-#include "runtime/death_watch.h"
+#include "runtime/process_monitor.h"
 #include "runtime/reader_thread.h"
 #include "runtime/shard.h"
 
@@ -47,7 +47,7 @@ class ShardServer : private ShardPort {
   void stop_if_failed();
 
   net::Endpoint endpoint_;
-  DeathWatch deaths_;
+  ProcessMonitor deaths_;
   std::vector<std::string> addresses_;
   Shard shard_;
   std::unique_ptr<EventLoop> loop_;

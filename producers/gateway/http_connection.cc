@@ -96,7 +96,7 @@ void Connection::take(std::string_view bytes) {
 
 void Connection::hold(std::size_t bytes) {
   owner_.held_bytes() = owner_.held_bytes() - held_ + bytes;
-  owner_.traffic().body_bytes = owner_.held_bytes();
+  owner_.metrics().body_bytes = owner_.held_bytes();
   held_ = bytes;
 }
 
@@ -128,7 +128,7 @@ void Connection::write(const Answer& answer, bool last, bool linger) {
   out_ = response_text(answer, {.head_only = request.method == "HEAD",
                                 .last = last,
                                 .old_keep_alive = request.old && !last});
-  ++owner_.traffic().answers[static_cast<std::size_t>(std::clamp(answer.status, 0, 599))];
+  ++owner_.metrics().answers[static_cast<std::size_t>(std::clamp(answer.status, 0, 599))];
   await(request_patience);
   const uv_buf_t buffer = uv_buf_init(out_.data(), static_cast<unsigned>(out_.size()));
   const int failed =
@@ -160,7 +160,7 @@ void Connection::look_at_clock() {
   const bool in_request = reading && reader_.begun();
   const bool late = now >= deadline_ms_ || (in_request && now >= request_deadline_ms_);
   if (!late || state_ == State::asked || state_ == State::closed) return;
-  if (state_ != State::lingering) ++owner_.traffic().expired;
+  if (state_ != State::lingering) ++owner_.metrics().expired;
   if (in_request) return refuse(408, "the request was not received completely in time");
   close();
 }

@@ -24,7 +24,7 @@ class ConnectionOwner {
   virtual void on_closed(Connection* from) = 0;         // it may go
   [[nodiscard]] virtual bool last_answers() const = 0;  // connections end with their answer
   [[nodiscard]] virtual const HttpOptions& options() const = 0;
-  [[nodiscard]] virtual Traffic& traffic() = 0;
+  [[nodiscard]] virtual GatewayMetrics& metrics() = 0;
   [[nodiscard]] virtual std::size_t& held_bytes() = 0;  // of all bodies
 };
 

@@ -1,6 +1,6 @@
 #include "http_head.h"
 
-#include "media.h"
+#include "media_types.h"
 
 #include <algorithm>
 #include <charconv>

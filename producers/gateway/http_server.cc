@@ -24,8 +24,8 @@ constexpr std::uint64_t stop_patience_ms = 10'000, look_ms = 250;
 struct HttpServer::Impl : ConnectionOwner {
   struct Call;
 
-  Impl(HttpOptions o, Handler h, Traffic* t)
-      : options_(std::move(o)), handler(std::move(h)), traffic_(*t) {}
+  Impl(HttpOptions o, Handler h, GatewayMetrics* t)
+      : options_(std::move(o)), handler(std::move(h)), metrics_(*t) {}
 
   void on_request(const ConnectionRef& from) override;
   void on_spoken(Connection* from) override;
@@ -33,7 +33,7 @@ struct HttpServer::Impl : ConnectionOwner {
   void on_closed(Connection* from) override;
   [[nodiscard]] bool last_answers() const override { return draining || stopping; }
   [[nodiscard]] const HttpOptions& options() const override { return options_; }
-  [[nodiscard]] Traffic& traffic() override { return traffic_; }
+  [[nodiscard]] GatewayMetrics& metrics() override { return metrics_; }
   [[nodiscard]] std::size_t& held_bytes() override { return held; }
 
   void welcome();
@@ -48,7 +48,7 @@ struct HttpServer::Impl : ConnectionOwner {
 
   HttpOptions options_;
   Handler handler;
-  Traffic& traffic_;
+  GatewayMetrics& metrics_;
   uv_loop_t loop{};
   uv_tcp_t listener{};
   uv_timer_t clock{}, last{};
@@ -100,7 +100,7 @@ void HttpServer::Impl::on_spoken(Connection* from) {
 
 void HttpServer::Impl::on_closing(Connection* from) {
   if (from->place != silent.end()) silent.erase(std::exchange(from->place, silent.end()));
-  traffic_.connections = --open;
+  metrics_.connections = --open;
   if (open < options_.connections_max - options_.connections_max / 8) say_full(false);
 }
 
@@ -112,7 +112,7 @@ void HttpServer::Impl::on_closed(Connection* from) {
 bool HttpServer::Impl::make_room() {
   if (open < options_.connections_max) return true;
   if (silent.empty()) return false;
-  ++traffic_.displaced;
+  ++metrics_.displaced;
   silent.front()->close();
   return true;
 }
@@ -126,15 +126,15 @@ void HttpServer::Impl::welcome() {
   auto connection = std::make_shared<Connection>(*this, &loop);
   connection->place = silent.insert(silent.end(), connection.get());
   connections.emplace(connection.get(), connection);
-  ++traffic_.accepted;
-  traffic_.connections = ++open;
+  ++metrics_.accepted;
+  metrics_.connections = ++open;
   if (!connection->accept(reinterpret_cast<uv_stream_t*>(&listener))) connection->close();
 }
 
 // Told why as far as a socket takes it at once; nothing is kept of it.
 void HttpServer::Impl::turn_away() {
   say_full(true);
-  ++traffic_.refused;
+  ++metrics_.refused;
   auto* stream = new uv_tcp_t{};
   uv_tcp_init(&loop, stream);
   if (uv_accept(reinterpret_cast<uv_stream_t*>(&listener),
@@ -150,7 +150,7 @@ void HttpServer::Impl::turn_away() {
 }
 
 void HttpServer::Impl::say_full(bool full) {
-  if (traffic_.full.exchange(full) == full) return;
+  if (metrics_.full.exchange(full) == full) return;
   const std::string begin = line_begin(full ? Priority::warning : Priority::info);
   std::fprintf(
       stderr,
@@ -206,8 +206,8 @@ void HttpServer::Impl::close_handles() {
   uv_loop_close(&loop);
 }
 
-HttpServer::HttpServer(HttpOptions options, Handler handler, Traffic* traffic)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(handler), traffic)) {
+HttpServer::HttpServer(HttpOptions options, Handler handler, GatewayMetrics* metrics)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(handler), metrics)) {
   Impl& s = *impl_;
   uv_loop_init(&s.loop);
   uv_tcp_init(&s.loop, &s.listener);
@@ -216,7 +216,7 @@ HttpServer::HttpServer(HttpOptions options, Handler handler, Traffic* traffic)
   uv_async_init(&s.loop, &s.wake, [](uv_async_t* a) { static_cast<Impl*>(a->data)->answer_all(); });
   uv_check_init(&s.loop, &s.turn);
   s.turn.data = s.wake.data = s.clock.data = s.listener.data = &s;
-  traffic->connections_max = s.options_.connections_max;
+  metrics->connections_max = s.options_.connections_max;
 }
 
 HttpServer::~HttpServer() { impl_->close_handles(); }

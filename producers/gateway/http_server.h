@@ -5,7 +5,7 @@
 // Threads: the handler runs on the loop's thread and must not block; Exchange::answer from any.
 #pragma once
 
-#include "traffic.h"
+#include "gateway_metrics.h"
 
 #include <chrono>
 #include <cstdint>
@@ -46,7 +46,7 @@ struct HttpOptions {
 class HttpServer {
  public:
   using Handler = std::function<void(const ExchangeRef&)>;
-  HttpServer(HttpOptions options, Handler handler, Traffic* traffic);
+  HttpServer(HttpOptions options, Handler handler, GatewayMetrics* metrics);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -27,9 +27,9 @@ void say(Priority priority, const std::string& what) {
 
 // Serves on and says that it stops, until a load balancer has seen it or a second signal comes.
 void drain(const sigset_t& signals, std::chrono::milliseconds span, HttpServer& server,
-           Traffic& traffic) {
+           GatewayMetrics& metrics) {
   if (span.count() == 0) return;
-  traffic.draining = true;
+  metrics.draining = true;
   server.drain();
   say(Priority::info, "draining: stops in " + std::to_string(span.count()) + " ms");
   const auto seconds = std::chrono::floor<std::chrono::seconds>(span);
@@ -70,7 +70,7 @@ int main(int count, char** arguments) {
                                std::to_string(room) + " connections, not " +
                                std::to_string(options.connections_max));
   }
-  Traffic traffic;
+  GatewayMetrics metrics;
   std::unique_ptr<Routes> routes;
   HttpServer server(
       {.host = options.host,
@@ -81,17 +81,17 @@ int main(int count, char** arguments) {
        .body_bytes_max = options.body_bytes_max,
        .bodies_bytes_max = options.bodies_bytes_max,
        .refusal = refusal},
-      [&routes](const ExchangeRef& exchange) { routes->handle(exchange); }, &traffic);
+      [&routes](const ExchangeRef& exchange) { routes->handle(exchange); }, &metrics);
   if (const auto wrong = server.listen(); !wrong.empty()) {
     say(Priority::error, wrong);
     return exit_listen;
   }
-  routes = std::make_unique<Routes>(options, &traffic);
+  routes = std::make_unique<Routes>(options, &metrics);
   say(Priority::info, "listening on http://" + options.host + ":" + std::to_string(server.port()));
   std::thread stopper([&] {
     int signal = 0;
     sigwait(&signals, &signal);
-    if (signal == SIGTERM) drain(signals, options.drain, server, traffic);
+    if (signal == SIGTERM) drain(signals, options.drain, server, metrics);
     server.stop();
   });
   server.run();

@@ -1,9 +1,9 @@
 // What each path does.
 #include "routes.h"
 
-#include "gathering.h"
+#include "batch_answer.h"
 #include "job_json.h"
-#include "media.h"
+#include "media_types.h"
 #include "paths.h"
 #include "problem.h"
 
@@ -31,8 +31,8 @@ ProducerOptions producer_options(const Options& options) {
 
 }  // namespace
 
-Routes::Routes(const Options& options, Traffic* traffic)
-    : traffic_(*traffic),
+Routes::Routes(const Options& options, GatewayMetrics* metrics)
+    : metrics_(*metrics),
       body_bytes_max_(options.body_bytes_max),
       producer_(producer_options(options)),
       client_({.connection = {.brokers = options.brokers}, .timeout = options.timeout}) {
@@ -77,15 +77,15 @@ Answer Routes::watched(Path::To page) {
   if (page == Path::To::metrics) {
     return {200,
             "text/plain; version=0.0.4; charset=utf-8",
-            metrics_page(traffic_, producer_.connected()),
+            metrics_page(metrics_, producer_.connected()),
             {}};
   }
   if (page == Path::To::ready) {
-    if (traffic_.draining) {
+    if (metrics_.draining) {
       return problem(503, ErrorCode::shutting_down,
                      "this gateway is shutting down: use another one");
     }
-    if (traffic_.full) {
+    if (metrics_.full) {
       return problem(503, ErrorCode::overloaded, "all connections of this gateway are in use");
     }
     if (!producer_.connected()) {
@@ -112,14 +112,14 @@ void Routes::enqueue(const ExchangeRef& exchange, const std::string& topic) {
   }
   auto parsed = parse_jobs(exchange->body, topic);
   if (!parsed) return exchange->answer(problem(parsed.error()));
-  auto gathering =
-      std::make_shared<Gathering>(exchange, parsed->jobs.size(), parsed->array, &traffic_);
+  auto batch_answer =
+      std::make_shared<BatchAnswer>(exchange, parsed->jobs.size(), parsed->array, &metrics_);
   for (std::size_t i = 0; i < parsed->jobs.size(); ++i) {
     const bool taken = producer_.try_enqueue_async(
         std::move(parsed->jobs[i]),
-        [gathering, i](const Enqueued& outcome) { gathering->add(i, outcome); });
+        [batch_answer, i](const Enqueued& outcome) { batch_answer->add(i, outcome); });
     if (taken) continue;
-    gathering->add(
+    batch_answer->add(
         i, {Outcome::rejected,
             {},
             {ErrorCode::overloaded,

@@ -19,7 +19,7 @@ namespace millrace::gateway {
 
 class Routes {
  public:
-  Routes(const Options& options, Traffic* traffic);
+  Routes(const Options& options, GatewayMetrics* metrics);
   ~Routes();
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
@@ -34,7 +34,7 @@ class Routes {
   void ask(const ExchangeRef& exchange, std::function<Answer()> question);
   void work();
 
-  Traffic& traffic_;
+  GatewayMetrics& metrics_;
   const std::size_t body_bytes_max_;
   Producer producer_;
   Client client_;

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from millrace_wire import BIN, ERROR, OK, Client
-from rounds import BULK, add_bulk, new_stand, run_cli
+from rounds import BULK, add_bulk, new_testbed, run_cli
 
 BACKUP, BACKUP_STATUS = 90, 91
 SEED = 1
@@ -15,17 +15,17 @@ SEED = 1
 
 @contextlib.contextmanager
 def broker_with_bulk():
-    stand = new_stand(SEED)
+    bed = new_testbed(SEED)
     try:
-        stand.start_broker()
-        add_bulk(stand)
-        yield stand
+        bed.start_broker()
+        add_bulk(bed)
+        yield bed
     finally:
-        stand.close()
+        bed.close()
 
 
-def cli(stand, *words):
-    return run_cli("--broker", stand.endpoint, *words)
+def cli(bed, *words):
+    return run_cli("--broker", bed.endpoint, *words)
 
 
 def expect(done, code, words=""):
@@ -75,18 +75,18 @@ def rewrite_manifest(folder, old, new):
 def damaged_backups():
     """a damaged backup is seen by verify and by restore, which then writes nothing"""
     wrongs = []
-    with broker_with_bulk() as stand:
-        whole, bad = f"{stand.folder}/backups/whole", f"{stand.folder}/bad"
-        wrongs += expect(cli(stand, "backup", "whole"), 0, "backed up 1 shard as whole")
+    with broker_with_bulk() as bed:
+        whole, bad = f"{bed.folder}/backups/whole", f"{bed.folder}/bad"
+        wrongs += expect(cli(bed, "backup", "whole"), 0, "backed up 1 shard as whole")
         wrongs += expect(run_cli("verify", whole), 0, "no damage found")
         for what, harm in damages(bad):
             shutil.copytree(whole, bad)
             harm()
-            restored = run_cli("restore", bad, "--data-dir", f"{stand.folder}/new")
+            restored = run_cli("restore", bad, "--data-dir", f"{bed.folder}/new")
             code = 2 if what == "the manifest gone" else 1
             for wrong in [*expect(run_cli("verify", bad), 1), *expect(restored, code)]:
                 wrongs.append(f"{what}: {wrong}")
-            if os.path.exists(f"{stand.folder}/new"):
+            if os.path.exists(f"{bed.folder}/new"):
                 wrongs.append(f"{what}: restore has written something")
             shutil.rmtree(bad)
         shutil.copytree(whole, bad)
@@ -98,18 +98,18 @@ def damaged_backups():
 def killed_in_the_middle():
     """kill -9 in mid-backup leaves no half backup under its name, and the next one cleans up"""
     wrongs = []
-    with broker_with_bulk() as stand:
-        backups = f"{stand.folder}/backups"
+    with broker_with_bulk() as bed:
+        backups = f"{bed.folder}/backups"
         part = f"{backups}/.cut.part/shard-0.db"
-        client = Client(stand.endpoint)
+        client = Client(bed.endpoint)
         client.send(BACKUP, name="cut")
-        stand.pump(lambda: os.path.exists(part) or os.path.exists(f"{backups}/cut"), "it begins")
-        stand.kill_broker()
+        bed.pump(lambda: os.path.exists(part) or os.path.exists(f"{backups}/cut"), "it begins")
+        bed.kill_broker()
         if os.path.exists(f"{backups}/cut"):
             return ["the backup was over before the kill: nothing was shown"]
         client.socket.close(0)
-        stand.start_broker()
-        wrongs += expect(cli(stand, "backup", "again"), 0)
+        bed.start_broker()
+        wrongs += expect(cli(bed, "backup", "again"), 0)
         wrongs += expect(run_cli("verify", f"{backups}/again"), 0)
         if glob.glob(f"{backups}/.*.part"):
             wrongs.append(f"left lying: {os.listdir(backups)}")
@@ -119,8 +119,8 @@ def killed_in_the_middle():
 def one_at_a_time():
     """a second backup is refused while one is made; a resend of the first is not"""
     wrongs = []
-    with broker_with_bulk() as stand:
-        client = Client(stand.endpoint)
+    with broker_with_bulk() as bed:
+        client = Client(bed.endpoint)
         request = os.urandom(16)
         asked = [dict(name="first", request=request), dict(name="second"),
                  dict(name="first", request=request)]
@@ -130,11 +130,11 @@ def one_at_a_time():
         kinds = [header[1] for header, _ in answers]
         if kinds != [OK, ERROR, OK] or answers[1][1].get("code") != "conflict":
             wrongs.append(f"answered {kinds}, {answers[1][1]}")
-        stand.pump(lambda: client.ask(BACKUP_STATUS)["state"] != "running", "the first ends")
+        bed.pump(lambda: client.ask(BACKUP_STATUS)["state"] != "running", "the first ends")
         status = client.ask(BACKUP_STATUS)
         if status["state"] != "done" or status["last_name"] != "first":
             wrongs.append(f"then: {status}")
-        made = sorted(os.listdir(f"{stand.folder}/backups"))
+        made = sorted(os.listdir(f"{bed.folder}/backups"))
         if made != ["backup.lock", "first"]:
             wrongs.append(f"in the folder: {made}")
         client.socket.close(0)
@@ -144,51 +144,51 @@ def one_at_a_time():
 def refusals():
     """bad names, taken names, no folder: each is said with what to do"""
     wrongs = []
-    with broker_with_bulk() as stand:
-        wrongs += expect(cli(stand, "backup", "../x"), 1, "a backup name must")
-        wrongs += expect(cli(stand, "backup", "plain", "--keep", "1"), 1, "SERIES-TIME")
-        wrongs += expect(cli(stand, "backup", "a", "--keep", "none"), 64)
-        wrongs += expect(cli(stand, "backup", "x-1"), 0)
-        wrongs += expect(cli(stand, "backup", "x-1"), 1, "give another name")
-        wrongs += expect(cli(stand, "backup", "y-1"), 0)
-        wrongs += expect(cli(stand, "backup", "x-2", "--keep", "1"), 0, "removed 1 older")
-        made = sorted(os.listdir(f"{stand.folder}/backups"))
+    with broker_with_bulk() as bed:
+        wrongs += expect(cli(bed, "backup", "../x"), 1, "a backup name must")
+        wrongs += expect(cli(bed, "backup", "plain", "--keep", "1"), 1, "SERIES-TIME")
+        wrongs += expect(cli(bed, "backup", "a", "--keep", "none"), 64)
+        wrongs += expect(cli(bed, "backup", "x-1"), 0)
+        wrongs += expect(cli(bed, "backup", "x-1"), 1, "give another name")
+        wrongs += expect(cli(bed, "backup", "y-1"), 0)
+        wrongs += expect(cli(bed, "backup", "x-2", "--keep", "1"), 0, "removed 1 older")
+        made = sorted(os.listdir(f"{bed.folder}/backups"))
         if made != ["backup.lock", "x-2", "y-1"]:
             wrongs.append(f"after --keep 1: {made}")
-        stand.broker.process.send_signal(signal.SIGTERM)
-        stand.broker.process.wait(30)
-        with open(stand.config) as file:
+        bed.broker.process.send_signal(signal.SIGTERM)
+        bed.broker.process.wait(30)
+        with open(bed.config) as file:
             text = "\n".join(line for line in file.read().split("\n") if "backup_dir" not in line)
-        with open(stand.config, "w") as file:
+        with open(bed.config, "w") as file:
             file.write(text)
-        stand.start_broker()
-        wrongs += expect(cli(stand, "backup", "z"), 1, "backup_dir")
+        bed.start_broker()
+        wrongs += expect(cli(bed, "backup", "z"), 1, "backup_dir")
     return wrongs
 
 
 def restore_where_it_may_not():
     """restore touches no broker's files, no folder that is not empty, and is not taken for whole"""
     wrongs = []
-    with broker_with_bulk() as stand:
-        backup, data = f"{stand.folder}/backups/b", stand.data
-        wrongs += expect(cli(stand, "backup", "b"), 0)
+    with broker_with_bulk() as bed:
+        backup, data = f"{bed.folder}/backups/b", bed.data
+        wrongs += expect(cli(bed, "backup", "b"), 0)
         wrongs += expect(run_cli("restore", backup, "--data-dir", data, "--replace"), 3, "in use")
-        stand.kill_broker()
+        bed.kill_broker()
         wrongs += expect(run_cli("restore", backup, "--data-dir", data), 3, "not empty")
         wrongs += expect(run_cli("restore", backup, "--data-dir", data, "--replace"), 0)
         if not glob.glob(f"{data}/replaced-*/shard-0.db"):
             wrongs.append(f"what lay there before is not set aside: {os.listdir(data)}")
         wrongs += expect(run_cli("verify", data), 0)
-        wrongs += expect(run_cli("restore", f"{stand.folder}/none", "--data-dir", data), 2)
+        wrongs += expect(run_cli("restore", f"{bed.folder}/none", "--data-dir", data), 2)
         wrongs += expect(run_cli("restore", backup), 64)
         # As a restore leaves it that was cut off between two files.
         with open(f"{data}/restoring", "w"):
             pass
-        started = subprocess.run([f"{BIN}/millraced", "--config", stand.config], timeout=30,
+        started = subprocess.run([f"{BIN}/millraced", "--config", bed.config], timeout=30,
                                  capture_output=True, text=True, check=False)
         wrongs += expect(started, 78, "was interrupted")
         wrongs += expect(run_cli("restore", backup, "--data-dir", data, "--replace"), 0)
-        stand.start_broker()
+        bed.start_broker()
     return wrongs
 
 

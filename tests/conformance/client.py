@@ -373,7 +373,7 @@ class Worker(Link):
         self.ask(self.jobs[token]["shard"], SETTLE, told, outcomes=[dict(outcome, token=named)], credit=credit)
 
 
-class Asker(Link):
+class QueryClient(Link):
     def __init__(self, options, say, fault):
         self.questions = {}
         super().__init__(options, say, fault)

@@ -7,7 +7,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 import zmq  # noqa: E402
-from client import Asker, Producer, Worker  # noqa: E402
+from client import QueryClient, Producer, Worker  # noqa: E402
 from millrace_wire import CANCEL, JOB  # noqa: E402
 
 TURN_MS = 20
@@ -32,7 +32,7 @@ def obey(client, order):
 def main():
     fault = sys.argv[2] if sys.argv[1:2] == ["--fault"] else ""
     options = json.loads(sys.stdin.buffer.readline())
-    client = {"producer": Producer, "worker": Worker, "client": Asker}[options["role"]](options, say, fault)
+    client = {"producer": Producer, "worker": Worker, "client": QueryClient}[options["role"]](options, say, fault)
     say("started")
     os.set_blocking(0, False)
     client.poller.register(0, zmq.POLLIN)

@@ -14,7 +14,7 @@ import time
 import judge
 from load import now_us
 from millrace_wire import BIN, DELIVER, ENQUEUE, ERROR, JOBS, OK, SETTLE, SUBSCRIBE, Client
-from stand import LIVE, TOPIC, note_rows
+from testbed import LIVE, TOPIC, note_rows
 
 LIBRARY = os.path.abspath(os.path.join(BIN, "..", "lib", "libfail_io.so"))
 PATIENCE_S = 20

@@ -6,7 +6,7 @@ import sys
 import time
 
 import judge
-from stand import Stuck
+from testbed import Stuck
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,37 +47,37 @@ class Progress:
             print(f"  {done} of {self.total} {self.what}, {took:.0f} s {note}", flush=True)
 
 
-def keep_files(stand, folder):
+def keep_files(bed, folder):
     if not folder:
         return
     os.makedirs(folder, exist_ok=True)
-    stand.log.flush()
-    for path in (stand.path, stand.log.name, stand.config):
+    bed.log.flush()
+    for path in (bed.path, bed.log.name, bed.config):
         shutil.copy(path, folder)
 
 
-def run(stand, options, cycles, scenario, enqueued_min, what="cycles"):
-    """One stand, one scenario of so many cycles, one verdict."""
+def run(bed, options, cycles, scenario, enqueued_min, what="cycles"):
+    """One bed, one scenario of so many cycles, one verdict."""
     print(f"seed {options.seed}", flush=True)
     found = []
     try:
-        scenario(stand, Progress(cycles, what))
-        stand.settle_down()
-        found = judge.violations(stand.path, enqueued_min)
+        scenario(bed, Progress(cycles, what))
+        bed.settle_down()
+        found = judge.violations(bed.path, enqueued_min)
     except Stuck as why:
         found = [str(why)]
     except Exception:
-        stand.close(keep=True)
-        print(f"history and log: {stand.folder}", file=sys.stderr)
+        bed.close(keep=True)
+        print(f"history and log: {bed.folder}", file=sys.stderr)
         raise
-    seen = ", ".join(f"{number} {kind}" for kind, number in sorted(stand.counted.items()))
+    seen = ", ".join(f"{number} {kind}" for kind, number in sorted(bed.counted.items()))
     print(f"  events: {seen}")
     for each in found[:20]:
         print(f"  violation: {each}")
-    keep_files(stand, options.keep)
+    keep_files(bed, options.keep)
     if found:
-        print(f"  seed {options.seed}; history and log: {stand.folder}")
-    stand.close(keep=bool(found))
+        print(f"  seed {options.seed}; history and log: {bed.folder}")
+    bed.close(keep=bool(found))
     bad = len(found) > 0
     print(f"{0 if bad else cycles} passed, {len(found)} failed")
     return 1 if bad else 0

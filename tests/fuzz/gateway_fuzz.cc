@@ -3,7 +3,7 @@
 #include "http_request.h"
 #include "job_json.h"
 #include "json_scan.h"
-#include "media.h"
+#include "media_types.h"
 #include "paths.h"
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Callbacks as applications write them: they throw, wait, hand more over; and what becomes of jobs
 // when their Producer is destroyed.
-#include "board.h"
 #include "broker_process.h"
+#include "event_log.h"
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>
@@ -146,7 +146,7 @@ TEST(Callbacks, WhatTheyHandOverIsTakenUpToTwiceTheBounds) {
   BrokerProcess broker;
   constexpr int bound = 4;
   Producer producer({.connection = {.brokers = {broker.endpoint()}}, .in_flight_jobs_max = bound});
-  Board said;
+  EventLog said;
   std::promise<void> over;
   producer.enqueue_async({.topic = "t"}, [&](const Enqueued&) {
     for (int i = 0; i < 3 * bound; ++i) {

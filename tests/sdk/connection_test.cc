@@ -1,8 +1,8 @@
 // One Connection under many Producers, Workers and Clients: what they share, and that each stays
 // what it was.
-#include "board.h"
 #include "broker_process.h"
 #include "child.h"
+#include "event_log.h"
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>
@@ -45,7 +45,7 @@ TEST(SharedConnection, ProducersWorkersAndClientsWorkSideBySideOverABrokersResta
   Producer first({.shared_connection = connection}), second({.shared_connection = connection});
   Client client({.shared_connection = connection, .timeout = 60s});
   Worker worker({.shared_connection = connection, .concurrency = 2});
-  Board done_jobs;
+  EventLog done_jobs;
   worker.handle("t", [&](JobContext& job) {
     done_jobs.add(std::string(job.payload()));
     // On a handler's thread nothing would wait for itself.

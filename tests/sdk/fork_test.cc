@@ -1,8 +1,8 @@
 // Applications that fork after they have made a Producer, a Worker or a Client: the child is
 // answered at once, and the parent's connection stays as it was.
-#include "board.h"
 #include "broker_process.h"
 #include "child.h"
+#include "event_log.h"
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>
@@ -58,7 +58,7 @@ TEST(Fork, AChildIsRefusedAtOnceAndTheParentGoesOn) {
   auto producer = std::make_unique<Producer>(ProducerOptions{.connection = at});
   auto client = std::make_unique<Client>(ClientOptions{.connection = at});
   auto worker = std::make_unique<Worker>(WorkerOptions{.connection = at, .concurrency = 2});
-  Board done_jobs;
+  EventLog done_jobs;
   worker->handle("t", [&done_jobs](JobContext& job) {
     done_jobs.add(std::string(job.payload()));
     return done();

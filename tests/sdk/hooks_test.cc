@@ -1,6 +1,6 @@
 // What an application may hang into the SDK: the log, connection callbacks, middleware.
-#include "board.h"
 #include "broker_process.h"
+#include "event_log.h"
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ struct Log {
       lines.add(std::string(to_string(level)) + " " + std::string(what));
     };
   }
-  Board lines;
+  EventLog lines;
 };
 
 TEST(Hooks, TheLogTellsOfConnectionsAndOfHandlersThatAreToStop) {
@@ -95,7 +95,7 @@ TEST(Hooks, WithoutALogErrorsAloneAreLinesOnStandardError) {
 TEST(Hooks, EachConnectionIsToldOfWhenItComesAndWhenItGoes) {
   BrokerProcess broker;
   Log log;
-  Board changes;
+  EventLog changes;
   std::mutex mutex;
   std::string order;
   std::promise<std::thread::id> callback_ran_on;
@@ -172,7 +172,7 @@ TEST(Hooks, MiddlewareOfAProducerChangesAndRefusesJobsInItsOrder) {
   Producer producer(
       {.connection = {.brokers = {broker.endpoint()}}, .middleware = {first, second}});
   Worker worker({.connection = {.brokers = {broker.endpoint()}}});
-  Board headers;
+  EventLog headers;
   worker.handle("t", [&headers](JobContext& job) {
     headers.add(job.headers().at("seen"));
     return done();

@@ -1,6 +1,6 @@
 // Wrong values of jobs and options: each is refused at once, in a sentence that names it.
-#include "board.h"
 #include "broker_process.h"
+#include "event_log.h"
 
 #include <gtest/gtest.h>
 #include <millrace/client.h>
@@ -144,7 +144,7 @@ TEST(Options, HandlersAreFixedOnceAWorkerHasStarted) {
   BrokerProcess broker;
   const ConnectionOptions at{.brokers = {broker.endpoint()}, .log = quiet};
   Worker worker({.connection = at, .concurrency = 2});
-  Board runs;
+  EventLog runs;
   worker.handle("t", [&runs](JobContext&) {
     runs.add("t");
     return done();

@@ -1,7 +1,7 @@
 // Producer, Worker and Client of one process at a real broker, from many threads at once: what the
 // public headers promise, and scenes for the sanitizers to watch.
-#include "board.h"
 #include "broker_process.h"
+#include "event_log.h"
 
 #include <gtest/gtest.h>
 #include <millrace/client.h>
@@ -37,7 +37,7 @@ class Senders {
     EXPECT_TRUE(producer_.flush(patience));
   }
   [[nodiscard]] std::size_t jobs() const { return threads_.size() * std::size_t(jobs_each_); }
-  Board ids;
+  EventLog ids;
 
  private:
   static Job job(const std::string& payload) { return {.topic = "work", .payload = payload}; }
@@ -76,7 +76,7 @@ TEST(Sdk, JobsOfManyThreadsAreEachStoredOnceAndDoneWhateverTheHandlerSaysFirst) 
   BrokerProcess broker;
   Client client({.connection = at(broker)});
   ASSERT_TRUE(client.create_topic("work", {.backoff_min = 1ms, .backoff_max = 1ms}));
-  Board runs, done_once;
+  EventLog runs, done_once;
   Worker worker({.connection = at(broker), .concurrency = 4, .prefetch = 16});
   worker.handle("work", [&](JobContext& job) {
     const std::string name(job.payload());
@@ -122,7 +122,7 @@ TEST(Sdk, JobsOfManyThreadsAreEachStoredOnceAndDoneWhateverTheHandlerSaysFirst) 
 TEST(Sdk, ABrokerKilledUnderLoadLosesNoStoredJobAndMakesNoSecond) {
   constexpr int jobs = 2'000;
   BrokerProcess broker;
-  Board ids, completed;
+  EventLog ids, completed;
   Worker worker({.connection = at(broker), .concurrency = 4, .prefetch = 64});
   worker.handle("work", [&](JobContext& job) {
     completed.add(std::string(job.payload()));
@@ -159,7 +159,7 @@ TEST(Sdk, AHandlerHearsWhyItShallStop) {
   BrokerProcess broker;
   Client client({.connection = at(broker)});
   ASSERT_TRUE(client.create_topic("limited", {.run_max = 50ms}));
-  Board begun, heard;
+  EventLog begun, heard;
   const auto until_stopped = [&](JobContext& job) {
     begun.add(std::string(job.payload()));
     std::mutex mutex;
@@ -199,7 +199,7 @@ TEST(Sdk, AHandlerHearsWhyItShallStop) {
 
 TEST(Sdk, EveryCallbackIsCalledOnceWhenAProducerEndsEarly) {
   BrokerProcess broker;
-  Board said;
+  EventLog said;
   {
     Producer producer({.connection = at(broker), .batch_jobs_max = 8, .flush_at_destruction = 0ms});
     EXPECT_EQ(producer.enqueue({.topic = "work", .payload = "first"}).outcome, Outcome::stored);
@@ -231,7 +231,7 @@ TEST(Sdk, DeadJobsAreSelectedInOneWayOrRefused) {
   Client client({.connection = at(broker)});
   Producer producer({.connection = at(broker)});
   Worker worker({.connection = at(broker), .concurrency = 1});
-  Board seen;
+  EventLog seen;
   worker.handle("work", [&seen](JobContext&) {
     seen.add("seen");
     return discard("no use");

@@ -1,7 +1,7 @@
 // An application with signal handlers and timers of its own: they run on its threads alone, and
 // change nothing.
-#include "board.h"
 #include "broker_process.h"
+#include "event_log.h"
 
 #include <gtest/gtest.h>
 #include <millrace/client.h>
@@ -81,7 +81,7 @@ TEST_F(SignalsTest, OfTheApplicationRunOnItsThreadsAlone) {
   Producer producer({.connection = at});
   Worker worker({.connection = at, .concurrency = 2});
   Client client({.connection = at});
-  Board done_jobs;
+  EventLog done_jobs;
   std::atomic<int> writes_that_failed = 0;
   worker.handle("t", [&](JobContext& job) {
     int pipe[2] = {};

@@ -1,9 +1,9 @@
 #include "world.h"
 
-#include "asker.h"
+#include "hostile_client.h"
 #include "machine.h"
-#include "meddler.h"
 #include "producer.h"
+#include "query_client.h"
 #include "worker.h"
 
 #include <sqlite3.h>
@@ -37,8 +37,8 @@ class World {
       workers_.push_back(std::make_unique<Worker>(around_, clients_++));
     }
     canceller_ = std::make_unique<Canceller>(around_, clients_++);
-    liar_ = std::make_unique<Liar>(around_, clients_++);
-    if (plan.ask_percent > 0) asker_ = std::make_unique<Asker>(around_, clients_++);
+    liar_ = std::make_unique<HostileClient>(around_, clients_++);
+    if (plan.ask_percent > 0) asker_ = std::make_unique<QueryClient>(around_, clients_++);
   }
 
   RunResult run() {
@@ -193,8 +193,8 @@ class World {
   std::vector<std::unique_ptr<Producer>> producers_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Canceller> canceller_;
-  std::unique_ptr<Liar> liar_;
-  std::unique_ptr<Asker> asker_;  // null: nobody looks at jobs
+  std::unique_ptr<HostileClient> liar_;
+  std::unique_ptr<QueryClient> asker_;  // null: nobody looks at jobs
 };
 
 }  // namespace

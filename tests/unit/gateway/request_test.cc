@@ -1,7 +1,7 @@
 // Requests out of bytes: where each ends is beyond doubt, or it is refused. And packed bodies.
 #include "descriptors.h"
 #include "http_request.h"
-#include "media.h"
+#include "media_types.h"
 
 #include <gtest/gtest.h>
 

@@ -10,7 +10,7 @@
 namespace millrace::testing {
 
 // Tells a history of topic "t", one partition, job n of tag "n".
-class Told {
+class HistoryBuilder {
  public:
   HistoryEvent& event(EventKind kind) {
     history_.push_back({});
@@ -115,12 +115,12 @@ class Told {
 };
 
 // A job that is taken in, given, and done.
-inline Told one_job() {
-  Told told;
-  told.taken(1);
-  told.deliver(1, token_of(1, 1), "w");
-  told.done(1, token_of(1, 1), "w");
-  return told;
+inline HistoryBuilder one_job() {
+  HistoryBuilder history;
+  history.taken(1);
+  history.deliver(1, token_of(1, 1), "w");
+  history.done(1, token_of(1, 1), "w");
+  return history;
 }
 
 }  // namespace millrace::testing

@@ -1,4 +1,4 @@
-#include "traffic.h"
+#include "gateway_metrics.h"
 
 #include <initializer_list>
 #include <utility>
@@ -20,36 +20,36 @@ void add(std::string* page, const std::string& name, const char* type, const cha
 
 }  // namespace
 
-std::string metrics_page(const Traffic& traffic, bool broker_connected) {
+std::string metrics_page(const GatewayMetrics& metrics, bool broker_connected) {
   std::string page;
   add(&page, "requests_total", "counter", "Requests that were answered, by status.", {});
-  for (std::size_t status = 0; status < traffic.answers.size(); ++status) {
-    const auto count = traffic.answers[status].load();
+  for (std::size_t status = 0; status < metrics.answers.size(); ++status) {
+    const auto count = metrics.answers[status].load();
     if (count == 0) continue;
     page += "millrace_gateway_requests_total{status=\"" + std::to_string(status) + "\"} " +
             std::to_string(count) + "\n";
   }
   add(&page, "jobs_total", "counter", "Jobs that were handed to the broker, by outcome.",
-      {{"{outcome=\"stored\"}", traffic.stored},
-       {"{outcome=\"rejected\"}", traffic.rejected},
-       {"{outcome=\"unknown\"}", traffic.unknown}});
-  add(&page, "connections", "gauge", "Connections that are open.", {{"", traffic.connections}});
+      {{"{outcome=\"stored\"}", metrics.stored},
+       {"{outcome=\"rejected\"}", metrics.rejected},
+       {"{outcome=\"unknown\"}", metrics.unknown}});
+  add(&page, "connections", "gauge", "Connections that are open.", {{"", metrics.connections}});
   add(&page, "connections_limit", "gauge", "Connections that are taken at the most.",
-      {{"", traffic.connections_max}});
+      {{"", metrics.connections_max}});
   add(&page, "connections_accepted_total", "counter", "Connections that were taken.",
-      {{"", traffic.accepted}});
+      {{"", metrics.accepted}});
   add(&page, "connections_refused_total", "counter",
-      "Connections that were turned away because all were in use.", {{"", traffic.refused}});
+      "Connections that were turned away because all were in use.", {{"", metrics.refused}});
   add(&page, "connections_displaced_total", "counter",
-      "Connections without a request that gave way to newcomers.", {{"", traffic.displaced}});
+      "Connections without a request that gave way to newcomers.", {{"", metrics.displaced}});
   add(&page, "connections_expired_total", "counter",
-      "Connections that were closed because their client was silent.", {{"", traffic.expired}});
+      "Connections that were closed because their client was silent.", {{"", metrics.expired}});
   add(&page, "body_bytes", "gauge", "What the bodies of unanswered requests hold together.",
-      {{"", traffic.body_bytes}});
+      {{"", metrics.body_bytes}});
   add(&page, "broker_connected", "gauge", "1 while a broker is connected, else 0.",
       {{"", broker_connected ? 1U : 0U}});
   add(&page, "draining", "gauge", "1 between the order to stop and the stop, else 0.",
-      {{"", traffic.draining ? 1U : 0U}});
+      {{"", metrics.draining ? 1U : 0U}});
   return page;
 }
 

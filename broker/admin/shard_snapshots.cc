@@ -1,4 +1,4 @@
-#include "admin/board.h"
+#include "admin/shard_snapshots.h"
 
 #include <algorithm>
 #include <chrono>
@@ -22,21 +22,21 @@ TopicDepth depth_of(core::TopicStats&& s) {
 
 }  // namespace
 
-Board::Board(std::size_t shards) : slots_(shards) {
+ShardSnapshots::ShardSnapshots(std::size_t shards) : slots_(shards) {
   for (Slot& slot : slots_) slot.snapshot = std::make_shared<ShardSnapshot>();
 }
 
-void Board::turned(std::size_t shard, std::int64_t mono_ms) {
+void ShardSnapshots::turned(std::size_t shard, std::int64_t mono_ms) {
   slots_[shard].turned_mono_ms = mono_ms;
 }
 
-void Board::publish(std::size_t shard, ShardSnapshot snapshot) {
+void ShardSnapshots::publish(std::size_t shard, ShardSnapshot snapshot) {
   std::shared_ptr<const ShardSnapshot> next = std::make_shared<ShardSnapshot>(std::move(snapshot));
   const std::lock_guard lock(slots_[shard].mutex);
   slots_[shard].snapshot.swap(next);
 }
 
-std::vector<ShardSnapshot> Board::read() const {
+std::vector<ShardSnapshot> ShardSnapshots::read() const {
   std::vector<ShardSnapshot> all;
   for (const Slot& slot : slots_) {
     const std::lock_guard lock(slot.mutex);
@@ -45,7 +45,7 @@ std::vector<ShardSnapshot> Board::read() const {
   return all;
 }
 
-std::vector<std::string> Board::stalls(std::int64_t now_mono_ms) const {
+std::vector<std::string> ShardSnapshots::stalls(std::int64_t now_mono_ms) const {
   std::vector<std::string> wrong;
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     const std::int64_t silent_ms = now_mono_ms - slots_[s].turned_mono_ms;
@@ -56,7 +56,7 @@ std::vector<std::string> Board::stalls(std::int64_t now_mono_ms) const {
   return wrong;
 }
 
-std::vector<std::string> Board::ills(std::int64_t now_mono_ms, bool ready) const {
+std::vector<std::string> ShardSnapshots::problems(std::int64_t now_mono_ms, bool ready) const {
   auto wrong = stalls(now_mono_ms);
   const auto shards = read();
   for (std::size_t s = 0; s < shards.size(); ++s) {
@@ -70,19 +70,19 @@ std::vector<std::string> Board::ills(std::int64_t now_mono_ms, bool ready) const
   return wrong;
 }
 
-void BoardHook::on_tick(const core::Engine& engine, const runtime::ShardFacts& facts,
-                        core::Now now) {
-  board_.turned(shard_, now.mono_ms);
+void SnapshotHook::on_tick(const core::Engine& engine, const runtime::ShardFacts& facts,
+                           core::Now now) {
+  snapshots_.turned(shard_, now.mono_ms);
   if (!depths_) return;
   if (now.mono_ms >= next_look_mono_ms_) look(engine, now);
   last_.check = facts.check;
   last_.refusing = facts.refusing;
   last_.store = facts.store_gauges;
   last_.credit_free = engine.credit_free();
-  board_.publish(shard_, last_);
+  snapshots_.publish(shard_, last_);
 }
 
-void BoardHook::look(const core::Engine& engine, core::Now now) {
+void SnapshotHook::look(const core::Engine& engine, core::Now now) {
   const auto begun = std::chrono::steady_clock::now();
   auto topics = std::make_shared<std::vector<TopicDepth>>();
   for (auto& stats : engine.topics(now)) topics->push_back(depth_of(std::move(stats)));

@@ -41,12 +41,12 @@ struct BackupRefused {
   std::string code, message;  // empty: it was not
 };
 
-class BackupDesk {
+class BackupService {
  public:
-  BackupDesk() = default;
-  virtual ~BackupDesk() = default;
-  BackupDesk(const BackupDesk&) = delete;
-  BackupDesk& operator=(const BackupDesk&) = delete;
+  BackupService() = default;
+  virtual ~BackupService() = default;
+  BackupService(const BackupService&) = delete;
+  BackupService& operator=(const BackupService&) = delete;
 
   // Begins one, unless one runs. The request that was begun last is taken for a resend.
   [[nodiscard]] virtual BackupRefused start(BackupAsk ask) = 0;
@@ -54,6 +54,6 @@ class BackupDesk {
 };
 
 // desk: null where no backup folder is set.
-[[nodiscard]] net::Answer answer_backup(const net::Parsed& asked, BackupDesk* desk);
+[[nodiscard]] net::Answer answer_backup(const net::Parsed& asked, BackupService* desk);
 
 }  // namespace millrace::runtime

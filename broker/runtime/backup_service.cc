@@ -1,4 +1,4 @@
-#include "runtime/backup_desk.h"
+#include "runtime/backup_service.h"
 
 #include "runtime/views.h"
 #include "wire/codec.h"
@@ -38,7 +38,7 @@ std::string view_of(const BackupReport& report) {
 
 }  // namespace
 
-net::Answer answer_backup(const net::Parsed& asked, BackupDesk* desk) {
+net::Answer answer_backup(const net::Parsed& asked, BackupService* desk) {
   if (desk == nullptr) {
     return net::refusal("conflict",
                         "no backup folder is configured: set backup_dir in [broker] of the "

@@ -29,9 +29,9 @@ class Canceller : public Bystander {
   std::size_t next_ = 0;
 };
 
-class Liar : public Bystander {
+class HostileClient : public Bystander {
  public:
-  Liar(Surroundings& around, std::size_t index);
+  HostileClient(Surroundings& around, std::size_t index);
   void lie_until(std::int64_t ms) { lies_until_ms_ = ms; }
 
  protected:

@@ -1,4 +1,4 @@
-#include "net/accept_gate.h"
+#include "net/connection_limiter.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -34,30 +34,30 @@ bool lacks_means(int error) {
 
 }  // namespace
 
-AcceptGate::Exempt::Exempt() { ++exempt; }
-AcceptGate::Exempt::~Exempt() { --exempt; }
+ConnectionLimiter::Exempt::Exempt() { ++exempt; }
+ConnectionLimiter::Exempt::~Exempt() { --exempt; }
 
-AcceptGate& AcceptGate::instance() {
-  static AcceptGate gate;
+ConnectionLimiter& ConnectionLimiter::instance() {
+  static ConnectionLimiter gate;
   return gate;
 }
 
-void AcceptGate::arm(int line, std::int64_t now_mono_ms) {
+void ConnectionLimiter::arm(int line, std::int64_t now_mono_ms) {
   const std::lock_guard lock(mutex_);
   connections_.assign(static_cast<std::size_t>(line), {});
   now_ms_ = looked_ms_ = now_mono_ms;
   line_ = line;
 }
 
-void AcceptGate::measure() {
+void ConnectionLimiter::measure() {
   const std::lock_guard lock(mutex_);
   room_ = count_open();
   for (int fd = 0; fd < line_; ++fd) room_ += ::fcntl(fd, F_GETFD) < 0 ? 1 : 0;
 }
 
-bool AcceptGate::keeps(int fd) const { return line_ == 0 || fd < line_; }
+bool ConnectionLimiter::keeps(int fd) const { return line_ == 0 || fd < line_; }
 
-int AcceptGate::accept(int listener, sockaddr* address, unsigned* bytes, int flags) {
+int ConnectionLimiter::accept(int listener, sockaddr* address, unsigned* bytes, int flags) {
   if (line_ == 0 || exempt > 0) return accept_by_system(listener, address, bytes, flags);
   int error = 0;
   {
@@ -74,7 +74,7 @@ int AcceptGate::accept(int listener, sockaddr* address, unsigned* bytes, int fla
   return -1;
 }
 
-int AcceptGate::take(int fd) {
+int ConnectionLimiter::take(int fd) {
   if (fd < line_) {
     connections_[static_cast<std::size_t>(fd)] = {cookie_of(fd), now_ms_, false};
     return fd;
@@ -87,12 +87,12 @@ int AcceptGate::take(int fd) {
   return -1;
 }
 
-void AcceptGate::said_hello(int fd) {
+void ConnectionLimiter::said_hello(int fd) {
   const std::lock_guard lock(mutex_);
   if (fd >= 0 && fd < line_) connections_[static_cast<std::size_t>(fd)].greeted = true;
 }
 
-GateNews AcceptGate::look(std::int64_t now_mono_ms) {
+GateNews ConnectionLimiter::look(std::int64_t now_mono_ms) {
   const std::lock_guard lock(mutex_);
   if (line_ == 0 || now_mono_ms < looked_ms_ + gate_look_ms) return {};
   now_ms_ = looked_ms_ = now_mono_ms;
@@ -116,12 +116,12 @@ GateNews AcceptGate::look(std::int64_t now_mono_ms) {
   return news;
 }
 
-GateFacts AcceptGate::facts() {
+GateFacts ConnectionLimiter::facts() {
   const std::lock_guard lock(mutex_);
   return {count_open(), room_, refused_, silent_, refusing_};
 }
 
-std::uint64_t AcceptGate::count_open() {
+std::uint64_t ConnectionLimiter::count_open() {
   std::uint64_t open = 0;
   for (std::size_t fd = 0; fd < connections_.size(); ++fd) {
     Connection& connection = connections_[fd];
@@ -140,7 +140,7 @@ std::uint64_t AcceptGate::count_open() {
 extern "C" {
 
 int accept4(int listener, sockaddr* address, socklen_t* bytes, int flags) {
-  return millrace::net::AcceptGate::instance().accept(listener, address, bytes, flags);
+  return millrace::net::ConnectionLimiter::instance().accept(listener, address, bytes, flags);
 }
 
 int accept(int listener, sockaddr* address, socklen_t* bytes) {

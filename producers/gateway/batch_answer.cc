@@ -1,4 +1,4 @@
-#include "gathering.h"
+#include "batch_answer.h"
 
 #include "problem.h"
 
@@ -8,24 +8,25 @@ namespace millrace::gateway {
 
 using nlohmann::json;
 
-Gathering::Gathering(ExchangeRef exchange, std::size_t jobs, bool array, Traffic* traffic)
+BatchAnswer::BatchAnswer(ExchangeRef exchange, std::size_t jobs, bool array,
+                         GatewayMetrics* metrics)
     : exchange_(std::move(exchange)),
       outcomes_(jobs),
       left_(jobs),
       array_(array),
-      traffic_(*traffic) {}
+      metrics_(*metrics) {}
 
-void Gathering::add(std::size_t i, const Enqueued& outcome) {
+void BatchAnswer::add(std::size_t i, const Enqueued& outcome) {
   outcomes_[i] = outcome;
   switch (outcome.outcome) {
-    case Outcome::stored: ++traffic_.stored; break;
-    case Outcome::rejected: ++traffic_.rejected; break;
-    default: ++traffic_.unknown; break;
+    case Outcome::stored: ++metrics_.stored; break;
+    case Outcome::rejected: ++metrics_.rejected; break;
+    default: ++metrics_.unknown; break;
   }
   if (--left_ == 0) exchange_->answer(answer());
 }
 
-Answer Gathering::answer() const {
+Answer BatchAnswer::answer() const {
   json ids = json::array();
   const Enqueued* failed = nullptr;
   for (const Enqueued& outcome : outcomes_) {

@@ -64,13 +64,13 @@ def note_rows(path, record):
 
 
 class Child:
-    """A process whose standard output is read by the stand."""
+    """A process whose standard output is read by the bed."""
 
-    def __init__(self, stand, name, command, take_line, **more):
+    def __init__(self, bed, name, command, take_line, **more):
         self.name, self.take_line, self.rest = name, take_line, b""
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, **more)
         os.set_blocking(self.process.stdout.fileno(), False)
-        stand.selector.register(self.process.stdout, selectors.EVENT_READ, self)
+        bed.selector.register(self.process.stdout, selectors.EVENT_READ, self)
 
     def read(self, selector):
         """Takes whole lines; at the end of the pipe it is forgotten."""
@@ -90,7 +90,7 @@ class Child:
         return self.process.poll() is None
 
 
-class Stand:
+class Testbed:
     def __init__(self, seed, settings=SETTINGS, tcp=False):
         self.folder = tempfile.mkdtemp(prefix="mr-faults-")
         self.rng, self.seed = random.Random(seed), seed

@@ -10,12 +10,12 @@
 
 namespace millrace::runtime {
 
-class DeathWatch {
+class ProcessMonitor {
  public:
-  DeathWatch();
-  ~DeathWatch();
-  DeathWatch(const DeathWatch&) = delete;
-  DeathWatch& operator=(const DeathWatch&) = delete;
+  ProcessMonitor();
+  ~ProcessMonitor();
+  ProcessMonitor(const ProcessMonitor&) = delete;
+  ProcessMonitor& operator=(const ProcessMonitor&) = delete;
 
   // Without effect where the kernel or the bound refuses: the lease then serves alone.
   void watch(const core::SessionId& session, std::uint64_t pid);

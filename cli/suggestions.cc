@@ -1,4 +1,4 @@
-#include "words.h"
+#include "suggestions.h"
 
 #include <algorithm>
 #include <numeric>

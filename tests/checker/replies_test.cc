@@ -1,5 +1,5 @@
 // The rule told: histories of somebody who asks about jobs that pass, and some that fail.
-#include "told.h"
+#include "history_builder.h"
 
 #include <gtest/gtest.h>
 
@@ -7,33 +7,33 @@ namespace millrace::testing {
 namespace {
 
 TEST(Checker, AnAnswerIsOfItsMoment) {
-  Told told;
-  told.taken(1);
-  told.answered(1, "available");
-  told.issue(1, token_of(1, 1), "w");
-  told.answered(1, "running");
-  told.settle(1, token_of(1, 1), "w");
-  told.answered(1, "completed");  // it may be before the worker hears
-  told.settled(1, token_of(1, 1));
-  told.answered(1, "not_found");  // no history
-  EXPECT_EQ(told.broken(), "");
+  HistoryBuilder history;
+  history.taken(1);
+  history.answered(1, "available");
+  history.issue(1, token_of(1, 1), "w");
+  history.answered(1, "running");
+  history.settle(1, token_of(1, 1), "w");
+  history.answered(1, "completed");  // it may be before the worker hears
+  history.settled(1, token_of(1, 1));
+  history.answered(1, "not_found");  // no history
+  EXPECT_EQ(history.broken(), "");
 }
 
 TEST(Checker, AnAnswerOnItsWayMayBeOld) {
-  Told told;
-  told.taken(1);
-  told.issue(1, token_of(1, 1), "w");
-  told.of(EventKind::asked, 1).by = "a";
-  told.done(1, token_of(1, 1), "w");
-  told.of(EventKind::told, 1, "running").by = "a";
-  EXPECT_EQ(told.broken(), "");
+  HistoryBuilder history;
+  history.taken(1);
+  history.issue(1, token_of(1, 1), "w");
+  history.of(EventKind::asked, 1).by = "a";
+  history.done(1, token_of(1, 1), "w");
+  history.of(EventKind::told, 1, "running").by = "a";
+  EXPECT_EQ(history.broken(), "");
 }
 
 TEST(Checker, NobodyIsToldOfAStateThatIsOver) {
-  Told told = one_job();
-  told.answered(1, "running");
-  EXPECT_EQ(told.broken(), "told");
-  Told cancelled;
+  HistoryBuilder history = one_job();
+  history.answered(1, "running");
+  EXPECT_EQ(history.broken(), "told");
+  HistoryBuilder cancelled;
   cancelled.taken(1);
   cancelled.of(EventKind::cancel, 1);
   cancelled.of(EventKind::cancelled, 1);
@@ -42,13 +42,13 @@ TEST(Checker, NobodyIsToldOfAStateThatIsOver) {
 }
 
 TEST(Checker, NobodyIsToldOfAnEndThatIsNot) {
-  Told early;
+  HistoryBuilder early;
   early.taken(1);
   early.deliver(1, token_of(1, 1), "w");
   early.answered(1, "completed");
   early.done(1, token_of(1, 1), "w");
   EXPECT_EQ(early.broken(), "told");
-  Told undone;
+  HistoryBuilder undone;
   undone.taken(1);
   undone.issue(1, token_of(1, 1), "w");
   undone.settle(1, token_of(1, 1), "w");
@@ -56,7 +56,7 @@ TEST(Checker, NobodyIsToldOfAnEndThatIsNot) {
   undone.issue(1, token_of(1, 2), "w", 2);
   undone.done(1, token_of(1, 2), "w");
   EXPECT_EQ(undone.broken(), "told");
-  Told other;
+  HistoryBuilder other;
   other.taken(1);
   other.of(EventKind::cancel, 1);
   other.answered(1, "cancelled");
@@ -67,22 +67,22 @@ TEST(Checker, NobodyIsToldOfAnEndThatIsNot) {
 }
 
 TEST(Checker, NobodyIsToldThatAnAcknowledgedJobIsNotThere) {
-  Told waiting;
+  HistoryBuilder waiting;
   waiting.taken(1);
   waiting.answered(1, "not_found");
   waiting.deliver(1, token_of(1, 1), "w");
   waiting.done(1, token_of(1, 1), "w");
   EXPECT_EQ(waiting.broken(), "told");
-  Told kept = one_job();
+  HistoryBuilder kept = one_job();
   kept.answered(1, "not_found");
   kept.row(1, "completed");
   EXPECT_EQ(kept.broken(), "told");
 }
 
 TEST(Checker, AnAnswerHasItsQuestion) {
-  Told told = one_job();
-  told.of(EventKind::told, 1, "completed").by = "a";
-  EXPECT_EQ(told.broken(), "told");
+  HistoryBuilder history = one_job();
+  history.of(EventKind::told, 1, "completed").by = "a";
+  EXPECT_EQ(history.broken(), "told");
 }
 
 }  // namespace

@@ -9,9 +9,9 @@
 
 namespace millrace::testing {
 
-class Asker : public Bystander {
+class QueryClient : public Bystander {
  public:
-  Asker(Surroundings& around, std::size_t index);
+  QueryClient(Surroundings& around, std::size_t index);
 
  protected:
   void answered(std::uint64_t correlation, std::string_view body) override;

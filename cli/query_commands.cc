@@ -1,8 +1,8 @@
 // The commands that only look.
 #include "commands.h"
 #include "output.h"
+#include "suggestions.h"
 #include "views.h"
-#include "words.h"
 
 #include <nlohmann/json.hpp>
 

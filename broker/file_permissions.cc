@@ -1,4 +1,4 @@
-#include "privacy.h"
+#include "file_permissions.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // gzip and zstd, unpacked within bounds: what a small body claims to grow to costs nothing.
-#include "media.h"
+#include "media_types.h"
 
 #include <zlib.h>
 #include <zstd.h>

@@ -10,9 +10,9 @@
 
 namespace millrace::gateway {
 
-class Gathering {
+class BatchAnswer {
  public:
-  Gathering(ExchangeRef exchange, std::size_t jobs, bool array, Traffic* traffic);
+  BatchAnswer(ExchangeRef exchange, std::size_t jobs, bool array, GatewayMetrics* metrics);
   void add(std::size_t i, const Enqueued& outcome);  // the last one answers
 
  private:
@@ -22,7 +22,7 @@ class Gathering {
   std::vector<Enqueued> outcomes_;
   std::atomic<std::size_t> left_;
   const bool array_;
-  Traffic& traffic_;
+  GatewayMetrics& metrics_;
 };
 
 }  // namespace millrace::gateway

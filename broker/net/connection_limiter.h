@@ -41,10 +41,10 @@ struct GateNews {
   std::uint64_t ended_refused = 0;  // one has ended: how many there were in it
 };
 
-class AcceptGate {
+class ConnectionLimiter {
  public:
   // Of the process, as accept() is.
-  static AcceptGate& instance();
+  static ConnectionLimiter& instance();
 
   // From here on no connection has a number of `line` or more.
   void arm(int line, std::int64_t now_mono_ms);

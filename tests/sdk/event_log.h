@@ -9,7 +9,7 @@
 
 namespace millrace::testing {
 
-class Board {
+class EventLog {
  public:
   // The count after this one.
   int add(const std::string& what) {

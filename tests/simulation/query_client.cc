@@ -1,4 +1,4 @@
-#include "asker.h"
+#include "query_client.h"
 
 #include "wire/codec.h"
 #include "wire/limits.h"
@@ -15,10 +15,10 @@ constexpr std::int64_t wait_ms_max = 300;
 
 }  // namespace
 
-Asker::Asker(Surroundings& around, std::size_t index)
+QueryClient::QueryClient(Surroundings& around, std::size_t index)
     : Bystander(around, index, "a" + std::to_string(index)) {}
 
-void Asker::act() {
+void QueryClient::act() {
   const auto& jobs = around_.recorder.acknowledged;
   if (asked_ != 0 || jobs.empty() || !percent(around_.plan.ask_percent)) return;
   timeout_ms_ = 0;
@@ -26,7 +26,7 @@ void Asker::act() {
   percent(20) ? ask_for_all() : ask_for_one();
 }
 
-void Asker::ask_for_one() {
+void QueryClient::ask_for_one() {
   const auto& jobs = around_.recorder.acknowledged;
   jobs_ = {jobs[jobs.size() - 1 - draw(0, std::min<std::uint64_t>(newest_max, jobs.size()) - 1)]};
   record(EventKind::asked, jobs_.front());
@@ -42,14 +42,14 @@ void Asker::ask_for_one() {
 }
 
 // One answer has room for all jobs of a world.
-void Asker::ask_for_all() {
+void QueryClient::ask_for_all() {
   jobs_ = around_.recorder.acknowledged;
   for (const auto& job : jobs_) record(EventKind::asked, job);
   verb_ = wire::Verb::jobs;
   asked_ = ask(verb_, wire::encode(wire::Jobs{.topic = "t", .limit = wire::listed_max}));
 }
 
-void Asker::answered(std::uint64_t correlation, std::string_view body) {
+void QueryClient::answered(std::uint64_t correlation, std::string_view body) {
   if (correlation != std::exchange(asked_, 0)) return;
   if (verb_ == wire::Verb::jobs) return take_list(body);
   const std::string& job = jobs_.front();
@@ -70,7 +70,7 @@ void Asker::answered(std::uint64_t correlation, std::string_view body) {
   record(EventKind::told, job, state);
 }
 
-void Asker::take_list(std::string_view body) {
+void QueryClient::take_list(std::string_view body) {
   const auto list = wire::decode<wire::JobsOk>(body);
   if (!list || list->next) {
     around_.recorder.violation = "a list of jobs cannot be read, or has no end";
@@ -89,12 +89,12 @@ void Asker::take_list(std::string_view body) {
   }
 }
 
-void Asker::refused(std::uint64_t correlation, std::string_view code) {
+void QueryClient::refused(std::uint64_t correlation, std::string_view code) {
   if (correlation != std::exchange(asked_, 0)) return;
   if (code == not_found) record(EventKind::told, jobs_.front(), code);
 }
 
-void Asker::record(EventKind kind, const std::string& job, std::string_view state) {
+void QueryClient::record(EventKind kind, const std::string& job, std::string_view state) {
   HistoryEvent event;
   event.kind = kind;
   event.job = job;

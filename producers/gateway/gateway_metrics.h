@@ -8,7 +8,7 @@
 
 namespace millrace::gateway {
 
-struct Traffic {
+struct GatewayMetrics {
   std::array<std::atomic<std::uint64_t>, 600> answers{};  // by status
   std::atomic<std::uint64_t> accepted{0}, refused{0}, displaced{0}, expired{0};
   std::atomic<std::uint64_t> stored{0}, rejected{0}, unknown{0};  // jobs
@@ -16,6 +16,6 @@ struct Traffic {
   std::atomic<bool> full{false}, draining{false};
 };
 
-[[nodiscard]] std::string metrics_page(const Traffic& traffic, bool broker_connected);
+[[nodiscard]] std::string metrics_page(const GatewayMetrics& metrics, bool broker_connected);
 
 }  // namespace millrace::gateway

@@ -1,4 +1,4 @@
-#include "media.h"
+#include "media_types.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "meddler.h"
+#include "hostile_client.h"
 
 #include "wire/codec.h"
 
@@ -58,10 +58,10 @@ void Canceller::answered(std::uint64_t correlation, std::string_view /*body*/) {
   asked_.erase(asked);
 }
 
-Liar::Liar(Surroundings& around, std::size_t index)
+HostileClient::HostileClient(Surroundings& around, std::size_t index)
     : Bystander(around, index, "l" + std::to_string(index)) {}
 
-void Liar::say_hello() {
+void HostileClient::say_hello() {
   wire::Hello message;
   message.role = wire::Role::worker;
   message.session = session();
@@ -74,7 +74,7 @@ void Liar::say_hello() {
   hello(message);
 }
 
-void Liar::act() {
+void HostileClient::act() {
   if (now_ms() > lies_until_ms_ || around_.faults_over || !percent(10)) return;
   switch (draw(0, 3)) {
     case 0: return settle_of_others();
@@ -84,7 +84,7 @@ void Liar::act() {
   }
 }
 
-void Liar::settle_of_others() {
+void HostileClient::settle_of_others() {
   const auto& issued = around_.recorder.issued;
   if (issued.empty()) return;
   const Overheard& heard =
@@ -104,7 +104,7 @@ void Liar::settle_of_others() {
   asked_[ask(wire::Verb::settle, wire::encode(message))] = heard;
 }
 
-void Liar::answered(std::uint64_t correlation, std::string_view body) {
+void HostileClient::answered(std::uint64_t correlation, std::string_view body) {
   const auto asked = asked_.find(correlation);
   if (asked == asked_.end()) return;
   const auto answer = wire::decode<wire::SettleOk>(body);
@@ -121,7 +121,7 @@ void Liar::answered(std::uint64_t correlation, std::string_view body) {
 }
 
 // Its jobs may be stored or not; nobody is told which.
-void Liar::used_number() {
+void HostileClient::used_number() {
   HistoryEvent event;
   event.kind = EventKind::enqueue;
   event.tag = name_ + "-" + std::to_string(++made_);
@@ -141,7 +141,7 @@ void Liar::used_number() {
   tell(wire::Verb::enqueue, wire::encode(message));
 }
 
-void Liar::nonsense() {
+void HostileClient::nonsense() {
   std::string body;
   for (std::uint64_t i = draw(0, 12); i > 0; --i) body += static_cast<char>(draw(0, 255));
   constexpr wire::Verb verbs[] = {wire::Verb::enqueue, wire::Verb::settle, wire::Verb::subscribe,

@@ -27,9 +27,9 @@ struct ShardSnapshot {
   std::shared_ptr<const std::vector<TopicDepth>> topics;  // may be older than the rest
 };
 
-class Board {
+class ShardSnapshots {
  public:
-  explicit Board(std::size_t shards);
+  explicit ShardSnapshots(std::size_t shards);
 
   void turned(std::size_t shard, std::int64_t mono_ms);
   void publish(std::size_t shard, ShardSnapshot snapshot);
@@ -38,7 +38,7 @@ class Board {
   [[nodiscard]] std::vector<ShardSnapshot> read() const;
   // One sentence for each thing that is wrong; empty: well. ready: can take jobs, too.
   [[nodiscard]] std::vector<std::string> stalls(std::int64_t now_mono_ms) const;
-  [[nodiscard]] std::vector<std::string> ills(std::int64_t now_mono_ms, bool ready) const;
+  [[nodiscard]] std::vector<std::string> problems(std::int64_t now_mono_ms, bool ready) const;
 
  private:
   struct Slot {
@@ -50,18 +50,18 @@ class Board {
   std::atomic<bool> stopping_{false};
 };
 
-// Keeps the board up to date for one shard. Without depths it says only that the loop turns.
-class BoardHook : public runtime::Hooks {
+// Keeps the snapshots up to date for one shard. Without depths it says only that the loop turns.
+class SnapshotHook : public runtime::Hooks {
  public:
-  BoardHook(Board& board, std::size_t shard, bool depths)
-      : board_(board), shard_(shard), depths_(depths) {}
+  SnapshotHook(ShardSnapshots& snapshots, std::size_t shard, bool depths)
+      : snapshots_(snapshots), shard_(shard), depths_(depths) {}
   void on_tick(const core::Engine& engine, const runtime::ShardFacts& facts,
                core::Now now) override;
 
  private:
   void look(const core::Engine& engine, core::Now now);
 
-  Board& board_;
+  ShardSnapshots& snapshots_;
   std::size_t shard_;
   bool depths_;
   std::int64_t next_look_mono_ms_ = 0;

@@ -1,7 +1,7 @@
 // Worker processes of this machine, watched by pidfd.
-#include "runtime/death_watch.h"
+#include "runtime/process_monitor.h"
 
-#include "net/accept_gate.h"
+#include "net/connection_limiter.h"
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -16,20 +16,20 @@ constexpr std::size_t ended_at_once_max = 256;
 
 }  // namespace
 
-DeathWatch::DeathWatch() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
+ProcessMonitor::ProcessMonitor() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
-DeathWatch::~DeathWatch() {
+ProcessMonitor::~ProcessMonitor() {
   for (const auto& [fd, session] : sessions_) ::close(fd);
   ::close(epoll_);
 }
 
-void DeathWatch::watch(const core::SessionId& session, std::uint64_t pid) {
+void ProcessMonitor::watch(const core::SessionId& session, std::uint64_t pid) {
   forget(session);
   if (pid == 0 || sessions_.size() >= watched_max) return;
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
   if (fd < 0) return;
   epoll_event event{EPOLLIN, {.fd = fd}};
-  if (!net::AcceptGate::instance().keeps(fd) ||
+  if (!net::ConnectionLimiter::instance().keeps(fd) ||
       ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
     ::close(fd);
     return;
@@ -37,7 +37,7 @@ void DeathWatch::watch(const core::SessionId& session, std::uint64_t pid) {
   sessions_[fd] = session;
 }
 
-void DeathWatch::forget(const core::SessionId& session) {
+void ProcessMonitor::forget(const core::SessionId& session) {
   for (auto at = sessions_.begin(); at != sessions_.end(); ++at) {
     if (at->second != session) continue;
     ::close(at->first);
@@ -46,7 +46,7 @@ void DeathWatch::forget(const core::SessionId& session) {
   }
 }
 
-std::vector<core::SessionId> DeathWatch::ended() {
+std::vector<core::SessionId> ProcessMonitor::ended() {
   std::array<epoll_event, ended_at_once_max> events{};
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
   std::vector<core::SessionId> all;
