@@ -4,6 +4,7 @@
 
 #include "client_calls.h"
 #include "client_views.h"
+#include "job_messages.h"
 #include "wire/codec.h"
 
 #include <algorithm>

@@ -2,7 +2,6 @@
 #include "client_views.h"
 
 #include "times.h"
-#include "wire/headers.h"
 
 #include <algorithm>
 
@@ -16,31 +15,6 @@ std::string hex(const wire::Id& id) {
     text += digits[byte & 15U];
   }
   return text;
-}
-
-JobView view_of_job(const wire::JobView& told) {
-  JobView view;
-  view.id = {std::string(told.job.topic), told.job.partition, told.job.seq};
-  view.state = parse_state(told.state).value_or(State::available);
-  view.priority = static_cast<int>(told.priority);
-  view.attempt = static_cast<int>(told.attempt);
-  view.max_attempts = static_cast<int>(told.attempts_max);
-  view.deaths = static_cast<int>(told.deaths);
-  view.key = told.key;
-  view.enqueued_at = time_of(told.enqueued_ms);
-  view.due_at = time_of(told.due_ms);
-  view.started_at = time_of(told.started_ms);
-  view.finished_at = time_of(told.finished_ms);
-  view.worker = told.worker;
-  if (told.percent) view.percent = static_cast<int>(*told.percent);
-  view.note = told.note;
-  view.error = told.error;
-  view.dead_reason = told.reason;
-  if (told.result) view.result = *told.result;
-  view.headers = wire::decode_headers(told.headers);
-  if (told.payload) view.payload = std::string(*told.payload);
-  view.payload_bytes = told.payload_bytes;
-  return view;
 }
 
 ShardView view_of_shard(const wire::ShardView& told) {

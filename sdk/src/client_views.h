@@ -10,7 +10,6 @@
 namespace millrace {
 
 [[nodiscard]] std::string hex(const wire::Id& id);
-[[nodiscard]] JobView view_of_job(const wire::JobView& told);
 [[nodiscard]] ShardView view_of_shard(const wire::ShardView& told);
 [[nodiscard]] BackupView view_of_backup(const wire::BackupView& told);
 void add_topic(TopicView& sum, const wire::TopicView& told);

@@ -48,16 +48,7 @@ void Delivery::reset() {
   run_until = Clock::time_point::max();
 }
 
-const JobId& JobContext::id() const { return delivery_.where; }
-std::string_view JobContext::payload() const { return delivery_.body; }
-std::string_view JobContext::key() const { return delivery_.job_key; }
-const std::map<std::string, std::string>& JobContext::headers() const {
-  return delivery_.job_headers;
-}
-int JobContext::attempt() const { return delivery_.attempt_now; }
-int JobContext::max_attempts() const { return delivery_.attempts_max; }
-std::chrono::system_clock::time_point JobContext::enqueued_at() const { return delivery_.enqueued; }
-std::chrono::milliseconds JobContext::run_time_limit() const { return delivery_.run_max; }
+const DeliveredJob& JobContext::job() const { return delivery_.job; }
 std::stop_token JobContext::stop() const { return delivery_.stop(); }
 StopReason JobContext::stop_reason() const { return delivery_.stop_reason(); }
 void JobContext::progress(int percent, std::string_view note) { delivery_.progress(percent, note); }

@@ -2,8 +2,8 @@
 // Threads: the handler's thread and the loop's; what both touch is guarded or atomic.
 #pragma once
 
+#include "job_messages.h"
 #include "link.h"
-#include "wire/headers.h"
 
 #include <millrace/worker.h>
 
@@ -16,14 +16,9 @@ namespace millrace {
 // Why and when to stop, and the last progress.
 class MILLRACE_HIDDEN Delivery {
  public:
-  JobId where;
+  DeliveredJob job;
   std::uint64_t token = 0;
   std::size_t shard = 0;
-  std::string body, job_key;
-  wire::Headers job_headers;
-  int attempt_now = 1, attempts_max = 1;
-  std::chrono::milliseconds run_max{0};
-  std::chrono::system_clock::time_point enqueued;
 
   // Guarded by the worker's mutex.
   bool running = false;

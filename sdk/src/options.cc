@@ -1,9 +1,5 @@
 #include "options.h"
 
-#include "wire/codec.h"
-#include "wire/headers.h"
-#include "wire/limits.h"
-
 #include <sys/un.h>
 #include <algorithm>
 #include <charconv>
@@ -16,7 +12,6 @@ Error invalid(std::string what) { return {ErrorCode::invalid, std::move(what), {
 namespace {
 
 constexpr int concurrency_max = 1'024, prefetch_max = 8'192;
-constexpr int attempts_max = wire::attempts_max_max;
 
 bool has_empty(const auto& functions) {
   return std::any_of(functions.begin(), functions.end(), [](const auto& f) { return !f; });
@@ -62,39 +57,6 @@ std::string wrong_address(std::string_view address) {
 }
 
 }  // namespace
-
-std::optional<Error> misfit(const Job& job) {
-  if (!wire::valid_topic(job.topic)) {
-    return invalid("a topic's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit");
-  }
-  if (job.payload.size() > wire::payload_bytes_max) {
-    return Error{ErrorCode::too_large,
-                 "a payload has at most 1 MiB: store it elsewhere and send "
-                 "where it is",
-                 {}};
-  }
-  if (job.key.size() > wire::key_bytes_max) return invalid("a key has at most 128 bytes");
-  if (auto headers = wire::encode_headers(job.headers); !headers) return headers.error();
-  if (job.priority && (*job.priority < 0 || *job.priority > wire::priority_max)) {
-    return invalid("a priority is 0 (first) to 9");
-  }
-  if (job.max_attempts && (*job.max_attempts < 1 || *job.max_attempts > attempts_max)) {
-    return invalid("max_attempts is 1 to 1000");
-  }
-  if (job.delay.count() < 0) return invalid("a delay is not negative");
-  if (job.delay.count() > 0 && job.run_at) {
-    return invalid("delay and run_at both say when: give one of them");
-  }
-  if (job.run_at && job.run_at->time_since_epoch().count() < 0) {
-    return invalid("run_at is before 1970");
-  }
-  return std::nullopt;
-}
-
-Result<void> check(const Job& job) {
-  if (auto wrong = misfit(job)) return tl::unexpected(std::move(*wrong));
-  return {};
-}
 
 std::optional<Error> misfit(const ProducerOptions& options) {
   if (options.in_flight_jobs_max == 0) return invalid("in_flight_jobs_max is at least 1");

@@ -1,4 +1,4 @@
-// What is wrong with a job or with options, said before anything is done with them.
+// What is wrong with options, said before anything is done with them.
 #pragma once
 
 #include <millrace/producer.h>
@@ -12,7 +12,6 @@ namespace millrace {
 // An error with the code invalid.
 [[nodiscard]] Error invalid(std::string what);
 
-[[nodiscard]] std::optional<Error> misfit(const Job& job);
 [[nodiscard]] std::optional<Error> misfit(const ProducerOptions& options);
 [[nodiscard]] std::optional<Error> misfit(const WorkerOptions& options);
 // With its brokers filled in; `from` names the environment variable they came from, or is empty.

@@ -4,11 +4,11 @@
 
 #include "connection_core.h"
 #include "id_file.h"
+#include "job_messages.h"
 #include "job_queue.h"
 #include "options.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
-#include "wire/headers.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -87,24 +87,8 @@ std::string encode_batch(const Batch& batch, const wire::Id& producer, std::uint
   body.batch = batch.number;
   body.answered = answered;
   body.jobs.reserve(batch.jobs.size());
-  std::deque<std::string> headers;  // what the views of the body see
-  for (const Pending& p : batch.jobs) {
-    wire::NewJob& job = body.jobs.emplace_back();
-    job.payload = p.job.payload;
-    job.key = p.job.key;
-    if (!p.job.headers.empty()) {
-      job.headers = headers.emplace_back(wire::encode_headers(p.job.headers).value_or(""));
-    }
-    if (p.job.priority) job.priority = static_cast<std::uint64_t>(*p.job.priority);
-    if (p.job.delay.count() > 0) job.delay_ms = static_cast<std::uint64_t>(p.job.delay.count());
-    if (p.job.run_at) {
-      using std::chrono::milliseconds;
-      const auto at =
-          std::chrono::duration_cast<milliseconds>(p.job.run_at->time_since_epoch()).count();
-      job.run_at_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(at, 0));
-    }
-    if (p.job.max_attempts) job.attempts_max = static_cast<std::uint64_t>(*p.job.max_attempts);
-  }
+  std::deque<std::string> texts;  // what the views of the body see
+  for (const Pending& p : batch.jobs) body.jobs.push_back(message_of(p.job, &texts));
   return wire::encode(body);
 }
 

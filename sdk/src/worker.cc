@@ -164,7 +164,7 @@ class Worker::Impl {
   }
 
   HandlerResult run(Delivery& delivery) {
-    const auto handler = handlers_.find(delivery.where.topic);
+    const auto handler = handlers_.find(delivery.job.id.topic);
     if (handler == handlers_.end()) return release();
     try {
       return delivery.run(handler->second);

@@ -103,7 +103,8 @@ WorkerSession::Ref WorkerSession::take_ready(std::unique_lock<std::mutex>& lock)
   ready_.pop_front();
   delivery->running = true;
   delivery->slot = running_.size();
-  if (delivery->run_max.count() > 0) delivery->run_until = after(delivery->run_max);
+  if (delivery->job.run_time_limit.count() > 0)
+    delivery->run_until = after(delivery->job.run_time_limit);
   running_.push_back(delivery);
   counts_.running = running_.size();
   return delivery;
@@ -206,7 +207,7 @@ std::vector<Held> WorkerSession::held(std::size_t index) {
   const std::lock_guard lock(mutex_);
   std::vector<Held> all;
   for (const auto& [token, delivery] : shards_[index].held) {
-    all.push_back({delivery->where.str(), token});
+    all.push_back({delivery->job.id.str(), token});
   }
   return all;
 }
@@ -238,7 +239,7 @@ void WorkerSession::say_again(ShardLink& shard, Settling& settling) {
 void WorkerSession::speak() {
   for (auto& [delivery, reason] : std::exchange(stops_, {})) {
     report(settings(), LogLevel::info,
-           "job " + delivery->where.str() + " is to stop: " + std::string(to_string(reason)));
+           "job " + delivery->job.id.str() + " is to stop: " + std::string(to_string(reason)));
     delivery->request_stop(reason);
   }
   if (!to_report_.empty()) report(settings(), LogLevel::error, std::exchange(to_report_, {}));
@@ -294,7 +295,7 @@ WorkerSession::Ref WorkerSession::fresh() {
 
 void WorkerSession::recycle(Ref&& settled) {
   if (spare_.size() >= spare_max || settled.use_count() != 1 ||
-      settled->body.capacity() > spare_payload_bytes_max) {
+      settled->job.payload.capacity() > spare_payload_bytes_max) {
     return;
   }
   settled->reset();
@@ -307,18 +308,9 @@ void WorkerSession::take(std::size_t index, std::string_view body) {
   taken_.clear();
   for (const wire::DeliveredJob& job : deliver->jobs) {
     Ref& delivery = taken_.emplace_back(fresh());
-    delivery->where.topic = deliver->topic;
-    delivery->where.partition = static_cast<std::uint16_t>(deliver->partition);
-    delivery->where.seq = job.seq;
+    read_delivered(*deliver, job, &delivery->job);
     delivery->token = job.token;
     delivery->shard = index;
-    delivery->body = job.payload;
-    delivery->job_key = job.key;
-    delivery->job_headers = wire::decode_headers(job.headers);
-    delivery->attempt_now = static_cast<int>(job.attempt);
-    delivery->attempts_max = static_cast<int>(job.attempts_max);
-    delivery->run_max = span_of(job.run_ms_max);
-    delivery->enqueued = time_of(job.enqueued_ms);
   }
   std::unique_lock lock(mutex_);
   ShardLink& shard = shards_[index];

@@ -1,6 +1,7 @@
 // Any bytes that a broker answers a client: its topology, and the views of jobs, topics, shards and
 // sessions made of them. Input: a byte that picks the answer, then its body.
 #include "client_views.h"
+#include "job_messages.h"
 #include "topology.h"
 #include "wire/codec.h"
 

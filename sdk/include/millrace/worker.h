@@ -59,6 +59,7 @@ release();  // hand it back unstarted: no attempt is counted
 [[nodiscard]] MILLRACE_EXPORT HandlerResult crashed(std::string how);
 
 class MILLRACE_HIDDEN Delivery;
+struct DeliveredJob;
 
 // One delivery, while its handler runs. Valid only inside the handler, on any thread there; what
 // the views show too.
@@ -84,6 +85,7 @@ class MILLRACE_EXPORT JobContext {
  private:
   friend class Delivery;
   explicit JobContext(Delivery& delivery) : delivery_(delivery) {}
+  [[nodiscard]] MILLRACE_HIDDEN const DeliveredJob& job() const;
   Delivery& delivery_;
 };
 
