@@ -42,10 +42,7 @@ void hello(const Context& c, Parsed& out) {
 
 void goodbye(const Context& c, Parsed& out) { out.command = core::SessionClose{0, c.session}; }
 
-void heartbeat(const Context& c, Parsed& out) {
-  out.command = core::SessionBeat{c.session};
-  out.question = wire::Empty{};
-}
+void heartbeat(const Context& c, Parsed& out) { out.command = core::SessionBeat{c.session}; }
 
 void enqueue(const Context& c, Parsed& out) {
   with<wire::Enqueue>(c, out, [&](const wire::Enqueue& body) {
@@ -97,24 +94,6 @@ void progress(const Context& c, Parsed& out) {
 }
 
 void drain(const Context& c, Parsed& out) { out.command = core::Drain{0, c.session}; }
-
-void topology(const Context& c, Parsed& out) {
-  with<wire::Topology>(c, out, [&](const wire::Topology& body) { out.question = body; });
-}
-void topics(const Context& c, Parsed& out) {
-  with<wire::TopicName>(c, out, [&](const wire::TopicName& body) { out.question = body; });
-}
-void status(const Context& /*c*/, Parsed& out) { out.question = wire::Empty{}; }
-
-void job(const Context& c, Parsed& out) {
-  with<wire::JobName>(c, out, [&](const wire::JobName& body) { out.lookup = body; });
-}
-void jobs(const Context& c, Parsed& out) {
-  with<wire::Jobs>(c, out, [&](const wire::Jobs& body) { out.lookup = body; });
-}
-void wait(const Context& c, Parsed& out) {
-  with<wire::Wait>(c, out, [&](const wire::Wait& body) { out.lookup = body; });
-}
 
 core::ChangeId change_of(const std::optional<wire::Id>& request) {
   return request.value_or(wire::Id{});
@@ -181,41 +160,19 @@ void dead(const Context& c, Parsed& out) {
   });
 }
 
-void backup(const Context& c, Parsed& out) {
-  with<wire::Backup>(c, out, [&](const wire::Backup& body) { out.backup = body; });
-}
-
 struct Row {
   wire::Verb verb;
-  bool needs_session;
   void (*handle)(const Context&, Parsed&);
 };
 constexpr Row table[] = {
-    {wire::Verb::hello, false, hello},
-    {wire::Verb::heartbeat, true, heartbeat},
-    {wire::Verb::goodbye, true, goodbye},
-    {wire::Verb::enqueue, true, enqueue},
-    {wire::Verb::subscribe, true, subscribe},
-    {wire::Verb::credit, true, credit},
-    {wire::Verb::settle, true, settle},
-    {wire::Verb::progress, true, progress},
-    {wire::Verb::drain, true, drain},
-    {wire::Verb::topology, true, topology},
-    {wire::Verb::topics, true, topics},
-    {wire::Verb::topic_create, true, topic_create},
-    {wire::Verb::pause, true, pause},
-    {wire::Verb::resume, true, pause},
-    {wire::Verb::job, true, job},
-    {wire::Verb::jobs, true, jobs},
-    {wire::Verb::explain, true, job},
-    {wire::Verb::wait, true, wait},
-    {wire::Verb::cancel, true, cancel},
-    {wire::Verb::dead_requeue, true, dead},
-    {wire::Verb::dead_purge, true, dead},
-    {wire::Verb::status, true, status},
-    {wire::Verb::sessions, true, status},
-    {wire::Verb::backup, true, backup},
-    {wire::Verb::backup_status, true, status},
+    {wire::Verb::hello, hello},         {wire::Verb::heartbeat, heartbeat},
+    {wire::Verb::goodbye, goodbye},     {wire::Verb::enqueue, enqueue},
+    {wire::Verb::subscribe, subscribe}, {wire::Verb::credit, credit},
+    {wire::Verb::settle, settle},       {wire::Verb::progress, progress},
+    {wire::Verb::drain, drain},         {wire::Verb::topic_create, topic_create},
+    {wire::Verb::pause, pause},         {wire::Verb::resume, pause},
+    {wire::Verb::cancel, cancel},       {wire::Verb::dead_requeue, dead},
+    {wire::Verb::dead_purge, dead},
 };
 
 }  // namespace
@@ -236,18 +193,22 @@ Parsed parse(const Incoming& message, const core::SessionId* session, core::Now 
     refuse(out, ErrorCode::unsupported_version, "this broker speaks version 1");
     return out;
   }
-  for (const Row& row : table) {
-    if (static_cast<std::uint64_t>(row.verb) != header->verb) continue;
-    out.verb = row.verb;
-    if (row.needs_session && session == nullptr) {
-      refuse(out, ErrorCode::no_session, "say HELLO first");
-      return out;
-    }
-    row.handle({message, session == nullptr ? core::SessionId{} : *session, now}, out);
+  const auto kind = wire::verb_kind(header->verb);
+  if (!kind || *kind == wire::VerbKind::reply) {
+    refuse(out, ErrorCode::unknown_verb,
+           "verb " + std::to_string(header->verb) + " is not one of this broker's");
     return out;
   }
-  refuse(out, ErrorCode::unknown_verb,
-         "verb " + std::to_string(header->verb) + " is not one of this broker's");
+  out.verb = static_cast<wire::Verb>(header->verb);
+  out.kind = *kind;
+  if (out.verb != wire::Verb::hello && session == nullptr) {
+    refuse(out, ErrorCode::no_session, "say HELLO first");
+    return out;
+  }
+  for (const Row& row : table) {
+    if (row.verb != out.verb) continue;
+    row.handle({message, session == nullptr ? core::SessionId{} : *session, now}, out);
+  }
   return out;
 }
 

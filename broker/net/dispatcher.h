@@ -1,5 +1,5 @@
-// The one table of verbs. A handler parses, makes a command or asks a question, and says how it is
-// answered; what follows is decided elsewhere.
+// The one table of commands. A handler parses the body of a message and makes a command of it. What
+// other kinds of verbs ask (wire::VerbKind) is left in the body, for the part that answers them.
 #pragma once
 
 #include "core/command.h"
@@ -22,21 +22,13 @@ struct Asked {
   std::uint64_t correlation = 0;
 };
 
-// A question that changes nothing; the views live as long as the message.
-using Question = std::variant<wire::Topology, wire::TopicName, wire::Empty>;
-
-// A question about rows; storage answers it.
-using Lookup = std::variant<wire::JobName, wire::Wait, wire::Jobs>;
-
 struct Parsed {
   std::uint64_t correlation = 0;
   wire::Verb verb = wire::Verb::heartbeat;
+  wire::VerbKind kind = wire::VerbKind::reply;
   std::optional<wire::Hello> hello;      // of any role; a worker's also makes the command
   std::optional<core::Command> command;  // its request id is set by set_request()
-  std::optional<Question> question;
-  std::optional<Lookup> lookup;
-  std::optional<wire::Backup> backup;
-  Error error;  // when refused
+  Error error;                           // when refused
   bool refused = false;
 };
 

@@ -2,8 +2,6 @@
 
 #include "wire/limits.h"
 
-#include <algorithm>
-
 namespace millrace::net {
 namespace {
 
@@ -47,7 +45,7 @@ wire::JobView job_view(const core::Job& job, std::string_view topic) {
   view.attempt = job.attempt;
   view.attempts_max = job.attempts_max;
   view.deaths = job.deaths;
-  view.enqueued_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, job.enqueued_ms));
+  view.enqueued_ms = unsigned_ms(job.enqueued_ms);
   view.key = job.key;
   view.headers = job.headers;
   view.error = job.error;

@@ -6,9 +6,15 @@
 #include "core/effect.h"
 #include "wire/messages.h"
 
+#include <cstdint>
 #include <string_view>
 
 namespace millrace::net {
+
+// A time as the wire has it, which knows no negative ones.
+[[nodiscard]] constexpr std::uint64_t unsigned_ms(std::int64_t ms) {
+  return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
+}
 
 [[nodiscard]] core::NewJob new_job(const wire::NewJob& sent, core::Now now);
 

@@ -1,7 +1,9 @@
 #include "runtime/backup_service.h"
 
-#include "runtime/views.h"
+#include "net/job_messages.h"
 #include "wire/codec.h"
+
+#include <optional>
 
 namespace millrace::runtime {
 namespace {
@@ -26,31 +28,37 @@ std::string view_of(const BackupReport& report) {
   view.shards = report.shards;
   view.copied_bytes = report.copied_bytes;
   view.total_bytes = report.total_bytes;
-  view.started_ms = unsigned_ms(report.started_ms);
-  view.took_ms = unsigned_ms(report.took_ms);
+  view.started_ms = net::unsigned_ms(report.started_ms);
+  view.took_ms = net::unsigned_ms(report.took_ms);
   view.removed = report.removed;
   view.last_name = report.last.name;
-  view.last_ms = unsigned_ms(report.last.made_ms);
-  view.last_took_ms = unsigned_ms(report.last.took_ms);
+  view.last_ms = net::unsigned_ms(report.last.made_ms);
+  view.last_took_ms = net::unsigned_ms(report.last.took_ms);
   view.last_bytes = report.last.bytes;
   return wire::encode(view);
 }
 
 }  // namespace
 
-net::Answer answer_backup(const net::Parsed& asked, BackupService* desk) {
-  if (desk == nullptr) {
+net::Answer answer_backup(wire::Verb verb, std::string_view body, BackupService* backups) {
+  std::optional<wire::Backup> wanted;
+  if (verb == wire::Verb::backup) {
+    const auto read = wire::decode<wire::Backup>(body);
+    if (!read) return net::refusal(to_string(read.error().code), read.error().message);
+    wanted = *read;
+  }
+  if (backups == nullptr) {
     return net::refusal("conflict",
                         "no backup folder is configured: set backup_dir in [broker] of the "
                         "settings file and restart the broker");
   }
-  if (asked.backup) {
-    const auto& body = *asked.backup;
-    const auto refused = desk->start({std::string(body.name), static_cast<std::size_t>(body.keep),
-                                      body.request.value_or(wire::Id{})});
+  if (wanted) {
+    const auto refused =
+        backups->start({std::string(wanted->name), static_cast<std::size_t>(wanted->keep),
+                        wanted->request.value_or(wire::Id{})});
     if (!refused.code.empty()) return net::refusal(refused.code, refused.message);
   }
-  return {wire::Verb::ok, view_of(desk->report())};
+  return {wire::Verb::ok, view_of(backups->report())};
 }
 
 }  // namespace millrace::runtime

@@ -1,5 +1,5 @@
-// Where BACKUP and BACKUP_STATUS are answered: one desk for all shards of a process, for a backup
-// is of them all. A thread makes it (backup_thread.h), anything in a test.
+// Where BACKUP and BACKUP_STATUS are answered: one service for all shards of a process, for a
+// backup is of them all. A thread makes it (backup_thread.h), anything in a test.
 // Threads: start() and report() from any, and neither waits for a disk.
 #pragma once
 
@@ -53,7 +53,8 @@ class BackupService {
   [[nodiscard]] virtual BackupReport report() const = 0;
 };
 
-// desk: null where no backup folder is set.
-[[nodiscard]] net::Answer answer_backup(const net::Parsed& asked, BackupService* desk);
+// Of a verb of the kind backup. backups: null where no backup folder is set.
+[[nodiscard]] net::Answer answer_backup(wire::Verb verb, std::string_view body,
+                                        BackupService* backups);
 
 }  // namespace millrace::runtime

@@ -6,7 +6,7 @@
 
 #include "core/effect.h"
 #include "core/engine.h"
-#include "runtime/answers.h"
+#include "runtime/state_questions.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -10,17 +10,6 @@ constexpr std::size_t questions_max = 1'024;
 
 }  // namespace
 
-RowAnswer answer_from(storage::Reader& reader, RowQuestion question) {
-  RowAnswer answer;
-  if (question.verb == wire::Verb::jobs) {
-    answer.rows = reader.list(question.filter);
-  } else {
-    answer.row = reader.job(question.ref, question.verb != wire::Verb::explain);
-  }
-  answer.question = std::move(question);
-  return answer;
-}
-
 ReaderThread::ReaderThread(std::unique_ptr<storage::Reader> rows,
                            std::unique_ptr<storage::Reader> check, std::function<void()> wake)
     : rows_(std::move(rows)),
@@ -68,10 +57,10 @@ void ReaderThread::read() {
       question = std::move(questions_.front());
       questions_.pop_front();
     }
-    RowAnswer answer = answer_from(*rows_, std::move(question));
+    auto rows = question.read(*rows_);
     {
       const std::lock_guard lock(mutex_);
-      answers_.push_back(std::move(answer));
+      answers_.push_back({std::move(question), std::move(rows)});
     }
     wake_();
   }

@@ -1,32 +1,17 @@
-// Questions about rows and their answers, and who answers them: a thread in the broker
-// (reader_thread.h), anything in a test.
+// Who reads rows for questions: a thread in the broker (reader_thread.h), anything in a test.
 #pragma once
 
-#include "net/dispatcher.h"
-#include "storage/store.h"
+#include "runtime/row_questions.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace millrace::runtime {
 
-struct RowQuestion {
-  net::Asked asked;
-  wire::Verb verb = wire::Verb::job;
-  core::JobRef ref;            // JOB, EXPLAIN, WAIT
-  std::string job;             // as it was asked for
-  storage::ListFilter filter;  // JOBS
-  bool final_only = false;     // WAIT: answered only if the job has ended
-};
 struct RowAnswer {
   RowQuestion question;
-  storage::Expected<std::optional<storage::JobRow>> row;
-  storage::Expected<std::vector<storage::JobRow>> rows;
+  storage::Expected<RowsRead> rows;
 };
-
-// Reads what the question asks for.
-[[nodiscard]] RowAnswer answer_from(storage::Reader& reader, RowQuestion question);
 
 class RowSource {
  public:

@@ -121,19 +121,19 @@ void Shard::take(const net::Incoming& message) {
   const core::SessionId* session = known == peers_.end() ? nullptr : &peer.session;
   net::Parsed parsed = net::parse(message, session, now_);
   const net::Asked asked{message.peer, parsed.verb, parsed.correlation};
-  if (parsed.refused) return refuse(asked, to_string(parsed.error.code), parsed.error.message);
+  if (parsed.refused) return refuse(asked, parsed.error);
   if (parsed.verb == wire::Verb::enqueue && !disk_takes(message.body.size())) {
     const auto refused = net::refusal(
         "disk_full", (facts_.refusing.empty() ? at_watermark : facts_.refusing), 1'000);
     send(asked.peer, refused.verb, asked.correlation, refused.body);
     return;
   }
-  if (parsed.verb == wire::Verb::backup || parsed.verb == wire::Verb::backup_status) {
-    const auto answered = answer_backup(parsed, options_.backups);
+  if (parsed.kind == wire::VerbKind::backup) {
+    const auto answered = answer_backup(asked.verb, message.body, options_.backups);
     send(asked.peer, answered.verb, asked.correlation, answered.body);
     return;
   }
-  if (parsed.lookup) look_up(asked, *parsed.lookup);
+  if (parsed.kind == wire::VerbKind::row_question) look_up(asked, message.body);
   if (parsed.hello) welcome(message, parsed);
   if (session != nullptr && peer.worker && parsed.verb != wire::Verb::heartbeat) {
     engine_->step(core::SessionBeat{*session}, now_, effects_);
@@ -143,9 +143,11 @@ void Shard::take(const net::Incoming& message) {
     if (net::set_request(*parsed.command, request)) asked_.emplace(request, asked);
     engine_->step(std::move(*parsed.command), now_, effects_);
   }
-  if (parsed.question) {
-    answers_.emplace_back(asked, answer(*parsed.question, parsed.verb, *engine_, options_.topology,
-                                        options_.engine, facts_, now_));
+  if (parsed.kind == wire::VerbKind::question) {
+    auto answer = answer_question(asked.verb, message.body,
+                                  {*engine_, options_.topology, options_.engine, facts_, now_});
+    if (!answer) return refuse(asked, answer.error());
+    answers_.emplace_back(asked, std::move(*answer));
   }
 }
 

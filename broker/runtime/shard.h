@@ -8,11 +8,11 @@
 #include "core/engine.h"
 #include "net/dispatcher.h"
 #include "net/replies.h"
-#include "runtime/answers.h"
 #include "runtime/backup_service.h"
 #include "runtime/clock.h"
 #include "runtime/hooks.h"
 #include "runtime/row_source.h"
+#include "runtime/state_questions.h"
 #include "storage/store.h"
 
 #include <deque>
@@ -136,15 +136,14 @@ class Shard {
   void open_topic(const core::Topic& topic);
   void run_loads(const std::vector<core::Load>& loads);
   // Questions about rows: shard_rows.cc
-  void look_up(const net::Asked& asked, const net::Lookup& lookup);
-  [[nodiscard]] std::optional<RowQuestion> question_of(const net::Asked& asked,
-                                                       const net::Lookup& lookup,
-                                                       std::string* wrong) const;
+  void look_up(const net::Asked& asked, std::string_view body);
   void ask_rows(RowQuestion question);
   void answer_row(const RowAnswer& answer);
+  bool end_waiter(const RowQuestion& question);
   void wake_waiters(const core::Event& event);
   void expire_waiters();
-  void refuse(const net::Asked& asked, std::string_view code, std::string_view message);
+  void refuse(const net::Asked& asked, const Error& error);
+  void refuse_overload(const net::Asked& asked);
   void refresh_facts();
   void fail(const std::string& why);
   bool send(const std::string& peer, wire::Verb verb, std::uint64_t correlation,

@@ -10,6 +10,7 @@
 #include <millrace/result.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,7 @@ template <typename Message>
 [[nodiscard]] std::string job_text(std::string_view topic, std::uint16_t partition,
                                    std::uint64_t seq);
 [[nodiscard]] std::uint16_t partition_of(std::string_view key, std::uint16_t partitions);
-[[nodiscard]] std::string_view verb_name(std::uint64_t verb);  // "enqueue"; "unknown"
+[[nodiscard]] std::string_view verb_name(std::uint64_t verb);         // "enqueue"; "unknown"
+[[nodiscard]] std::optional<VerbKind> verb_kind(std::uint64_t verb);  // none: an unknown verb
 
 }  // namespace millrace::wire

@@ -318,4 +318,16 @@ void fields(F& f, ErrorBody& m) {
   f("retry_after_ms", m.retry_after_ms, Rule{});
 }
 
+// Every body: what the codec encodes and decodes.
+// clang-format off
+#define MILLRACE_BODIES(body) \
+  body(Hello) body(HelloOk) body(Empty) body(Topology) body(TopologyOk) \
+  body(Enqueue) body(EnqueueOk) body(Subscribe) body(Credit) body(Deliver) \
+  body(Settle) body(SettleOk) body(Progress) body(Revoke) body(Closing) \
+  body(TopicName) body(TopicCreate) body(TopicsOk) body(JobName) body(Wait) \
+  body(Jobs) body(JobView) body(JobsOk) body(ExplainOk) body(CancelOk) \
+  body(DeadSelect) body(DeadOk) body(ShardView) body(SessionsOk) body(Backup) \
+  body(BackupView) body(ErrorBody)
+// clang-format on
+
 }  // namespace millrace::wire

@@ -13,46 +13,54 @@
 
 namespace millrace::wire {
 
-// Every verb, with its number and, as people read it, its name. A line each, so that it reads as a
-// table.
+// Every verb: its name as people read it, its number, and what answers it. A line each, so that it
+// reads as a table.
 // clang-format off
 #define MILLRACE_VERBS(verb) \
-  verb(hello, 1) \
-  verb(heartbeat, 2) \
-  verb(goodbye, 3) \
-  verb(enqueue, 16) \
-  verb(subscribe, 32) \
-  verb(credit, 33) \
-  verb(settle, 34) \
-  verb(progress, 35) \
-  verb(drain, 36) \
-  verb(topology, 64) \
-  verb(topics, 65) \
-  verb(topic_create, 66) \
-  verb(pause, 67) \
-  verb(resume, 68) \
-  verb(job, 72) \
-  verb(jobs, 73) \
-  verb(explain, 74) \
-  verb(cancel, 75) \
-  verb(wait, 76) \
-  verb(dead_requeue, 80) \
-  verb(dead_purge, 81) \
-  verb(status, 88) \
-  verb(sessions, 89) \
-  verb(backup, 90) \
-  verb(backup_status, 91) \
-  verb(ok, 128) \
-  verb(error, 129) \
-  verb(deliver, 130) \
-  verb(revoke, 131) \
-  verb(closing, 132)
+  verb(hello, 1, command) \
+  verb(heartbeat, 2, question) \
+  verb(goodbye, 3, command) \
+  verb(enqueue, 16, command) \
+  verb(subscribe, 32, command) \
+  verb(credit, 33, command) \
+  verb(settle, 34, command) \
+  verb(progress, 35, command) \
+  verb(drain, 36, command) \
+  verb(topology, 64, question) \
+  verb(topics, 65, question) \
+  verb(topic_create, 66, command) \
+  verb(pause, 67, command) \
+  verb(resume, 68, command) \
+  verb(job, 72, row_question) \
+  verb(jobs, 73, row_question) \
+  verb(explain, 74, row_question) \
+  verb(cancel, 75, command) \
+  verb(wait, 76, row_question) \
+  verb(dead_requeue, 80, command) \
+  verb(dead_purge, 81, command) \
+  verb(status, 88, question) \
+  verb(sessions, 89, question) \
+  verb(backup, 90, backup) \
+  verb(backup_status, 91, backup) \
+  verb(ok, 128, reply) \
+  verb(error, 129, reply) \
+  verb(deliver, 130, reply) \
+  verb(revoke, 131, reply) \
+  verb(closing, 132, reply)
 // clang-format on
 
 enum class Verb : std::uint8_t {
-#define MILLRACE_VERB(name, number) name = number,
+#define MILLRACE_VERB(name, number, kind) name = number,
   MILLRACE_VERBS(MILLRACE_VERB)
 #undef MILLRACE_VERB
+};
+
+enum class VerbKind : std::uint8_t {
+  command,       // changes a shard's state
+  question,      // answered from a shard's state in memory; HEARTBEAT also keeps its session alive
+  row_question,  // answered from stored rows, by a reader beside the shard
+  backup,        // answered by the process, for all of its shards
+  reply,         // what brokers say
 };
 
 struct Header {

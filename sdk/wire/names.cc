@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace millrace::wire {
 namespace {
@@ -63,12 +64,23 @@ std::uint16_t partition_of(std::string_view key, std::uint16_t partitions) {
 
 std::string_view verb_name(std::uint64_t verb) {
   switch (static_cast<Verb>(verb)) {
-#define MILLRACE_VERB(name, number) \
+#define MILLRACE_VERB(name, number, kind) \
   case Verb::name: return #name;
     MILLRACE_VERBS(MILLRACE_VERB)
 #undef MILLRACE_VERB
   }
   return "unknown";
+}
+
+std::optional<VerbKind> verb_kind(std::uint64_t verb) {
+  if (verb > std::numeric_limits<std::uint8_t>::max()) return std::nullopt;
+  switch (static_cast<Verb>(verb)) {
+#define MILLRACE_VERB(name, number, kind) \
+  case Verb::name: return VerbKind::kind;
+    MILLRACE_VERBS(MILLRACE_VERB)
+#undef MILLRACE_VERB
+  }
+  return std::nullopt;
 }
 
 }  // namespace millrace::wire

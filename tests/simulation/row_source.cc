@@ -21,15 +21,13 @@ std::vector<runtime::RowAnswer> RowAnswers::take_answers() {
     if (!reader_) {
       auto opened = store_.reader();
       if (!opened) {
-        auto& answer = answers.emplace_back();
-        answer.row = tl::unexpected(opened.error());
-        answer.rows = tl::unexpected(opened.error());
-        answer.question = std::move(question);
+        answers.push_back({std::move(question), tl::unexpected(opened.error())});
         continue;
       }
       reader_ = std::move(*opened);
     }
-    answers.push_back(runtime::answer_from(*reader_, std::move(question)));
+    auto rows = question.read(*reader_);
+    answers.push_back({std::move(question), std::move(rows)});
   }
   return answers;
 }

@@ -4,7 +4,7 @@
 #include "net/dispatcher.h"
 #include "net/job_messages.h"
 #include "net/replies.h"
-#include "runtime/views.h"
+#include "runtime/row_questions.h"
 #include "wire/codec.h"
 
 #include <gtest/gtest.h>

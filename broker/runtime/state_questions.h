@@ -1,11 +1,15 @@
-// Questions that the engine's state answers at once: topology, topics, status, sessions.
+// The verbs that are answered from a shard's state in memory, in the turn that they came in:
+// topology, topics, status, sessions, heartbeats.
 #pragma once
 
 #include "core/engine.h"
-#include "net/dispatcher.h"
 #include "storage/store.h"
+#include "wire/messages.h"
+
+#include <millrace/result.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace millrace::runtime {
@@ -27,9 +31,17 @@ struct ShardFacts {
   std::string check = "running";  // verdict of the full check
 };
 
-[[nodiscard]] std::string answer(const net::Question& question, wire::Verb verb,
-                                 const core::Engine& engine, const Topology& topology,
-                                 const core::EngineOptions& options, const ShardFacts& facts,
-                                 core::Now now);
+// What the answers are made of.
+struct ShardState {
+  const core::Engine& engine;
+  const Topology& topology;
+  const core::EngineOptions& options;
+  const ShardFacts& facts;
+  core::Now now;
+};
+
+// The body of the answer; an error for a body that is invalid. Only for verbs of the kind question.
+[[nodiscard]] Result<std::string> answer_question(wire::Verb verb, std::string_view body,
+                                                  const ShardState& state);
 
 }  // namespace millrace::runtime

@@ -1,8 +1,9 @@
-#include "runtime/answers.h"
+#include "runtime/state_questions.h"
 
 #include "wire/codec.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace millrace::runtime {
 namespace {
@@ -13,14 +14,14 @@ std::vector<std::uint64_t> owners(std::uint32_t partitions, core::ShardMap shard
   return map;
 }
 
-std::string topology_body(const wire::Topology& asked, const core::Engine& engine,
-                          const Topology& topology, const core::EngineOptions& options,
-                          core::Now now) {
+std::string topology(const wire::Topology& asked, const ShardState& state) {
+  const core::Engine& engine = state.engine;
+  const core::EngineOptions& options = state.options;
   wire::TopologyOk body;
-  for (const auto& shard : topology) body.shards.emplace_back(shard.begin(), shard.end());
+  for (const auto& shard : state.topology) body.shards.emplace_back(shard.begin(), shard.end());
   body.default_partitions = owners(options.new_topic.partitions, options.map);
   std::vector<core::TopicStats> all;
-  if (asked.topics.empty()) all = engine.topics(now);
+  if (asked.topics.empty()) all = engine.topics(state.now);
   for (const auto& stats : all) {
     if (body.topics.size() == wire::topics_max) break;
     body.topics.emplace_back(stats.topic.name,
@@ -34,8 +35,8 @@ std::string topology_body(const wire::Topology& asked, const core::Engine& engin
   return wire::encode(body);
 }
 
-std::string topics_body(const wire::TopicName& asked, const core::Engine& engine, core::Now now) {
-  const auto all = engine.topics(now);
+std::string topics(const wire::TopicName& asked, const ShardState& state) {
+  const auto all = state.engine.topics(state.now);
   wire::TopicsOk body;
   for (const auto& s : all) {
     if (!asked.topic.empty() && s.topic.name != asked.topic) continue;
@@ -63,8 +64,8 @@ std::string topics_body(const wire::TopicName& asked, const core::Engine& engine
   return wire::encode(body);
 }
 
-std::string sessions_body(const core::Engine& engine, core::Now now) {
-  const auto all = engine.sessions(now);
+std::string sessions(const wire::Empty& /*asked*/, const ShardState& state) {
+  const auto all = state.engine.sessions(state.now);
   wire::SessionsOk body;
   for (const auto& s : all) {
     if (body.sessions.size() == wire::topics_max) break;
@@ -94,15 +95,16 @@ std::uint64_t gauge_of(const StoreGauges& gauges, std::string_view name) {
   return found == gauges.end() ? 0 : found->value;
 }
 
-std::string status_body(const core::Engine& engine, const ShardFacts& facts, core::ShardMap map,
-                        core::Now now) {
+std::string status(const wire::Empty& /*asked*/, const ShardState& state) {
+  const core::Engine& engine = state.engine;
+  const ShardFacts& facts = state.facts;
   wire::ShardView view;
   view.version = facts.version;
   view.shard = facts.shard;
-  view.shards = map.shards();
+  view.shards = state.options.map.shards();
   view.uptime_ms = facts.uptime_ms;
   view.epoch = facts.epoch;
-  view.sessions = view.workers = engine.sessions(now).size();
+  view.sessions = view.workers = engine.sessions(state.now).size();
   view.credit_free = engine.credit_free();
   view.commits = facts.commits;
   view.commit_us_p50 = percentile(facts.commit_us, 50);
@@ -114,25 +116,43 @@ std::string status_body(const core::Engine& engine, const ShardFacts& facts, cor
   view.store_bytes = facts.store_bytes;
   view.disk_free_bytes = facts.disk_free_bytes;
   view.accepting = facts.accepting;
-  view.grace_ms = static_cast<std::uint64_t>(engine.grace_ms(now));
+  view.grace_ms = static_cast<std::uint64_t>(engine.grace_ms(state.now));
   view.check = facts.check;
   return wire::encode(view);
 }
 
+std::string heartbeat(const wire::Empty& asked, const ShardState& /*state*/) {
+  return wire::encode(asked);
+}
+
+// A body that says nothing is not looked at: clients of every version may send what they like.
+template <typename Body, std::string (*answer)(const Body&, const ShardState&)>
+Result<std::string> from(std::string_view body, const ShardState& state) {
+  if constexpr (std::is_same_v<Body, wire::Empty>) return answer({}, state);
+  return wire::decode<Body>(body).map([&state](const Body& asked) { return answer(asked, state); });
+}
+
+struct Row {
+  wire::Verb verb;
+  Result<std::string> (*answer)(std::string_view body, const ShardState& state);
+};
+constexpr Row table[] = {
+    {wire::Verb::heartbeat, from<wire::Empty, heartbeat>},
+    {wire::Verb::topology, from<wire::Topology, topology>},
+    {wire::Verb::topics, from<wire::TopicName, topics>},
+    {wire::Verb::status, from<wire::Empty, status>},
+    {wire::Verb::sessions, from<wire::Empty, sessions>},
+};
+
 }  // namespace
 
-std::string answer(const net::Question& question, wire::Verb verb, const core::Engine& engine,
-                   const Topology& topology, const core::EngineOptions& options,
-                   const ShardFacts& facts, core::Now now) {
-  if (const auto* asked = std::get_if<wire::Topology>(&question)) {
-    return topology_body(*asked, engine, topology, options, now);
+Result<std::string> answer_question(wire::Verb verb, std::string_view body,
+                                    const ShardState& state) {
+  for (const Row& row : table) {
+    if (row.verb == verb) return row.answer(body, state);
   }
-  if (const auto* asked = std::get_if<wire::TopicName>(&question)) {
-    return topics_body(*asked, engine, now);
-  }
-  if (verb == wire::Verb::status) return status_body(engine, facts, options.map, now);
-  if (verb == wire::Verb::sessions) return sessions_body(engine, now);
-  return wire::encode(wire::Empty{});
+  return tl::unexpected(
+      Error{ErrorCode::unknown_verb, "the verb is no question about a shard's state", {}});
 }
 
 }  // namespace millrace::runtime

@@ -1,5 +1,5 @@
-// Questions that the engine's state answers at once, as messages.
-#include "runtime/answers.h"
+// Questions that are answered from a shard's state in memory.
+#include "runtime/state_questions.h"
 
 #include "wire/codec.h"
 
@@ -9,15 +9,16 @@
 namespace millrace::runtime {
 namespace {
 
-TEST(Answers, TheStatusNamesTheGaugesOfItsStoreAnd0WhereItHasNone) {
+TEST(StateQuestions, TheStatusNamesTheGaugesOfItsStoreAnd0WhereItHasNone) {
   const core::Now now{1'000, 1'700'000'000'000};
   const core::EngineOptions options;
   const core::Engine engine(options, {}, now);
   ShardFacts facts;
   const auto wal_bytes = [&] {
-    const std::string body =
-        answer(wire::Empty{}, wire::Verb::status, engine, {{"ipc://a"}}, options, facts, now);
-    const auto view = wire::decode<wire::ShardView>(body);
+    const Topology endpoints{{"ipc://a"}};
+    const auto body =
+        answer_question(wire::Verb::status, {}, {engine, endpoints, options, facts, now});
+    const auto view = wire::decode<wire::ShardView>(body.value());
     EXPECT_TRUE(view);
     return view->wal_bytes;
   };
@@ -28,7 +29,7 @@ TEST(Answers, TheStatusNamesTheGaugesOfItsStoreAnd0WhereItHasNone) {
 }
 
 // A client sends by the topology, the engine serves by its map: each partition has one shard.
-TEST(Answers, TheTopologySaysOfEachPartitionWhichEngineServesIt) {
+TEST(StateQuestions, TheTopologySaysOfEachPartitionWhichEngineServesIt) {
   const core::Now now{1'000, 1'700'000'000'000};
   constexpr std::uint32_t shards = 3, partitions = 8;
   const Topology endpoints{{"ipc://a"}, {"ipc://b"}, {"ipc://c"}};
@@ -42,9 +43,9 @@ TEST(Answers, TheTopologySaysOfEachPartitionWhichEngineServesIt) {
     engine.step(core::OpenTopic{1, "t", options.new_topic, false, {}}, now, out);
     wire::Topology asked;
     asked.topics = {"t"};
-    const std::string body =
-        answer(asked, wire::Verb::topology, engine, endpoints, options, {}, now);
-    const auto told = wire::decode<wire::TopologyOk>(body);
+    const auto body = answer_question(wire::Verb::topology, wire::encode(asked),
+                                      {engine, endpoints, options, {}, now});
+    const auto told = wire::decode<wire::TopologyOk>(body.value());
     ASSERT_TRUE(told);
     ASSERT_EQ(told->topics.size(), 1U);
     EXPECT_EQ(told->topics[0].second, told->default_partitions);
