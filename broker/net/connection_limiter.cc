@@ -44,7 +44,7 @@ ConnectionLimiter& ConnectionLimiter::instance() {
 
 void ConnectionLimiter::arm(int line, std::int64_t now_mono_ms) {
   const std::lock_guard lock(mutex_);
-  connections_.assign(static_cast<std::size_t>(line), {});
+  connections_.clear();
   now_ms_ = looked_ms_ = now_mono_ms;
   line_ = line;
 }
@@ -76,7 +76,9 @@ int ConnectionLimiter::accept(int listener, sockaddr* address, unsigned* bytes, 
 
 int ConnectionLimiter::take(int fd) {
   if (fd < line_) {
-    connections_[static_cast<std::size_t>(fd)] = {cookie_of(fd), now_ms_, false};
+    const auto at = static_cast<std::size_t>(fd);
+    if (at >= connections_.size()) connections_.resize(at + 1);
+    connections_[at] = {cookie_of(fd), now_ms_, false};
     return fd;
   }
   ::close(fd);
@@ -89,7 +91,8 @@ int ConnectionLimiter::take(int fd) {
 
 void ConnectionLimiter::said_hello(int fd) {
   const std::lock_guard lock(mutex_);
-  if (fd >= 0 && fd < line_) connections_[static_cast<std::size_t>(fd)].greeted = true;
+  const auto at = static_cast<std::size_t>(fd);
+  if (fd >= 0 && at < connections_.size()) connections_[at].greeted = true;
 }
 
 GateNews ConnectionLimiter::look(std::int64_t now_mono_ms) {

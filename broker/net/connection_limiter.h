@@ -81,7 +81,7 @@ class ConnectionLimiter {
 
   std::atomic<int> line_{0};             // 0: not armed
   std::mutex mutex_;                     // guards all below
-  std::vector<Connection> connections_;  // by descriptor
+  std::vector<Connection> connections_;  // by descriptor, up to the highest that was a connection
   std::int64_t now_ms_ = 0, looked_ms_ = 0, refused_ms_ = 0;
   std::uint64_t room_ = 0, refused_ = 0, silent_ = 0, refused_before_ = 0;
   bool refusing_ = false, told_ = false;
