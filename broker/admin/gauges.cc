@@ -65,9 +65,9 @@ void add_store(const std::vector<ShardSnapshot>& shards,
 std::vector<prometheus::MetricFamily> gauges_of(
     const std::vector<ShardSnapshot>& shards,
     const std::function<std::string(std::string_view)>& label) {
-  auto jobs = family("millrace_jobs", "Jobs that are stored, by state");
-  auto oldest = family("millrace_oldest_available_seconds",
-                       "How long the oldest job that could run has waited");
+  auto jobs = family("millrace_jobs", "Stored jobs by state");
+  auto oldest =
+      family("millrace_oldest_available_seconds", "Waiting time of the oldest available job");
   for (const auto& [topic, depth] : by_label(shards, label)) {
     const std::pair<const char*, std::uint64_t> states[] = {{"scheduled", depth.scheduled},
                                                             {"available", depth.available},
@@ -80,7 +80,8 @@ std::vector<prometheus::MetricFamily> gauges_of(
     add(oldest, {{"topic", topic}}, static_cast<double>(depth.oldest_available_ms) / 1'000);
   }
   auto workers = family("millrace_workers", "Worker sessions");
-  auto credit = family("millrace_credit_free", "Jobs that workers could take at once");
+  auto credit = family("millrace_credit_free",
+                       "Number of jobs that the workers can still accept, by their credit");
   for (std::size_t s = 0; s < shards.size(); ++s) {
     const Labels labels{{"shard", std::to_string(s)}};
     add(workers, labels, static_cast<double>(shards[s].workers));
@@ -102,11 +103,11 @@ std::vector<prometheus::MetricFamily> connections_of(const net::GateFacts& facts
     return made;
   };
   return {
-      one("millrace_connections", "Connections of clients to all shards", facts.open, false),
+      one("millrace_connections", "Client connections to all shards", facts.open, false),
       one("millrace_connections_max",
-          "How many connections there is room for, by the limit of open files", facts.room, false),
+          "Maximum number of client connections, from the limit of open files", facts.room, false),
       one("millrace_connections_refused_total",
-          "Connections that were turned away because there was no room", facts.refused, true),
+          "Connections that were refused because the maximum was reached", facts.refused, true),
       one("millrace_connections_silent_total",
           "Connections that were closed because they did not say HELLO", facts.silent, true)};
 }

@@ -47,30 +47,30 @@ bool ends_run(const core::Event& event) {
 Metrics::Metrics()
     : jobs_(prometheus::BuildCounter()
                 .Name("millrace_jobs_total")
-                .Help("Jobs by what happened to them, since the process started")
+                .Help("Jobs by event, since the process started")
                 .Register(registry_)),
       run_seconds_(prometheus::BuildHistogram()
                        .Name("millrace_run_seconds")
-                       .Help("From delivery to the end of a run, whatever its outcome")
+                       .Help("Time from the delivery of a job to its outcome")
                        .Register(registry_)),
       commit_seconds_(prometheus::BuildHistogram()
                           .Name("millrace_commit_seconds")
-                          .Help("What the commit of a turn took")
+                          .Help("Duration of a commit")
                           .Register(registry_)),
       commit_jobs_(prometheus::BuildHistogram()
                        .Name("millrace_commit_jobs")
-                       .Help("Jobs enqueued and ended by one commit")
+                       .Help("Number of jobs that one commit enqueued or ended")
                        .Register(registry_)),
       backups_(prometheus::BuildCounter()
                    .Name("millrace_backups_total")
-                   .Help("Backups by how they ended, since the process started")
+                   .Help("Backups by outcome, since the process started")
                    .Register(registry_)),
       backup_time_(gauge(registry_, "millrace_backup_last_timestamp_seconds",
-                         "When the newest whole backup was begun; 0: there is none")),
+                         "Start time of the newest complete backup; 0: there is none")),
       backup_seconds_(gauge(registry_, "millrace_backup_last_duration_seconds",
-                            "What the newest whole backup took")),
+                            "Duration of the newest complete backup")),
       backup_bytes_(
-          gauge(registry_, "millrace_backup_last_bytes", "Size of the newest whole backup")) {
+          gauge(registry_, "millrace_backup_last_bytes", "Size of the newest complete backup")) {
   backups_.Add({{"outcome", "done"}});
   backups_.Add({{"outcome", "failed"}});
 }

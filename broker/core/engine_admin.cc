@@ -61,8 +61,9 @@ void Engine::Impl::on(OpenTopic&& c, Now /*now*/, Effects& out) {
   TopicState* found = find_topic(c.name);
   if (found == nullptr) {
     if (topics_.size() >= topics_max) {
-      return reply(out, c.request,
-                   refuse(Refusal::overloaded, "this broker has as many topics as it may hold"));
+      return reply(
+          out, c.request,
+          refuse(Refusal::overloaded, "the broker has reached its maximum number of topics"));
     }
     add_topic(c.name, c.settings, out);
     return reply(out, c.request, Changed{true});
@@ -84,7 +85,7 @@ void Engine::Impl::on(OpenTopic&& c, Now /*now*/, Effects& out) {
 void Engine::Impl::on(PauseTopic&& c, Now /*now*/, Effects& out) {
   TopicState* state = find_topic(c.name);
   if (state == nullptr) {
-    return reply(out, c.request, refuse(Refusal::unknown_topic, "no topic is named " + c.name));
+    return reply(out, c.request, refuse(Refusal::unknown_topic, "unknown topic " + c.name));
   }
   const bool changed = state->topic.paused != c.paused;
   if (changed) {
@@ -100,7 +101,7 @@ void Engine::Impl::on(Cancel&& c, Now now, Effects& out) {
   const JobRef ref{state == nullptr ? 0 : state->topic.id, c.partition, c.seq};
   Partition* partition = find_partition(ref.where());
   if (partition == nullptr) {
-    return reply(out, c.request, refuse(Refusal::not_found, "there is no such job"));
+    return reply(out, c.request, refuse(Refusal::not_found, "job not found"));
   }
   if (Lease* run = leases_.find(ref)) {
     out.revokes.push_back({run->session->id, {run->token}, RevokeReason::cancelled});
@@ -117,7 +118,8 @@ void Engine::Impl::on(Cancel&& c, Now now, Effects& out) {
   }
   if (parked_.size() >= parked_max) {
     return reply(out, c.request,
-                 refuse(Refusal::overloaded, "too many look-ups are waiting: try again", 100));
+                 refuse(Refusal::overloaded,
+                        "too many requests are waiting for a look-up: try again later", 100));
   }
   ask_job(ParkedCancel{c.request, ref}, out);
 }
@@ -125,12 +127,13 @@ void Engine::Impl::on(Cancel&& c, Now now, Effects& out) {
 void Engine::Impl::on(DeadCommand&& c, Now now, Effects& out) {
   const TopicState* state = find_topic(c.topic);
   if (state == nullptr) {
-    return reply(out, c.request, refuse(Refusal::unknown_topic, "no topic is named " + c.topic));
+    return reply(out, c.request, refuse(Refusal::unknown_topic, "unknown topic " + c.topic));
   }
   if (finished_work_.size() >= parked_max || c.jobs.size() > dead_batch_max) {
     return reply(
         out, c.request,
-        refuse(Refusal::overloaded, "too much dead-letter work is waiting: try again", 100));
+        refuse(Refusal::overloaded,
+               "too many requests for the dead-letter queue are waiting: try again later", 100));
   }
   finished_work_.push_back({state->topic.id, false, std::move(c)});
   start_finished_work(now, out);

@@ -5,17 +5,17 @@ namespace millrace::core {
 namespace {
 
 std::optional<Refused> misfit(const Enqueue& c, Now now) {
-  if (c.jobs.empty()) return refuse(Refusal::invalid, "a batch has at least one job");
+  if (c.jobs.empty()) return refuse(Refusal::invalid, "a batch must have at least one job");
   if (c.producer && c.producer->batch == 0) {
-    return refuse(Refusal::invalid, "batches are numbered from 1");
+    return refuse(Refusal::invalid, "the batch number must be at least 1");
   }
   if (c.producer && c.producer->answered >= c.producer->batch) {
-    return refuse(Refusal::invalid, "answered names batches before this one");
+    return refuse(Refusal::invalid, "answered must be lower than the batch number");
   }
   for (const NewJob& job : c.jobs) {
-    if (job.priority >= priorities) return refuse(Refusal::invalid, "priority is 0 to 9");
+    if (job.priority >= priorities) return refuse(Refusal::invalid, "priority must be from 0 to 9");
     if (job.due_ms > now.wall_ms + delay_ms_max) {
-      return refuse(Refusal::invalid, "a job is scheduled at most ten years ahead");
+      return refuse(Refusal::invalid, "a job cannot be scheduled more than ten years ahead");
     }
   }
   return std::nullopt;
@@ -32,25 +32,25 @@ void Engine::Impl::on(Enqueue&& c, Now now, Effects& out) {
       case ProducerTable::Verdict::known:
         return reply(out, c.request, Stored{known.answer.first_seq, known.answer.count, true});
       case ProducerTable::Verdict::stale:
-        return reply(out, c.request,
-                     refuse(Refusal::stale, "a newer producer with this id has started"));
+        return reply(
+            out, c.request,
+            refuse(Refusal::stale, "a producer with this id and a newer epoch has started"));
       case ProducerTable::Verdict::too_old:
         return reply(out, c.request,
                      refuse(Refusal::duplicate,
-                            "this batch number is too old: what became of it is not remembered"));
+                            "this batch number is too old: its answer is no longer stored"));
     }
   }
   TopicState* state = topic_or_new(c.topic, out);
   if (state == nullptr) {
-    return reply(
-        out, c.request,
-        refuse(Refusal::unknown_topic, "no topic is named " + c.topic + ": create it first"));
+    return reply(out, c.request,
+                 refuse(Refusal::unknown_topic, "unknown topic " + c.topic + ": create it first"));
   }
   if (c.partition >= state->partitions.size() || !serves(c.partition)) {
     return reply(out, c.request,
                  refuse(Refusal::not_owner, "this shard does not serve partition " +
                                                 std::to_string(c.partition) + " of " + c.topic +
-                                                ": ask for the topology"));
+                                                ": request the topology again"));
   }
   Partition& partition = partition_at({state->topic.id, c.partition});
   const std::uint64_t first_seq = partition.counts.next_seq;

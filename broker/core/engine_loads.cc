@@ -144,9 +144,10 @@ void Engine::Impl::on(JobLoaded&& c, Now now, Effects& out) {
   if (!c.job) {
     return reply(
         out, cancel.request,
-        c.finished ? refuse(Refusal::conflict, "the job has ended already: it cannot be cancelled")
-                   : refuse(Refusal::not_found,
-                            "there is no such job; without history a job that is done is gone"));
+        c.finished
+            ? refuse(Refusal::conflict, "the job has already ended and cannot be cancelled")
+            : refuse(Refusal::not_found,
+                     "job not found: a completed job is kept only if its topic has history"));
   }
   transit(c.job->due_ms > now.wall_ms ? c.job->state : State::available, Trigger::cancel);
   finish(*c.job, State::cancelled, DeadReason::none, nullptr, {}, {}, now, out);

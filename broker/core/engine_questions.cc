@@ -12,7 +12,7 @@ std::string in_seconds(std::int64_t ms) {
 std::string deaths_words(const Job& job) {
   if (job.deaths == 0) return {};
   return " " + std::to_string(job.deaths) + " of the " + std::to_string(deaths_max) +
-         " deaths that quarantine it counted so far.";
+         " worker deaths that quarantine the job are counted so far.";
 }
 
 }  // namespace
@@ -72,7 +72,7 @@ std::int64_t Engine::Impl::grace_ms(Now now) const {
 Reason Engine::Impl::explain(const Job& stored, Now now) const {
   if (const auto run = running(stored.ref)) {
     return {State::running, "running",
-            "It runs on worker " + run->worker + " since " +
+            "The job has been running on worker " + run->worker + " for " +
                 in_seconds(std::max<std::int64_t>(0, now.wall_ms - run->started_ms)) +
                 ", attempt " + std::to_string(run->job.attempt + 1) + " of " +
                 std::to_string(run->job.attempts_max) + "."};
@@ -84,31 +84,32 @@ Reason Engine::Impl::explain(const Job& stored, Now now) const {
     if (stored.state == State::retryable) {
       return {State::retryable, "backoff",
               "Attempt " + std::to_string(stored.attempt) + " failed (" + stored.error.str() +
-                  "); the next is due in " + wait + "." + deaths_words(stored)};
+                  "); the next attempt is due in " + wait + "." + deaths_words(stored)};
     }
-    return {State::scheduled, "scheduled", "Its time has not come: it is due in " + wait + "."};
+    return {State::scheduled, "scheduled", "The job is due in " + wait + "."};
   }
   if (state.topic.paused) {
     return {State::available, "paused",
-            "Topic " + topic + " is paused: resume it to let its jobs run."};
+            "Topic " + topic + " is paused: resume the topic to run its jobs."};
   }
   if (holding(now)) {
     return {State::available, "restart_grace",
-            "The broker has just started and waits for workers to come back, at most " +
+            "The broker was restarted and waits for its workers to reconnect, for at most " +
                 in_seconds(grace_ms(now)) + "."};
   }
   if (state.subscribers.empty()) {
     return {State::available, "no_worker",
-            "No worker is subscribed to topic " + topic + ": start one."};
+            "No worker is subscribed to topic " + topic + ": start a worker."};
   }
   const bool free = std::any_of(state.subscribers.begin(), state.subscribers.end(),
                                 [](const Session* session) { return session->credit > 0; });
   if (!free) {
     return {State::available, "workers_busy",
             "All " + std::to_string(state.subscribers.size()) + " workers of topic " + topic +
-                " are busy: it runs when one is free, or start more."};
+                " are busy: the job starts when a worker is free; start more workers to run it "
+                "sooner."};
   }
-  return {State::available, "queued", "It is next in line: a worker is free for it."};
+  return {State::available, "queued", "The job is next in the queue: a worker is free."};
 }
 
 }  // namespace millrace::core

@@ -13,14 +13,18 @@ bool Engine::Impl::is_new(const ChangeId& id, RequestKind kind, RequestId reques
     case RequestTable::Verdict::under_way: return false;
     case RequestTable::Verdict::known: reply(out, request, std::move(answer)); return false;
     case RequestTable::Verdict::another:
-      reply(out, request,
-            refuse(Refusal::invalid,
-                   "this request id belongs to another request: choose one at random for each"));
+      reply(
+          out, request,
+          refuse(
+              Refusal::invalid,
+              "this request id was used for another request: choose a random id for each request"));
       return false;
     case RequestTable::Verdict::full:
-      reply(out, request,
-            refuse(Refusal::overloaded,
-                   "as many requests with an id were made as may be remembered: try again", 1'000));
+      reply(
+          out, request,
+          refuse(Refusal::overloaded,
+                 "the broker has reached its maximum number of stored request ids: try again later",
+                 1'000));
       return false;
   }
   return true;

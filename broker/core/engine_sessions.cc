@@ -8,9 +8,7 @@
 namespace millrace::core {
 namespace {
 
-Refused no_session() {
-  return refuse(Refusal::no_session, "this session is not known here: say HELLO again");
-}
+Refused no_session() { return refuse(Refusal::no_session, "unknown session: send HELLO again"); }
 
 }  // namespace
 
@@ -36,7 +34,7 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
   if (!known_before && sessions_.size() >= sessions_max) {
     return reply(
         out, c.request,
-        refuse(Refusal::overloaded, "this shard has as many sessions as it may hold", 1'000));
+        refuse(Refusal::overloaded, "the shard has reached its maximum number of sessions", 1'000));
   }
   Session& session = known_before ? known->second : sessions_[c.session];
   if (known_before && !session.present) --absent_;
@@ -137,15 +135,14 @@ void Engine::Impl::on(Subscribe&& c, Now now, Effects& out) {
   if (session->credit + c.credit > credit_max) {
     return reply(out, c.request,
                  refuse(Refusal::invalid,
-                        "a session has a credit of at most " + std::to_string(credit_max)));
+                        "the credit of a session must be at most " + std::to_string(credit_max)));
   }
   std::vector<TopicState*> named;
   for (const std::string& name : c.topics) {
     TopicState* state = topic_or_new(name, out);
     if (state == nullptr) {
-      return reply(
-          out, c.request,
-          refuse(Refusal::unknown_topic, "no topic is named " + name + ": create it first"));
+      return reply(out, c.request,
+                   refuse(Refusal::unknown_topic, "unknown topic " + name + ": create it first"));
     }
     named.push_back(state);
   }

@@ -15,7 +15,7 @@ std::string_view tail(std::string_view text, std::size_t bytes_max = error_bytes
 }
 
 std::string quarantined(const std::string& how, std::int64_t apart_ms) {
-  const std::string words = "quarantined: workers died of it " + std::to_string(deaths_max) +
+  const std::string words = "quarantined: its workers died " + std::to_string(deaths_max) +
                             " times, each at least " + std::to_string(apart_ms / 1'000) +
                             " s after the one before; the last time: ";
   return words + std::string(tail(how, error_bytes_max - words.size()));
@@ -39,8 +39,7 @@ Event end_event(EventKind kind, const Lease& lease, Now now) {
 void Engine::Impl::on(Settle&& c, Now now, Effects& out) {
   Session* session = find_session(c.session);
   if (session == nullptr || !session->present) {
-    return reply(out, c.request,
-                 refuse(Refusal::no_session, "this session is not known here: say HELLO again"));
+    return reply(out, c.request, refuse(Refusal::no_session, "unknown session: send HELLO again"));
   }
   Settled settled;
   for (JobOutcome& outcome : c.outcomes) {

@@ -64,7 +64,7 @@ Endpoint::~Endpoint() {
 std::string Endpoint::bind(const std::string& address) {
   if (zmq_bind(sockets_->router, address.c_str()) == 0) return {};
   return "listening on " + address + ": " + zmq_strerror(zmq_errno()) +
-         "; another program may use it: stop that, or name another address";
+         "; if another program uses this address, stop it or choose another address";
 }
 
 int Endpoint::fd() const {

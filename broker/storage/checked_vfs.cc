@@ -71,10 +71,10 @@ int read_page(sqlite3_file* f, void* to, int bytes, sqlite3_int64 at) {
   const std::uint64_t number = static_cast<std::uint64_t>(at) / file.page_bytes + 1;
   // A page that the database has, that the log has not, and that the file does not reach.
   if (code == SQLITE_IOERR_SHORT_READ && number > 1)
-    return damaged_page(file, number, "is cut off");
+    return damaged_page(file, number, "is missing: the file is truncated");
   if (code != SQLITE_OK) return code;
   if (stored_checksum(page, file.page_bytes) != page_checksum(page, file.page_bytes, number)) {
-    return damaged_page(file, number, "does not have its checksum");
+    return damaged_page(file, number, "has a wrong checksum");
   }
   return SQLITE_OK;
 }

@@ -22,9 +22,9 @@ tl::unexpected<Failure> refused(const std::string& path, const std::string& what
 }
 
 tl::unexpected<Failure> unreadable(const std::string& path, int code) {
-  return tl::unexpected(
-      Failure{FailureKind::io, "reading " + path + " failed (SQLite " + std::to_string(code) +
-                                   "): check the disk and the system's log, then start again"});
+  return tl::unexpected(Failure{
+      FailureKind::io, "reading " + path + " failed (SQLite " + std::to_string(code) +
+                           "): check the disk and the system log, then start the broker again"});
 }
 
 // SQLite's sums over a log: two 32-bit words taken at a time, each sum adding the other.
@@ -104,12 +104,12 @@ Expected<WalFound> check_wal(sqlite3_vfs* vfs, const std::string& path) {
   found.marked = mark.has_value();
   if (!mark || mark->frames == 0) return found;
   if (mark->salts != found.salts) {
-    return refused(path, "its log " + name + " is missing, or not the one that it was left with");
+    return refused(path, "its write-ahead log " + name + " is missing or was replaced");
   }
   if (found.frames < mark->frames) {
-    return refused(path, "the commits in its log " + name + " are whole up to frame " +
-                             std::to_string(found.frames) + ", and " +
-                             std::to_string(mark->frames) + " were synced");
+    return refused(path, "its write-ahead log " + name + " is intact up to frame " +
+                             std::to_string(found.frames) + ", but " +
+                             std::to_string(mark->frames) + " frames were synced");
   }
   return found;
 }
@@ -140,16 +140,16 @@ Expected<void> give_checksums(VfsFile& file, const std::string& path, std::size_
 Expected<void> check_first_page(VfsFile& file, const std::string& path, std::size_t page_bytes) {
   Bytes page(page_bytes);
   const int code = file.read(page.data(), page.size(), 0);
-  if (code == SQLITE_IOERR_SHORT_READ) return refused(path, "it is cut short");
+  if (code == SQLITE_IOERR_SHORT_READ) return refused(path, "the file is truncated");
   if (code != SQLITE_OK) return unreadable(path, code);
   const bool reserved = page[reserved_at] == checksum_bytes;
   if (has_checksum(page)) {
-    if (!reserved) return refused(path, "its header is not the one that was written");
+    if (!reserved) return refused(path, "its header was changed");
     return {};
   }
   if (!reserved) return {};  // made by an older version: it has no checksums
   if (stored_checksum(page.data(), page_bytes) != 0) {
-    return refused(path, "its first page does not have its checksum");
+    return refused(path, "the checksum of its first page is wrong");
   }
   return give_checksums(file, path, page_bytes);
 }
@@ -158,8 +158,8 @@ Expected<void> check_first_page(VfsFile& file, const std::string& path, std::siz
 
 Failure damaged(const std::string& path, const std::string& what) {
   return {FailureKind::damaged, path + " is damaged (" + what +
-                                    "). Nothing was changed. Keep a copy of it and of " + path +
-                                    "-wal, then put the last backup in its place"};
+                                    "). Nothing was changed. Keep a copy of this file and of " +
+                                    path + "-wal, then restore the latest backup"};
 }
 
 Expected<void> check_file(Files& files, const std::string& path) {
@@ -173,23 +173,25 @@ Expected<void> check_file(Files& files, const std::string& path) {
   const auto size = files.size(path);
   if (size.value_or(0) == 0) {
     // SQLite would take it for a new one, and throw its log away.
-    if (wal->marked || wal->frames > 0) return refused(path, "it is empty or gone");
+    if (wal->marked || wal->frames > 0) return refused(path, "the file is empty or missing");
     return {};
   }
   const std::string head = files.head(path, header_bytes);
-  if (head.size() < header_bytes) return refused(path, "it is shorter than a header");
+  if (head.size() < header_bytes)
+    return refused(path, "the file is shorter than a database header");
   if (std::memcmp(head.data(), "SQLite format 3", 16) != 0) {
     return tl::unexpected(Failure{
         FailureKind::not_ours,
-        path + " is not a database: it is damaged or of another program. Nothing was changed. "
-               "Name another data_dir, or put the last backup in its place"});
+        path +
+            " is not a database: it is damaged or belongs to another program. Nothing was changed. "
+            "Set another data_dir, or restore the latest backup"});
   }
   const auto* header = reinterpret_cast<const unsigned char*>(head.data());
   const std::size_t page_bytes = page_bytes_of(header);
-  if (page_bytes == 0) return refused(path, "its header names no size of pages");
+  if (page_bytes == 0) return refused(path, "its header has no valid page size");
   // Pages that are in the log may be missing or torn here: the log has them whole.
   if (wal->frames == 0 && *size < page_bytes * std::uint64_t{big_endian(header + pages_at)}) {
-    return refused(path, "it is cut short");
+    return refused(path, "the file is truncated");
   }
   if (wal->has_first_page) return {};
   VfsFile file;

@@ -29,23 +29,24 @@ std::string refused_advice(int error, const std::string& path) {
     case EROFS: return "the disk is mounted read-only: mount it for writing";
     case EACCES:
     case EPERM:
-      return "user " + std::to_string(::geteuid()) + " may not write in " + folder_of(path) +
-             ": give it the folder (chown), or name another data_dir";
+      return "user " + std::to_string(::geteuid()) + " has no permission to write to " +
+             folder_of(path) + ": change the owner of the folder (chown), or set another data_dir";
     case ENOSPC:
-    case EDQUOT: return "the disk, or the quota of this user on it, is full: free space";
+    case EDQUOT: return "the disk, or the quota of this user on it, is full: free some space";
     case EMFILE:
     case ENFILE: return "no file descriptor is left: raise the limit of open files (ulimit -n)";
-    case EIO: return "the disk failed: look at the system's log";
-    default: return "the broker needs to write in its data_dir";
+    case EIO: return "the disk reported an error: see the system log";
+    default: return "the broker must be able to write to its data_dir";
   }
 }
 
 Failure refused(const std::string& name, const std::string& path, int error) {
   if (error == ENOENT || error == ENOTDIR) {
-    return {FailureKind::io,
-            (error == ENOENT ? "there is no folder " + folder_of(path) + ": make it (mkdir -p)"
-                             : folder_of(path) + " is not a folder: make one of that name") +
-                ", mount the disk that it is on, or name another data_dir"};
+    return {
+        FailureKind::io,
+        (error == ENOENT ? "the folder " + folder_of(path) + " does not exist: create it (mkdir -p)"
+                         : folder_of(path) + " is not a folder: create a folder with this name") +
+            ", mount its disk, or set another data_dir"};
   }
   const bool denied = error == EACCES || error == EROFS || error == EPERM;
   return {denied                               ? FailureKind::read_only
@@ -65,7 +66,7 @@ Failure not_found(const std::string& path, int error) {
                 " is not there any more: it was removed or renamed, or its disk is "
                 "no longer mounted"};
   }
-  return {FailureKind::io, "looking at " + what + ": " + std::strerror(error)};
+  return {FailureKind::io, "reading the state of " + what + ": " + std::strerror(error)};
 }
 
 // SQLite follows links too, so that the log lies beside the file itself.
@@ -130,15 +131,15 @@ class RealFiles : public Files {
     if (!lock->name.take()) {
       return tl::unexpected(Failure{
           FailureKind::busy, path + " is in use by another broker (process " + lock->name.owner() +
-                                 "): stop it first, or name another data_dir"});
+                                 "): stop that broker first, or set another data_dir"});
     }
     if (file >= 0 && !lock->file.take()) {
-      return tl::unexpected(Failure{
-          FailureKind::busy,
-          path +
-              " is in use by another broker, which knows it by another name (a hard link: find "
-              "it with find / -xdev -samefile " +
-              path + "): stop that broker first"});
+      return tl::unexpected(
+          Failure{FailureKind::busy,
+                  path +
+                      " is in use by another broker under another name (a hard link: find "
+                      "its names with find / -xdev -samefile " +
+                      path + "): stop that broker first"});
     }
     if (!lock->name.write_owner()) {
       return tl::unexpected(Failure{errno == ENOSPC ? FailureKind::no_space : FailureKind::io,
@@ -174,9 +175,9 @@ class RealFiles : public Files {
     const int error = errno;
     if (fd >= 0) ::close(fd);
     if (well) return {};
-    return tl::unexpected(Failure{FailureKind::io, "syncing the folder " + folder + ": " +
-                                                       std::strerror(error) +
-                                                       "; check the disk, then start again"});
+    return tl::unexpected(
+        Failure{FailureKind::io, "syncing the folder " + folder + ": " + std::strerror(error) +
+                                     "; check the disk, then start the broker again"});
   }
 
   Expected<void> write_again(const std::string& path) override {

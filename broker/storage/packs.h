@@ -31,7 +31,7 @@ struct Pack {
 };
 
 // What is said of a row that PackJobs finds damaged().
-inline constexpr const char* pack_damage = "a row of packs does not agree with itself";
+inline constexpr const char* pack_damage = "a row of packs is inconsistent";
 
 // The bits of so many jobs.
 [[nodiscard]] constexpr std::uint64_t all_of(std::size_t jobs) {

@@ -29,15 +29,17 @@ std::string_view advice(FailureKind kind) {
   switch (kind) {
     case FailureKind::busy: return "another process has the file open: stop it first";
     case FailureKind::damaged:
-      return "the file is damaged: stop, keep a copy of it and of its -wal file, restore the last "
-             "backup in its place";
+      return "the file is damaged: stop the broker, keep a copy of the file and of its -wal file, "
+             "and "
+             "restore the latest backup";
     case FailureKind::not_ours:
-      return "this is not a database of Millrace: name another data_dir, or restore a backup if "
+      return "the file is not a database of Millrace: set another data_dir, or restore a backup if "
              "it was one";
-    case FailureKind::no_space: return "the disk is full: free space, then start again";
+    case FailureKind::no_space:
+      return "the disk is full: free some space, then start the broker again";
     case FailureKind::read_only: return "the file cannot be written: check its owner and mode";
     case FailureKind::too_new:
-    case FailureKind::io: return "check the disk and the system's log, then start again";
+    case FailureKind::io: return "check the disk and the system log, then start the broker again";
   }
   return "";
 }
@@ -46,14 +48,16 @@ std::string_view advice(FailureKind kind) {
 std::string_view advice_of(int error) {
   switch (error) {
     case ENOENT:
-      return "it, or its folder, was removed or renamed, or its disk is not mounted: put it back";
-    case ENOTDIR: return "a part of its path is not a folder: name another data_dir";
-    case EISDIR: return "that is a folder: move it away, or name another data_dir";
+      return "the file or its folder was removed or renamed, or its disk is not mounted: restore "
+             "the path";
+    case ENOTDIR: return "a part of its path is not a folder: set another data_dir";
+    case EISDIR: return "the path is a folder: move it away, or set another data_dir";
     case EACCES:
-    case EPERM: return "this user may not: check the owner and mode of the file and its folder";
+    case EPERM:
+      return "this user has no permission: check the owner and mode of the file and its folder";
     case EROFS: return "the disk is mounted read-only: mount it for writing";
     case ENOSPC:
-    case EDQUOT: return "the disk, or the quota of this user on it, is full: free space";
+    case EDQUOT: return "the disk, or the quota of this user on it, is full: free some space";
     case EMFILE:
     case ENFILE: return "no file descriptor is left: raise the limit of open files (ulimit -n)";
     default: return "";

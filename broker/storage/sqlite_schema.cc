@@ -48,8 +48,8 @@ Expected<void> set_up(Database& db, std::int64_t wal_bytes_kept) {
   if (!synchronous) return tl::unexpected(synchronous.error());
   if (*mode != "wal" || *synchronous != 2) {
     return tl::unexpected(
-        say(FailureKind::io, "the file system refuses a write-ahead log (journal mode " + *mode +
-                                 "): put data_dir on a local disk"));
+        say(FailureKind::io, "the file system does not support a write-ahead log (journal mode " +
+                                 *mode + "): put data_dir on a local disk"));
   }
   return {};
 }
@@ -65,7 +65,7 @@ Expected<void> migrate(Database& db, const std::string& path,
   const bool fresh = *version == 0 && *application == 0 && *tables == 0;
   if (!fresh && *application != application_id) {
     return tl::unexpected(say(FailureKind::not_ours,
-                              path + " is a database of another program: name another data_dir"));
+                              path + " is a database of another program: set another data_dir"));
   }
   const auto newest = static_cast<std::int64_t>(scripts.size());
   if (*version > newest) {

@@ -201,7 +201,7 @@ void SqliteStore::checkpoint() {
   wal_bytes_checked_ = wal_bytes_;
   const int kind = code & 0xff;
   if (kind == SQLITE_OK || kind == SQLITE_BUSY || kind == SQLITE_FULL) return;
-  remember_failure(db_.failure("writing back the log of"));
+  remember_failure(db_.failure("checkpointing the write-ahead log of"));
 }
 
 Expected<bool> SqliteStore::upkeep(std::int64_t /*budget_ms*/) {

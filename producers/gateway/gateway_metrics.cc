@@ -22,33 +22,36 @@ void add(std::string* page, const std::string& name, const char* type, const cha
 
 std::string metrics_page(const GatewayMetrics& metrics, bool broker_connected) {
   std::string page;
-  add(&page, "requests_total", "counter", "Requests that were answered, by status.", {});
+  add(&page, "requests_total", "counter", "Answered requests, by status.", {});
   for (std::size_t status = 0; status < metrics.answers.size(); ++status) {
     const auto count = metrics.answers[status].load();
     if (count == 0) continue;
     page += "millrace_gateway_requests_total{status=\"" + std::to_string(status) + "\"} " +
             std::to_string(count) + "\n";
   }
-  add(&page, "jobs_total", "counter", "Jobs that were handed to the broker, by outcome.",
+  add(&page, "jobs_total", "counter", "Jobs that were sent to the broker, by outcome.",
       {{"{outcome=\"stored\"}", metrics.stored},
        {"{outcome=\"rejected\"}", metrics.rejected},
        {"{outcome=\"unknown\"}", metrics.unknown}});
-  add(&page, "connections", "gauge", "Connections that are open.", {{"", metrics.connections}});
-  add(&page, "connections_limit", "gauge", "Connections that are taken at the most.",
+  add(&page, "connections", "gauge", "Open connections.", {{"", metrics.connections}});
+  add(&page, "connections_limit", "gauge", "Maximum number of open connections.",
       {{"", metrics.connections_max}});
-  add(&page, "connections_accepted_total", "counter", "Connections that were taken.",
+  add(&page, "connections_accepted_total", "counter", "Accepted connections.",
       {{"", metrics.accepted}});
   add(&page, "connections_refused_total", "counter",
-      "Connections that were turned away because all were in use.", {{"", metrics.refused}});
+      "Connections that were refused because all connections were in use.",
+      {{"", metrics.refused}});
   add(&page, "connections_displaced_total", "counter",
-      "Connections without a request that gave way to newcomers.", {{"", metrics.displaced}});
+      "Connections without a request that were closed to accept a new connection.",
+      {{"", metrics.displaced}});
   add(&page, "connections_expired_total", "counter",
-      "Connections that were closed because their client was silent.", {{"", metrics.expired}});
-  add(&page, "body_bytes", "gauge", "What the bodies of unanswered requests hold together.",
+      "Connections that were closed because their client exceeded a time limit.",
+      {{"", metrics.expired}});
+  add(&page, "body_bytes", "gauge", "Total size of the bodies of unanswered requests.",
       {{"", metrics.body_bytes}});
   add(&page, "broker_connected", "gauge", "1 while a broker is connected, else 0.",
       {{"", broker_connected ? 1U : 0U}});
-  add(&page, "draining", "gauge", "1 between the order to stop and the stop, else 0.",
+  add(&page, "draining", "gauge", "1 while the gateway drains before it stops, else 0.",
       {{"", metrics.draining ? 1U : 0U}});
   return page;
 }

@@ -44,7 +44,7 @@ ConnectionCore::ConnectionCore(ConnectionOptions options, std::optional<Error> w
 }
 
 ConnectionCore::~ConnectionCore() {
-  if (here()) misuse("the last owner of a Connection lets go of it inside one of its callbacks");
+  if (here()) misuse("a Connection is destroyed inside one of its callbacks");
 }
 
 Link& ConnectionCore::shared_link(wire::Role role) {
@@ -67,8 +67,7 @@ ConnectionRef connection_of(const ConnectionOptions& own,
   if (!refused.log) refused.log = core->options().log;
   return std::make_shared<ConnectionCore>(
       std::move(refused),
-      invalid("connection and shared_connection both say how the brokers are reached: give one of "
-              "them"));
+      invalid("connection and shared_connection cannot be used together: set one of them"));
 }
 
 const ConnectionRef& core_of(const Connection& connection) { return connection.core_; }

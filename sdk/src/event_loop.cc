@@ -33,13 +33,17 @@ std::optional<Error> EventLoop::start() {
   const std::lock_guard lock(mutex_);
   if (started_) return std::nullopt;
   if (context_ == nullptr || wake_fd_ < 0) {
-    return Error{ErrorCode::unavailable, "no file descriptor is left for a connection", {}};
+    return Error{
+        ErrorCode::unavailable,
+        "no file descriptor is left for a connection: raise the limit of open files (ulimit -n)",
+        {}};
   }
   const SignalsBlocked quiet;  // ZeroMQ's threads are made by ours
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& e) {
-    return Error{ErrorCode::unavailable, std::string("no thread was to be had: ") + e.what(), {}};
+    return Error{
+        ErrorCode::unavailable, std::string("a thread could not be started: ") + e.what(), {}};
   }
   started_ = true;
   return std::nullopt;

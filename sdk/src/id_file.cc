@@ -91,14 +91,14 @@ Result<int> lock(const std::string& path) {
   }, named{};
   if (::fstat(file.get(), &opened) != 0) return tl::unexpected(cannot(path, "opened", errno));
   if (!S_ISREG(opened.st_mode))
-    return tl::unexpected(invalid("the id_file '" + path + "' is no file"));
+    return tl::unexpected(invalid("the id_file '" + path + "' is not a regular file"));
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return tl::unexpected(cannot(path, "locked", errno));
-    return tl::unexpected(Error{ErrorCode::unavailable,
-                                "the id_file '" + path +
-                                    "' is in use by another Producer, and one id is never used by "
-                                    "two at once: give each a file of its own",
-                                {}});
+    return tl::unexpected(
+        Error{ErrorCode::unavailable,
+              "the id_file '" + path +
+                  "' is in use by another Producer: give each Producer a file of its own",
+              {}});
   }
   const bool same = ::stat(path.c_str(), &named) == 0 && named.st_dev == opened.st_dev &&
                     named.st_ino == opened.st_ino;
@@ -149,9 +149,8 @@ std::optional<Error> IdFile::take(const std::string& path) {
     id_ = random_id();
   } else if (!read_text({bytes.data(), static_cast<std::size_t>(got)}, id_, epoch_)) {
     return invalid("the file '" + path +
-                   "' is no id_file of a Producer, and is left as it is: name "
-                   "another, or remove it "
-                   "for a new id");
+                   "' is not an id_file of a Producer and was not changed: set another path, or "
+                   "remove the file to get a new id");
   }
   const auto replaced = replace(path, text_of(id_, ++epoch_));
   if (!replaced) return replaced.error();

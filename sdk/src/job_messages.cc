@@ -12,29 +12,32 @@ namespace millrace {
 
 std::optional<Error> misfit(const Job& job) {
   if (!wire::valid_topic(job.topic)) {
-    return invalid("a topic's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit");
+    return invalid(
+        "a topic name must consist of 1 to 64 characters of A-Z a-z 0-9 . _ - and begin with a "
+        "letter or digit");
   }
   if (job.payload.size() > wire::payload_bytes_max) {
     return Error{ErrorCode::too_large,
-                 "a payload has at most 1 MiB: store it elsewhere and send "
-                 "where it is",
+                 "a payload must not be larger than 1 MiB: store the data elsewhere and send "
+                 "a reference",
                  {}};
   }
-  if (job.key.size() > wire::key_bytes_max) return invalid("a key has at most 128 bytes");
+  if (job.key.size() > wire::key_bytes_max)
+    return invalid("a key must not be longer than 128 bytes");
   if (auto headers = wire::encode_headers(job.headers); !headers) return headers.error();
   if (job.priority && (*job.priority < 0 || *job.priority > wire::priority_max)) {
-    return invalid("a priority is 0 (first) to 9");
+    return invalid("priority must be from 0 (first) to 9");
   }
   if (job.max_attempts && (*job.max_attempts < 1 || static_cast<std::uint64_t>(*job.max_attempts) >
                                                         wire::attempts_max_max)) {
-    return invalid("max_attempts is 1 to 1000");
+    return invalid("max_attempts must be from 1 to 1000");
   }
-  if (job.delay.count() < 0) return invalid("a delay is not negative");
+  if (job.delay.count() < 0) return invalid("delay must not be negative");
   if (job.delay.count() > 0 && job.run_at) {
-    return invalid("delay and run_at both say when: give one of them");
+    return invalid("delay and run_at cannot be used together: set one of them");
   }
   if (job.run_at && job.run_at->time_since_epoch().count() < 0) {
-    return invalid("run_at is before 1970");
+    return invalid("run_at must not be before 1970");
   }
   return std::nullopt;
 }

@@ -43,36 +43,36 @@ std::string wrong_address(std::string_view address) {
   if (address.starts_with(tcp)) {
     address.remove_prefix(tcp.size());
     const auto colon = address.rfind(':');
-    if (colon == std::string_view::npos) return "it names no port";
-    if (!is_host(address.substr(0, colon))) return "it names no host";
-    return is_port(address.substr(colon + 1)) ? "" : "a port is 1 to 65535";
+    if (colon == std::string_view::npos) return "the address has no port";
+    if (!is_host(address.substr(0, colon))) return "the address has no host";
+    return is_port(address.substr(colon + 1)) ? "" : "a port must be from 1 to 65535";
   }
-  if (!address.starts_with(ipc)) return "it begins with neither ipc:// nor tcp://";
+  if (!address.starts_with(ipc)) return "the address must begin with ipc:// or tcp://";
   address.remove_prefix(ipc.size());
-  if (address.empty()) return "it names no path";
+  if (address.empty()) return "the address has no path";
   constexpr std::size_t path_max = sizeof(sockaddr_un::sun_path) - 1;
-  return address.size() <= path_max
-             ? ""
-             : "a socket's path has at most " + std::to_string(path_max) + " bytes";
+  return address.size() <= path_max ? ""
+                                    : "the path of a socket must not be longer than " +
+                                          std::to_string(path_max) + " bytes";
 }
 
 }  // namespace
 
 std::optional<Error> misfit(const ProducerOptions& options) {
-  if (options.in_flight_jobs_max == 0) return invalid("in_flight_jobs_max is at least 1");
-  if (options.in_flight_bytes_max == 0) return invalid("in_flight_bytes_max is at least 1");
-  if (options.batch_jobs_max == 0) return invalid("batch_jobs_max is at least 1");
-  if (options.deadline.count() <= 0) return invalid("a deadline is at least 1 ms");
+  if (options.in_flight_jobs_max == 0) return invalid("in_flight_jobs_max must be at least 1");
+  if (options.in_flight_bytes_max == 0) return invalid("in_flight_bytes_max must be at least 1");
+  if (options.batch_jobs_max == 0) return invalid("batch_jobs_max must be at least 1");
+  if (options.deadline.count() <= 0) return invalid("deadline must be at least 1 ms");
   if (options.flush_at_destruction.count() < 0) {
-    return invalid("flush_at_destruction is not negative; 0: none");
+    return invalid("flush_at_destruction must not be negative (0: the destructor does not wait)");
   }
-  if (has_empty(options.middleware)) return invalid("middleware has an empty function");
+  if (has_empty(options.middleware)) return invalid("middleware contains an empty function");
   return std::nullopt;
 }
 
 std::optional<Error> misfit(const WorkerOptions& options) {
   const auto range = [](const char* name, int least, int most, int given) {
-    return invalid(std::string(name) + " is " + std::to_string(least) + " to " +
+    return invalid(std::string(name) + " must be from " + std::to_string(least) + " to " +
                    std::to_string(most) + ", not " + std::to_string(given));
   };
   if (options.concurrency < 1 || options.concurrency > concurrency_max) {
@@ -81,8 +81,8 @@ std::optional<Error> misfit(const WorkerOptions& options) {
   if (options.prefetch < -1 || options.prefetch > prefetch_max) {
     return range("prefetch", -1, prefetch_max, options.prefetch);
   }
-  if (options.drain.count() < 0) return invalid("drain is not negative");
-  if (has_empty(options.middleware)) return invalid("middleware has an empty function");
+  if (options.drain.count() < 0) return invalid("drain must not be negative");
+  if (has_empty(options.middleware)) return invalid("middleware contains an empty function");
   return std::nullopt;
 }
 
@@ -91,16 +91,18 @@ std::optional<Error> misfit(const ConnectionOptions& options, const std::string&
   if (options.headers_version / patches != MILLRACE_VERSION_NUMBER / patches) {
     return invalid("the program was compiled with the headers of Millrace " +
                    version_text(options.headers_version) + " and runs with the library of " +
-                   std::string(version()) + ": compile it again with headers of that version");
+                   std::string(version()) +
+                   ": compile the program again with the headers of that version");
   }
   for (const std::string& address : options.brokers) {
     const std::string wrong = wrong_address(address);
     if (wrong.empty()) continue;
-    return invalid("'" + address + "'" + (from.empty() ? "" : ", from " + from + ",") +
-                   " is no broker's address: " + wrong +
-                   "; write ipc:///run/millrace/millrace.sock or tcp://127.0.0.1:7300");
+    return invalid(
+        "'" + address + "'" + (from.empty() ? "" : ", from " + from + ",") +
+        " is not a valid broker address: " + wrong +
+        "; valid addresses are ipc:///run/millrace/millrace.sock and tcp://127.0.0.1:7300");
   }
-  if (options.reply_patience.count() <= 0) return invalid("reply_patience is at least 1 ms");
+  if (options.reply_patience.count() <= 0) return invalid("reply_patience must be at least 1 ms");
   return std::nullopt;
 }
 

@@ -54,8 +54,9 @@ bool ProcessMark::inherited() const { return number().load() != process_; }
 Error made_before_fork(const char* what) {
   return {ErrorCode::unavailable,
           std::string("this ") + what +
-              " was made before fork(), or its shared Connection was, and the connection is the "
-              "parent's: nothing was sent; make a new one in the child",
+              " was made before fork(), or its shared Connection was, and the connection belongs "
+              "to the "
+              "parent process: nothing was sent; make a new one in the child",
           {}};
 }
 
@@ -79,7 +80,7 @@ void report(const ConnectionOptions& options, LogLevel level, const std::string&
     try {
       return options.log(level, what);
     } catch (...) {
-      std::fputs("millrace: the log function threw when it was told this:\n", stderr);
+      std::fputs("millrace: the log function threw an exception for this message:\n", stderr);
     }
   } else if (level < LogLevel::error) {
     return;
@@ -93,10 +94,11 @@ void misuse(const char* what) {
 }
 
 void end_child(const char* of) {
-  std::fprintf(stderr,
-               "millrace: process %d was forked inside a %s and came back out of it; it is ended, "
-               "for its connection is the parent's: call exec or _exit there\n",
-               static_cast<int>(::getpid()), of);
+  std::fprintf(
+      stderr,
+      "millrace: process %d was forked inside a %s and returned from it; the process is ended, "
+      "because its connection belongs to the parent process: call exec or _exit instead\n",
+      static_cast<int>(::getpid()), of);
   std::_Exit(exit_child_came_back);
 }
 

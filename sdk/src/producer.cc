@@ -72,7 +72,7 @@ Error waits_for_itself(const char* call) {
   return {
       ErrorCode::invalid,
       std::string(call) +
-          " inside a callback of the same Producer would wait for itself: nothing was sent; use "
+          " would wait for itself inside a callback of the same Producer: nothing was sent; use "
           "enqueue_async()",
       {}};
 }
@@ -106,7 +106,7 @@ class Producer::Impl : Link::User {
     if (!wrong_) wrong_ = take_identity();
     if (!wrong_) wrong_ = connection_->loop().start();
     if (wrong_) {
-      report(settings(), LogLevel::error, "a Producer cannot work: " + wrong_->message);
+      report(settings(), LogLevel::error, "the Producer cannot start: " + wrong_->message);
       return;
     }
     link_ = &connection_->shared_link(wire::Role::producer);
@@ -114,9 +114,7 @@ class Producer::Impl : Link::User {
   }
   ~Impl() override {
     if (in_callback())
-      misuse(
-          "a Producer is destroyed inside a callback of its own or of one with the same "
-          "Connection");
+      misuse("a Producer is destroyed inside a callback of its own or of its shared Connection");
     if (!wrong_) (void)queue_.wait_empty(options_.flush_at_destruction);
     if (link_ != nullptr) link_->remove(*this);
     const EventLoop::Inside callbacks(connection_->loop());
@@ -185,14 +183,16 @@ class Producer::Impl : Link::User {
     } catch (const std::exception& e) {
       return invalid(std::string("the middleware of the Producer threw: ") + e.what());
     } catch (...) {
-      return invalid("the middleware of the Producer threw something that is no std::exception");
+      return invalid(
+          "the middleware of the Producer threw an exception that is not a std::exception");
     }
     return std::nullopt;
   }
   [[nodiscard]] static Error no_room_in_callback() {
     return {ErrorCode::overloaded,
-            "twice in_flight_jobs_max or in_flight_bytes_max is unanswered, and a callback cannot "
-            "wait for room: hand the job over later, or from a thread of your own",
+            "the unanswered jobs exceed twice in_flight_jobs_max or in_flight_bytes_max, and a "
+            "callback "
+            "cannot wait: enqueue the job later, or from a thread of your own",
             {}};
   }
 
@@ -206,7 +206,7 @@ class Producer::Impl : Link::User {
       report(settings(), LogLevel::error, callback_of(job, outcome) + ", threw: " + e.what());
     } catch (...) {
       report(settings(), LogLevel::error,
-             callback_of(job, outcome) + ", threw something that is no std::exception");
+             callback_of(job, outcome) + ", threw an exception that is not a std::exception");
     }
     if (in_callback() && !was_inherited && inherited()) end_child("callback");
   }
@@ -224,10 +224,9 @@ class Producer::Impl : Link::User {
            {Outcome::rejected,
             {},
             {ErrorCode::unavailable,
-             reached_
-                 ? "the brokers did not take in time what was handed over before it: it was not "
-                   "sent"
-                 : "no broker was reached at " + settings().brokers.front() + ": nothing was sent",
+             reached_ ? "the brokers did not accept the earlier jobs in time: this job was not sent"
+                      : "no broker could be reached at " + settings().brokers.front() +
+                            ": nothing was sent",
              {}}});
   }
   void end_unanswered(Batch& batch) {

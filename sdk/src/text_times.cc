@@ -105,12 +105,12 @@ const char* impossible(const Written& w) {
   const std::chrono::year_month_day date{std::chrono::year(w.year),
                                          std::chrono::month(static_cast<unsigned>(w.month)),
                                          std::chrono::day(static_cast<unsigned>(w.day))};
-  if (w.month < 1 || w.month > 12) return "a month is 01 to 12";
-  if (!date.ok()) return "that month has no such day";
-  if (w.hour > 23) return "an hour is 00 to 23";
-  if (w.minute > 59) return "a minute is 00 to 59";
-  if (w.second > 60) return "a second is 00 to 59";
-  if (w.offset_hour > 23 || w.offset_minute > 59) return "an offset is -23:59 to +23:59";
+  if (w.month < 1 || w.month > 12) return "the month must be from 01 to 12";
+  if (!date.ok()) return "the month does not have this day";
+  if (w.hour > 23) return "the hour must be from 00 to 23";
+  if (w.minute > 59) return "the minute must be from 00 to 59";
+  if (w.second > 60) return "the second must be from 00 to 59";
+  if (w.offset_hour > 23 || w.offset_minute > 59) return "the offset must be from -23:59 to +23:59";
   return nullptr;
 }
 
@@ -211,13 +211,13 @@ Result<WallTime> parse_time(std::string_view text) {
   if (const char* why = impossible(*written)) return no_time(quoted(text) + ": " + why);
   const WallTime time = moment_of(*written);
   if (written->second == 60 && !may_follow_leap_second(time)) {
-    return no_time(quoted(text) + ": a second is 00 to 59");
+    return no_time(quoted(text) + ": the second must be from 00 to 59");
   }
   if (time < WallTime(milliseconds(0))) {
-    return no_time(quoted(text) + " is before 1970: times are from 1970 to 9999");
+    return no_time(quoted(text) + " is before 1970: a time must be from 1970 to 9999");
   }
   if (time >= std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1)) {
-    return no_time(quoted(text) + " is after 9999: times are from 1970 to 9999");
+    return no_time(quoted(text) + " is after 9999: a time must be from 1970 to 9999");
   }
   return time;
 }
@@ -238,12 +238,13 @@ Result<milliseconds> parse_duration(std::string_view text) {
     }
     const std::int64_t unit_ms = units[piece.unit].ms;
     const auto part = fraction_of(piece.fraction, unit_ms);
-    if (!part) return no_time(quoted(text) + " is finer than a millisecond");
+    if (!part)
+      return no_time(quoted(text) + " is more precise than a millisecond: use whole milliseconds");
     // Cut before it is multiplied: one above the bound is above it in any unit.
     sum +=
         milliseconds(std::min(piece.whole, duration_max.count() / unit_ms + 1) * unit_ms + *part);
     if (sum > duration_max) {
-      return no_time(quoted(text) + " is too long: a duration is at most 100000d");
+      return no_time(quoted(text) + " is too long: the longest duration is 100000d");
     }
     next_unit = piece.unit + 1;
   }
@@ -256,8 +257,8 @@ Result<std::chrono::system_clock::time_point> to_system_clock(WallTime time) {
   constexpr auto first = std::chrono::ceil<milliseconds>(Clock::time_point::min());
   if (time < first || time > last) {
     return no_time(
-        "a time beyond April 2262 is more than the clock counts; a job is scheduled at most ten "
-        "years ahead");
+        "a time after April 2262 is outside the range of the clock; a job cannot be scheduled more "
+        "than ten years ahead");
   }
   return Clock::time_point(time);
 }

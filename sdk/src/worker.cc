@@ -53,7 +53,7 @@ class Worker::Impl {
     auto wrong = why_not();
     if (!wrong) wrong = start_threads();
     if (!wrong) return {};
-    report(session_.settings(), LogLevel::error, "a Worker does not start: " + wrong->message);
+    report(session_.settings(), LogLevel::error, "the Worker cannot start: " + wrong->message);
     return tl::unexpected(std::move(*wrong));
   }
 
@@ -92,15 +92,17 @@ class Worker::Impl {
   [[nodiscard]] std::optional<Error> misfit_handler(const std::string& topic,
                                                     const Handler& handler) const {
     if (started_) {
-      return invalid("handle() comes before start(): topic '" + topic + "' got no handler");
+      return invalid("handle() must be called before start(): topic '" + topic +
+                     "' has no handler");
     }
     if (!wire::valid_topic(topic)) {
-      return invalid("'" + topic +
-                     "' is no topic's name: 1 to 64 of A-Z a-z 0-9 . _ -, first a "
-                     "letter or digit");
+      return invalid(
+          "'" + topic +
+          "' is not a topic name: a topic name must consist of 1 to 64 characters of A-Z a-z "
+          "0-9 . _ - and begin with a letter or digit");
     }
     if (!handler) return invalid("the handler of topic '" + topic + "' is an empty function");
-    if (handlers_.contains(topic)) return invalid("topic '" + topic + "' has a handler already");
+    if (handlers_.contains(topic)) return invalid("topic '" + topic + "' already has a handler");
     return std::nullopt;
   }
 
@@ -114,14 +116,14 @@ class Worker::Impl {
   }
 
   [[nodiscard]] std::optional<Error> why_not() const {
-    if (stopped_) return invalid("it was stopped: make a new one");
+    if (stopped_) return invalid("the Worker was stopped: make a new one");
     if (session_.wrong()) return session_.wrong();
     if (wrong_) return wrong_;
     if (auto wrong = misfit(options_)) return wrong;
-    if (handlers_.empty()) return invalid("it has no handler: call handle() first");
+    if (handlers_.empty()) return invalid("the Worker has no handler: call handle() first");
     if (handlers_.size() > wire::topics_max) {
-      return invalid("it has handlers for " + std::to_string(handlers_.size()) +
-                     " topics, at most " + std::to_string(wire::topics_max) + " are taken");
+      return invalid("the Worker has handlers for " + std::to_string(handlers_.size()) +
+                     " topics, but at most " + std::to_string(wire::topics_max) + " are allowed");
     }
     return std::nullopt;
   }
@@ -137,7 +139,7 @@ class Worker::Impl {
       join();
       stopped_ = true;
       return Error{ErrorCode::unavailable,
-                   std::string("no thread was to be had for a handler: ") + e.what(),
+                   std::string("a thread for a handler could not be started: ") + e.what(),
                    {}};
     }
     auto wrong = session_.start(std::move(topics));
@@ -171,7 +173,7 @@ class Worker::Impl {
     } catch (const std::exception& e) {
       return retry(e.what());
     } catch (...) {
-      return retry("the handler threw something that is no std::exception");
+      return retry("the handler threw an exception that is not a std::exception");
     }
   }
 

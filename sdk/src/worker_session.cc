@@ -39,8 +39,9 @@ wire::JobOutcome wire_outcome(std::uint64_t token, const HandlerResult& result) 
 // What the protocol takes: a result that is too large cannot be kept, and no retry would mend it.
 HandlerResult bounded(HandlerResult result) {
   if (result.kind == HandlerResult::Kind::done && result.text.size() > wire::result_bytes_max) {
-    return discard("the result has " + std::to_string(result.text.size()) +
-                   " bytes, 65536 are allowed: store it elsewhere and return where it is");
+    return discard(
+        "the result has " + std::to_string(result.text.size()) +
+        " bytes, but at most 65536 are allowed: store the data elsewhere and return a reference");
   }
   const bool error = result.kind != HandlerResult::Kind::done;
   if (error && result.text.size() > wire::error_bytes_max) {
@@ -238,8 +239,9 @@ void WorkerSession::say_again(ShardLink& shard, Settling& settling) {
 
 void WorkerSession::speak() {
   for (auto& [delivery, reason] : std::exchange(stops_, {})) {
-    report(settings(), LogLevel::info,
-           "job " + delivery->job.id.str() + " is to stop: " + std::string(to_string(reason)));
+    report(
+        settings(), LogLevel::info,
+        "job " + delivery->job.id.str() + " is asked to stop: " + std::string(to_string(reason)));
     delivery->request_stop(reason);
   }
   if (!to_report_.empty()) report(settings(), LogLevel::error, std::exchange(to_report_, {}));

@@ -52,7 +52,7 @@ void WorkerSession::take_subscribed(ShardLink& shard, const wire::Header& header
   const auto told = wire::decode<wire::ErrorBody>(body);
   const Error error = {
       told ? wire::parse_code(told->code).value_or(ErrorCode::invalid) : ErrorCode::invalid,
-      told ? std::string(told->message) : "an answer that cannot be understood",
+      told ? std::string(told->message) : "the answer of the broker is malformed",
       span_of(told ? told->retry_after_ms : 0)};
   if (waiting_helps(error)) {
     shard.subscribe_after = Clock::now() + std::clamp<std::chrono::milliseconds>(
@@ -77,7 +77,7 @@ void WorkerSession::judge_refusals() {
     const bool other = shard.refused->code != ErrorCode::unknown_topic;
     if (!other && ++unknown < known) continue;
     refused_ = shard.refused;
-    to_report_ = "the broker refuses this worker's topics: " + refused_->message;
+    to_report_ = "the broker refuses the topics of this worker: " + refused_->message;
     return ended_.notify_all();
   }
 }

@@ -51,7 +51,8 @@ class Decoder {
     return reader_.fail(code, std::string(name) + " " + std::string(what));
   }
   bool too_large(std::string_view name, const Rule& rule) {
-    return fail(name, "is over its maximum of " + std::to_string(rule.max), ErrorCode::too_large);
+    return fail(name, "is larger than its maximum of " + std::to_string(rule.max),
+                ErrorCode::too_large);
   }
 
   // The length of a name is known where it is compiled, so no call is made to compare.
@@ -84,8 +85,9 @@ class Decoder {
     if (s.size() > rule.max) return too_large(name, rule);
     if (rule.topic && !s.empty() && !valid_topic(s)) {
       return fail(name,
-                  "is not a topic's name: 1 to 64 of A-Z a-z 0-9 . _ -, first a letter or "
-                  "digit");
+                  "is not a topic name: a topic name must consist of 1 to 64 characters of A-Z a-z "
+                  "0-9 . _ - "
+                  "and begin with a letter or digit");
     }
     if (rule.topic && rule.required && s.empty()) return fail(name, "is empty");
     return true;
@@ -100,7 +102,7 @@ class Decoder {
     std::string_view text;
     if (!reader_.bytes(text)) return false;
     const auto* found = std::find(std::begin(roles), std::end(roles), text);
-    if (found == std::end(roles)) return fail(name, "is producer, worker or client");
+    if (found == std::end(roles)) return fail(name, "must be producer, worker or client");
     role = static_cast<Role>(found - std::begin(roles));
     return true;
   }
@@ -108,7 +110,8 @@ class Decoder {
     std::uint64_t n = 0;
     if (!reader_.number(n)) return false;
     if (n > static_cast<std::uint64_t>(OutcomeKind::crashed)) {
-      return fail(name, "is 0 completed, 1 retry, 2 discard, 3 release or 4 crashed");
+      return fail(name,
+                  "must be 0 (completed), 1 (retry), 2 (discard), 3 (release) or 4 (crashed)");
     }
     kind = static_cast<OutcomeKind>(n);
     return true;
@@ -116,7 +119,7 @@ class Decoder {
   bool value(std::string_view name, Id& id, const Rule&) {
     std::string_view bytes;
     if (!reader_.bytes(bytes)) return false;
-    if (bytes.size() != id.size()) return fail(name, "has 16 bytes");
+    if (bytes.size() != id.size()) return fail(name, "must have 16 bytes");
     std::copy(bytes.begin(), bytes.end(), id.begin());
     return true;
   }
@@ -131,7 +134,7 @@ class Decoder {
   bool value(std::string_view name, std::pair<JobRef, std::uint64_t>& pair, const Rule& rule) {
     std::size_t items = 0;
     if (!reader_.array(items)) return false;
-    if (items != 2) return fail(name, "is a list of pairs of a job and its token");
+    if (items != 2) return fail(name, "must be a list of pairs of a job and its token");
     if (!value(name, pair.first, rule) || !value(name, pair.second, Rule{})) return false;
     reader_.close();
     return true;
@@ -210,10 +213,10 @@ Result<Header> decode_header(std::string_view frame) {
   Header header;
   std::size_t items = 0;
   if (frame.size() > header_bytes_max) {
-    reader.fail(ErrorCode::too_large, "the header has more than 64 bytes");
+    reader.fail(ErrorCode::too_large, "the header is larger than 64 bytes");
   } else if (reader.array(items)) {
     if (items < 3) {
-      reader.fail(ErrorCode::invalid, "a header is [version, verb, correlation]");
+      reader.fail(ErrorCode::invalid, "the header must be [version, verb, correlation]");
     } else if (reader.number(header.version) && reader.number(header.verb) &&
                reader.number(header.correlation)) {
       for (std::size_t i = 3; i < items; ++i) {
@@ -238,7 +241,7 @@ std::string encode(const Message& message) {
 template <typename Message>
 Result<Message> decode(std::string_view frame) {
   if (frame.size() > frame_bytes_max) {
-    return tl::unexpected(Error{ErrorCode::too_large, "the frame has more than 8 MiB", {}});
+    return tl::unexpected(Error{ErrorCode::too_large, "the frame is larger than 8 MiB", {}});
   }
   Decoder decoder(frame);
   auto message = decoder.whole<Message>();
@@ -287,7 +290,7 @@ Result<Flag> decode<Flag>(std::string_view frame) {
 Result<void> check_frame(std::string_view frame) {
   Reader reader(frame);
   if (frame.size() > frame_bytes_max) {
-    reader.fail(ErrorCode::too_large, "the frame has more than 8 MiB");
+    reader.fail(ErrorCode::too_large, "the frame is larger than 8 MiB");
   } else if (reader.skip() && !reader.at_end()) {
     reader.fail(ErrorCode::invalid, "the frame has bytes after its end");
   }

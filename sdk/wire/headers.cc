@@ -48,16 +48,17 @@ Result<std::string> encode_headers(const Headers& headers) {
   if (headers.empty()) return std::string();
   if (headers.size() > job_headers_max) {
     return refused(ErrorCode::invalid,
-                   "a job has at most " + std::to_string(job_headers_max) + " headers");
+                   "a job must not have more than " + std::to_string(job_headers_max) + " headers");
   }
   std::size_t bytes = 0;
   for (const auto& [name, value] : headers) {
-    if (name.empty()) return refused(ErrorCode::invalid, "a header's name is empty");
-    if (!is_utf8(name)) return refused(ErrorCode::invalid, "a header's name is not UTF-8");
+    if (name.empty()) return refused(ErrorCode::invalid, "the name of a header must not be empty");
+    if (!is_utf8(name))
+      return refused(ErrorCode::invalid, "the name of a header is not valid UTF-8");
     bytes += name.size() + value.size();
     if (bytes > job_headers_bytes_max) break;  // before a name that is long stands in a message
     if (!is_utf8(value)) {
-      return refused(ErrorCode::invalid, "the header '" + name + "' is not UTF-8");
+      return refused(ErrorCode::invalid, "the value of header '" + name + "' is not valid UTF-8");
     }
   }
   std::string out;
@@ -72,7 +73,7 @@ Result<std::string> encode_headers(const Headers& headers) {
   }
   if (bytes > job_headers_bytes_max || out.size() > job_headers_bytes_max) {
     return refused(ErrorCode::too_large,
-                   "a job's headers have at most 1 KiB, with their names and as msgpack");
+                   "the headers of a job must not be larger than 1 KiB in msgpack, names included");
   }
   return out;
 }

@@ -37,9 +37,10 @@ Result<JobRef> parse_job(std::string_view text) {
   if (first == std::string_view::npos || !valid_topic(text.substr(0, first)) ||
       !parse_number(text.substr(first + 1, second - first - 1), ref.partition) ||
       !parse_number(text.substr(second + 1), ref.seq) || ref.seq == 0) {
-    return tl::unexpected(Error{ErrorCode::invalid,
-                                "a job id is topic/partition/number, for example thumbnails/3/1842",
-                                {}});
+    return tl::unexpected(
+        Error{ErrorCode::invalid,
+              "a job id has the form topic/partition/number, for example thumbnails/3/1842",
+              {}});
   }
   ref.topic = text.substr(0, first);
   return ref;

@@ -24,14 +24,14 @@ bool Reader::fail(ErrorCode code, std::string message) {
 }
 
 bool Reader::byte(std::uint8_t& value) {
-  if (rest_.empty()) return fail(ErrorCode::invalid, "the message is cut short");
+  if (rest_.empty()) return fail(ErrorCode::invalid, "the message is truncated");
   value = static_cast<std::uint8_t>(rest_.front());
   rest_.remove_prefix(1);
   return true;
 }
 
 bool Reader::big_endian(std::size_t width, std::uint64_t& value) {
-  if (rest_.size() < width) return fail(ErrorCode::invalid, "the message is cut short");
+  if (rest_.size() < width) return fail(ErrorCode::invalid, "the message is truncated");
   value = 0;
   for (std::size_t i = 0; i < width; ++i) {
     value = value << 8U | static_cast<std::uint8_t>(rest_[i]);
@@ -41,7 +41,7 @@ bool Reader::big_endian(std::size_t width, std::uint64_t& value) {
 }
 
 bool Reader::take(std::uint64_t count, std::string_view& value) {
-  if (count > rest_.size()) return fail(ErrorCode::invalid, "the message is cut short");
+  if (count > rest_.size()) return fail(ErrorCode::invalid, "the message is truncated");
   value = rest_.substr(0, count);
   rest_.remove_prefix(count);
   return true;
@@ -54,7 +54,7 @@ bool Reader::open(std::uint64_t count, std::size_t values_each, std::size_t& out
                 "the message has more than " + std::to_string(elements_max) + " elements");
   }
   if (count * values_each > rest_.size()) {
-    return fail(ErrorCode::invalid, "the message is cut short");
+    return fail(ErrorCode::invalid, "the message is truncated");
   }
   if (++depth_ > nesting_max) {
     return fail(ErrorCode::too_large,
@@ -140,7 +140,7 @@ bool Reader::boolean(bool& value) {
 }
 
 bool Reader::real(double& value) {
-  if (rest_.empty()) return fail(ErrorCode::invalid, "the message is cut short");
+  if (rest_.empty()) return fail(ErrorCode::invalid, "the message is truncated");
   const auto tag = static_cast<std::uint8_t>(rest_.front());
   std::uint64_t bits = 0;
   if (tag == float32 || tag == float64) {
@@ -171,7 +171,7 @@ bool Reader::skip_scalar(std::uint8_t tag) {
   if (tag >= fixext1 && tag < str8) {
     return take((std::uint64_t{1} << (tag - fixext1)) + 1, ignored);
   }
-  return fail(ErrorCode::invalid, "a byte of the message means nothing in msgpack");
+  return fail(ErrorCode::invalid, "the message is not valid msgpack");
 }
 
 // Without recursion: the bound of nesting is also the size of the stack.
@@ -186,7 +186,7 @@ bool Reader::skip() {
       close();
     }
     --left[level];
-    if (rest_.empty()) return fail(ErrorCode::invalid, "the message is cut short");
+    if (rest_.empty()) return fail(ErrorCode::invalid, "the message is truncated");
     const auto tag = static_cast<std::uint8_t>(rest_.front());
     const bool is_map = (tag & 0xf0U) == fixmap || tag == map16 || tag == map16 + 1;
     const bool is_array = (tag & 0xf0U) == fixarray || tag == array16 || tag == array16 + 1;

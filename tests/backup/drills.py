@@ -91,7 +91,7 @@ def damaged_backups():
             shutil.rmtree(bad)
         shutil.copytree(whole, bad)
         rewrite_manifest(bad, f'"jobs": {BULK}', f'"jobs": {BULK - 1}')
-        wrongs += expect(run_cli("verify", bad), 1, "other contents than the manifest says")
+        wrongs += expect(run_cli("verify", bad), 1, "contents that differ from the manifest")
     return wrongs
 
 
@@ -149,7 +149,7 @@ def refusals():
         wrongs += expect(cli(bed, "backup", "plain", "--keep", "1"), 1, "SERIES-TIME")
         wrongs += expect(cli(bed, "backup", "a", "--keep", "none"), 64)
         wrongs += expect(cli(bed, "backup", "x-1"), 0)
-        wrongs += expect(cli(bed, "backup", "x-1"), 1, "give another name")
+        wrongs += expect(cli(bed, "backup", "x-1"), 1, "choose another name")
         wrongs += expect(cli(bed, "backup", "y-1"), 0)
         wrongs += expect(cli(bed, "backup", "x-2", "--keep", "1"), 0, "removed 1 older")
         made = sorted(os.listdir(f"{bed.folder}/backups"))

@@ -351,11 +351,10 @@ TEST_F(Packs, AreListedAsJobs) {
 TEST_F(Packs, WhatDoesNotAgreeIsSeenByVerify) {
   const std::pair<const char*, const char*> changes[] = {
       {"UPDATE packs SET count = 61 WHERE id & 511 = 1", "counts"},
-      {"UPDATE packs SET payloads = x'00' WHERE id & 511 = 1", "does not agree with itself"},
-      {"UPDATE packs SET ends = '[1]' WHERE id & 511 = 1", "does not agree with itself"},
-      {"UPDATE packs SET ends = json_set(ends, '$[3]', 0) WHERE id & 511 = 1",
-       "does not agree with itself"},
-      {"UPDATE packs SET ends = 'x' WHERE id & 511 = 1", "does not agree with itself"},
+      {"UPDATE packs SET payloads = x'00' WHERE id & 511 = 1", "is inconsistent"},
+      {"UPDATE packs SET ends = '[1]' WHERE id & 511 = 1", "is inconsistent"},
+      {"UPDATE packs SET ends = json_set(ends, '$[3]', 0) WHERE id & 511 = 1", "is inconsistent"},
+      {"UPDATE packs SET ends = 'x' WHERE id & 511 = 1", "is inconsistent"},
       {"UPDATE packs SET id = id - 3 WHERE id & 511 = 63", "reaches into the next"},
       {"INSERT INTO pack_gaps VALUES (5 << 39 | 1, 3)", "counts"},
       {"INSERT INTO pack_gaps VALUES (5 << 39 | 1, 0)", "are not those of a pack"},
@@ -395,14 +394,14 @@ TEST_F(Packs, OneThatDoesNotAgreeWithItselfIsNotGivenOut) {
   (*opened)->load(core::LoadReady{{1, 0}, 5, 0, 9, 1'000},
                   [&](const auto& answer) { said = answer.error(); });
   EXPECT_EQ(said->kind, FailureKind::damaged);
-  EXPECT_NE(said->message.find("does not agree"), std::string::npos);
+  EXPECT_NE(said->message.find("is inconsistent"), std::string::npos);
   // Nor shown, and whoever asks is told why.
   auto reader = (*opened)->reader();
   ASSERT_TRUE(reader);
   const auto rows = (*reader)->list({.topic = 1});
   ASSERT_FALSE(rows);
   EXPECT_EQ(rows.error().kind, FailureKind::damaged);
-  EXPECT_NE(rows.error().message.find("does not agree"), std::string::npos);
+  EXPECT_NE(rows.error().message.find("is inconsistent"), std::string::npos);
 }
 
 // Before packs were, a file has no tables of them: a backup of then is judged as well.

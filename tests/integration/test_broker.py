@@ -191,6 +191,6 @@ def test_a_damaged_file_is_refused_with_what_to_do():
         run = subprocess.run([f"{BIN}/millraced", "--config", broker.config], capture_output=True,
                              text=True, timeout=20)
         assert run.returncode == 74
-        assert "put the last backup in its place" in run.stderr
+        assert "restore the latest backup" in run.stderr
     finally:
         broker.close()

@@ -148,7 +148,7 @@ def test_top_on_a_terminal_restores_it(broker):
 @pytest.mark.parametrize("arguments, code, said", [
     (["job", "nonsense"], 64, "is not a job id"),
     (["job", "t/0/999999"], 2, "not_found"),
-    (["enqueue", "bad topic", "x"], 1, "topic's name"),
+    (["enqueue", "bad topic", "x"], 1, "topic name"),
     (["enqueue", "t", "x", "--priority", "11"], 64, "0 to 9"),
     (["enqueue", "t", "x", "--delay", "soon"], 64, "is not a duration"),
     (["enqueue", "t", "x", "--delay", "5"], 64, "with a unit"),

@@ -50,7 +50,7 @@ def test_a_port_in_use_is_refused(idle):
             file.write(f'[broker]\ndata_dir = "{idle.folder}"\n'
                        f'listen = ["tcp://127.0.0.1:{port}"]\n')
         code, said = ended(idle)
-    assert code == 74 and "another program may use it" in said
+    assert code == 74 and "another program uses this address" in said
 
 
 def test_another_number_of_shards_on_the_same_folder_is_refused(idle):

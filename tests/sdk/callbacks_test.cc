@@ -107,7 +107,7 @@ TEST(Callbacks, AnExceptionIsReportedWithItsJobAndTheOthersAreTold) {
       << told.all;
   EXPECT_TRUE(told.has("threw: from the callback"));
   EXPECT_TRUE(told.has("'k5', stored as"));
-  EXPECT_TRUE(told.has("threw something that is no std::exception"));
+  EXPECT_TRUE(told.has("threw an exception that is not a std::exception"));
   EXPECT_TRUE(told.has("threw: at once"));
   EXPECT_EQ(producer.enqueue({.topic = "mail"}).outcome, Outcome::stored);
   EXPECT_EQ(broker.stop(), 0);

@@ -55,7 +55,7 @@ TEST(Hooks, TheLogTellsOfConnectionsAndOfHandlersThatAreToStop) {
     broker.tell(wire::Verb::deliver, message);
     begun.get_future().get();
     broker.tell(wire::Verb::revoke, wire::Revoke{.tokens = {7}, .reason = "cancelled"});
-    EXPECT_TRUE(log.lines.wait_for("info job t/0/7 is to stop: cancelled", 1));
+    EXPECT_TRUE(log.lines.wait_for("info job t/0/7 is asked to stop: cancelled", 1));
     (void)broker.expect(wire::Verb::credit);  // the handler has ended
     broker.tell(wire::Verb::closing, wire::Closing{.reason = "test"});
     EXPECT_TRUE(log.lines.wait_for("warning " + shard + " is no longer connected", 1));
@@ -88,7 +88,7 @@ TEST(Hooks, WithoutALogErrorsAloneAreLinesOnStandardError) {
     Producer wrong({.batch_jobs_max = 0});
   }
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "millrace: a Producer cannot work: batch_jobs_max is at least 1\n");
+            "millrace: the Producer cannot start: batch_jobs_max must be at least 1\n");
 }
 
 // By turns, on the background thread, to the end.
@@ -192,7 +192,7 @@ TEST(Hooks, MiddlewareOfAProducerChangesAndRefusesJobsInItsOrder) {
   EXPECT_EQ(refused("throws").code, ErrorCode::invalid);
   EXPECT_NE(refused("throws").message.find("threw: from the middleware"), std::string::npos);
   EXPECT_EQ(refused("throws 5").code, ErrorCode::invalid);
-  EXPECT_NE(refused("misspelt").message.find("a topic's name"), std::string::npos);
+  EXPECT_NE(refused("misspelt").message.find("a topic name"), std::string::npos);
   order.clear();
   bool told = false;
   EXPECT_TRUE(producer.try_enqueue_async({.topic = "t", .payload = "forbidden"},

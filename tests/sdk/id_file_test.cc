@@ -137,7 +137,7 @@ TEST_F(IdFileTest, WhatIsNoneIsRefusedAndLeftAsItIs) {
     write(text);
     const Error error = refusal();
     EXPECT_EQ(error.code, ErrorCode::invalid) << text;
-    EXPECT_NE(error.message.find("'" + path + "' is no id_file"), std::string::npos);
+    EXPECT_NE(error.message.find("'" + path + "' is not an id_file"), std::string::npos);
     EXPECT_EQ(content(), text);
   }
   write("");  // made by somebody for us: as none

@@ -73,7 +73,7 @@ TEST(Options, AnAddressThatIsNoneReachesTheCaller) {
     const ConnectionOptions at{.brokers = {"ipc:///nowhere/socket", address}, .log = quiet};
     Producer producer({.connection = at});
     const auto told = producer.enqueue({.topic = "t"});
-    EXPECT_TRUE(names(told.error, "'" + address + "' is no broker's address")) << address;
+    EXPECT_TRUE(names(told.error, "'" + address + "' is not a valid broker address")) << address;
     Client client({.connection = at});
     const auto topics = client.topics();
     ASSERT_FALSE(topics);
@@ -136,7 +136,7 @@ TEST(Options, AWorkerWithoutASoundHandlerDoesNotStart) {
     EXPECT_TRUE(names(worker.start().error(), words));
   };
   refused("u", {}, "'u' is an empty function");
-  refused("t", handler, "'t' has a handler already");
+  refused("t", handler, "'t' already has a handler");
   refused("no topic!", handler, "'no topic!'");
 }
 

@@ -51,7 +51,7 @@ TEST_F(RefusedTest, ForGoodEndsRunAndSaysWhy) {
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->code, ErrorCode::unknown_topic);
   EXPECT_EQ(refused->message, "no");
-  EXPECT_EQ(told, "the broker refuses this worker's topics: no");
+  EXPECT_EQ(told, "the broker refuses the topics of this worker: no");
   EXPECT_FALSE(worker.connected());
 }
 

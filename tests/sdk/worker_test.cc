@@ -205,7 +205,8 @@ TEST(Typed, APayloadArrivesAsItsStructAndWhatIsNoneIsDiscardedWithTheReason) {
     const JobView dead = ended(payload);
     EXPECT_EQ(dead.state, State::dead);
     EXPECT_EQ(dead.dead_reason, "discarded");
-    EXPECT_NE(dead.error.find("the payload is not what this handler takes"), std::string::npos);
+    EXPECT_NE(dead.error.find("the payload does not match the type of this handler"),
+              std::string::npos);
   }
   EXPECT_TRUE(worker.stop());
   EXPECT_EQ(broker.stop(), 0);

@@ -33,7 +33,7 @@ bool copied_by_another(const std::string& path) {
 Expected<Database> open_still(const std::string& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) {
-    return tl::unexpected(Failure{FailureKind::io, "there is no file " + path});
+    return tl::unexpected(Failure{FailureKind::io, "the file " + path + " does not exist"});
   }
   const bool has_log = real_files().size(path + "-wal").value_or(0) > 0;
   std::string uri = uri_of(path) + (has_log ? "?mode=ro" : "?mode=ro&immutable=1");
@@ -162,8 +162,8 @@ void check_schema(Database& db, const std::string& path, std::vector<std::string
   if (!wanted || !found) {
     wrongs.push_back((wanted ? found : wanted).error().message);
   } else if (*wanted != *found) {
-    wrongs.push_back(path + " says schema " + std::to_string(*version) +
-                     ", and its tables are not those of it");
+    wrongs.push_back(path + " has schema " + std::to_string(*version) +
+                     ", but its tables differ from that schema");
   }
 }
 
@@ -203,7 +203,7 @@ SELECT count(*) || ' leases of jobs that are not there'
                       AND coalesce(g.gone, 0) >> (l.id - p.id) & 1 = 0)
 HAVING count(*) > 0
 UNION ALL
-SELECT 'pack ' || id || ' does not agree with itself' FROM (
+SELECT 'pack ' || id || ' is inconsistent' FROM (
   SELECT p.id, p.count, count(e.key) AS ends, max(e.value) AS bytes,
          max(e.value < coalesce(json_extract(p.ends, '$[' || nullif(e.key - 1, -1) || ']'), 0)) AS falls,
          length(p.payloads) AS payload_bytes

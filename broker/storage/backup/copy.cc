@@ -45,7 +45,7 @@ class Copying {
  private:
   int look() {
     if (watch_.stop())
-      return give_up({FailureKind::io, "the broker stops: the backup ended early"});
+      return give_up({FailureKind::io, "the broker is shutting down: the backup was aborted"});
     const std::uint64_t bytes = real_files().size(to_).value_or(0);
     if (bytes < synced_ + sync_bytes) return 0;
     synced_ = bytes;
@@ -56,7 +56,7 @@ class Copying {
     if (*free < watch_.disk_free_bytes_min) {
       return give_up({FailureKind::no_space, "the disk of " + to_ + " is at its watermark (" +
                                                  std::to_string(watch_.disk_free_bytes_min) +
-                                                 " bytes free): the backup ended early"});
+                                                 " bytes free): the backup was aborted"});
     }
     return 0;
   }

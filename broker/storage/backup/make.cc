@@ -28,8 +28,8 @@ std::string part_of(const std::string& folder, const std::string& name) {
 Expected<std::shared_ptr<void>> take_folder(const std::string& folder) {
   auto lock = real_files().lock(folder + "/backup");
   if (lock || lock.error().kind != FailureKind::busy) return lock;
-  return tl::unexpected(Failure{FailureKind::busy, "another broker writes a backup to " + folder +
-                                                       " now: try again when it is done"});
+  return tl::unexpected(Failure{FailureKind::busy, "another broker is writing a backup to " +
+                                                       folder + ": try again when it is finished"});
 }
 
 // What an earlier broker that was killed in the middle has left.
@@ -105,14 +105,14 @@ Expected<Manifest> write_part(const BackupPlan& plan, const std::string& name,
 Expected<void> may_begin(const BackupPlan& plan, const std::string& name) {
   if (!valid_backup_name(name)) {
     return tl::unexpected(Failure{FailureKind::not_ours,
-                                  "a backup's name is 1 to 64 of A-Z a-z 0-9 . _ -, first a letter "
-                                  "or digit"});
+                                  "a backup name must consist of 1 to 64 characters of A-Z a-z 0-9 "
+                                  ". _ - and begin with a letter or digit"});
   }
   if (auto made = make_folder(plan.folder); !made) return made;
   std::error_code error;
   if (fs::exists(plan.folder + "/" + name, error)) {
-    return tl::unexpected(Failure{FailureKind::busy, "there is a backup " + name + " in " +
-                                                         plan.folder + ": give another name"});
+    return tl::unexpected(Failure{FailureKind::busy, "the backup " + name + " already exists in " +
+                                                         plan.folder + ": choose another name"});
   }
   const auto needed = space_needed(plan);
   if (!needed) return tl::unexpected(needed.error());
@@ -122,9 +122,9 @@ Expected<void> may_begin(const BackupPlan& plan, const std::string& name) {
   if (free < *needed + plan.disk_free_bytes_min) {
     return tl::unexpected(Failure{
         FailureKind::no_space,
-        "the backup takes about " + std::to_string(*needed) + " bytes, and of the disk of " +
-            plan.folder + " " + std::to_string(free) + " are free, of which " +
-            std::to_string(plan.disk_free_bytes_min) + " stay free: remove old backups"});
+        "the backup needs about " + std::to_string(*needed) + " bytes, but the disk of " +
+            plan.folder + " has " + std::to_string(free) + " bytes free, of which " +
+            std::to_string(plan.disk_free_bytes_min) + " must stay free: remove old backups"});
   }
   return {};
 }

@@ -78,7 +78,7 @@ Expected<Manifest> parse(const std::string& folder, const std::string& text) {
     named = named && manifest.shards[at].file == shard_file(at);
   }
   if (!named)
-    return tl::unexpected(damaged_manifest(folder, "it does not name the file of each shard"));
+    return tl::unexpected(damaged_manifest(folder, "it does not list a file for each shard"));
   return manifest;
 }
 
@@ -127,8 +127,7 @@ Expected<Manifest> read_manifest(const std::string& folder) {
   const auto sum = read_text(folder + "/" + manifest_sum_file, manifest_bytes_max);
   if (!sum) return tl::unexpected(sum.error());
   if (*sum != sha256_of_text(*text) + "  " + manifest_file + "\n") {
-    return tl::unexpected(
-        damaged_manifest(folder, "its checksum in manifest.sha256 is another one"));
+    return tl::unexpected(damaged_manifest(folder, "its checksum differs from manifest.sha256"));
   }
   return parse(folder, *text);
 }

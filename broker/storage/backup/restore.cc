@@ -99,8 +99,8 @@ Expected<void> stage(const std::string& from, const std::string& to, std::uint64
     if (*left >= seq_mask - static_cast<std::int64_t>(seq_gap_max) ||
         static_cast<std::uint64_t>(*epoch) >= epoch_max) {
       return tl::unexpected(
-          Failure{FailureKind::io, from + " has been restored so often that its numbers are used "
-                                          "up: drain it, and start on an empty folder"});
+          Failure{FailureKind::io, from + " was restored so often that its job numbers are used "
+                                          "up: finish its jobs, and start with an empty folder"});
     }
   }
   return sync_path(to);
@@ -123,7 +123,8 @@ Expected<void> stage_all(const std::string& backup, const Manifest& manifest,
 Expected<void> swap_in(const std::string& data_dir, const std::string& staging,
                        const std::string& aside) {
   const std::string mark = data_dir + "/" + restoring_file;
-  if (auto done = write_synced(mark, "a restore was cut off: do it again, with --replace\n");
+  if (auto done =
+          write_synced(mark, "a restore was interrupted: run the restore again with --replace\n");
       !done) {
     return done;
   }
@@ -149,10 +150,10 @@ Expected<void> swap_in(const std::string& data_dir, const std::string& staging,
 std::string in_the_way(const std::string& data_dir, const std::vector<std::string>& names) {
   std::error_code error;
   if (fs::exists(data_dir + "/" + restoring_file, error)) {
-    return "a restore into " + data_dir + " was cut off: do it again, with --replace";
+    return "a restore into " + data_dir + " was interrupted: run the restore again with --replace";
   }
   return data_dir + " is not empty (" + names.front() +
-         "): name another folder, or say --replace to set aside the broker's files that lie there";
+         "): choose another folder, or use --replace to move the broker's files there aside";
 }
 
 }  // namespace
@@ -169,7 +170,7 @@ Restored restore(const std::string& backup, const std::string& data_dir, bool re
   Verdict verdict = verify_backup(backup);
   if (!verdict.found) {
     return refuse(RestoreEnd::not_found, "there is no backup at " + backup + " (no " +
-                                             manifest_file + "): name the folder of one");
+                                             manifest_file + "): give the path of a backup folder");
   }
   Restored restored;
   if (!verdict.sound()) {

@@ -23,18 +23,17 @@ void compare(const std::string& path, const ShardCopy& told, Verdict& verdict) {
   if (!bytes) return verdict.wrongs.push_back(path + " is missing");
   if (*bytes != told.bytes) {
     return verdict.wrongs.push_back(path + " has " + std::to_string(*bytes) +
-                                    " bytes and not the " + std::to_string(told.bytes) +
-                                    " of the manifest");
+                                    " bytes, but the manifest says " + std::to_string(told.bytes));
   }
   const auto sum = sha256_of(path);
   if (!sum) return verdict.wrongs.push_back(sum.error().message);
   if (*sum != told.sha256) {
-    return verdict.wrongs.push_back(path + " is not what was written: its SHA-256 is " + *sum +
-                                    ", the manifest says " + told.sha256);
+    return verdict.wrongs.push_back(path + " was changed: its SHA-256 is " + *sum +
+                                    ", but the manifest says " + told.sha256);
   }
   SoundFile sound = check_shard(path);
   if (sound.wrongs.empty() && sound.contents != told.contents) {
-    sound.wrongs.push_back(path + " has other contents than the manifest says");
+    sound.wrongs.push_back(path + " has contents that differ from the manifest");
   }
   add(verdict.wrongs, std::move(sound.wrongs));
   verdict.files.push_back({told.file, *bytes, *sum, told.taken_ms, std::move(sound.contents)});

@@ -34,7 +34,8 @@ template <typename T, typename Fn>
       const auto bytes = job.payload();
       msgpack::unpack(bytes.data(), bytes.size(), nullptr, nullptr, limit).get().convert(value);
     } catch (const std::exception& e) {
-      return discard(std::string("the payload is not what this handler takes: ") + e.what());
+      return discard(std::string("the payload does not match the type of this handler: ") +
+                     e.what());
     }
     return fn(value, job);
   };

@@ -109,7 +109,7 @@ TEST_F(DeathsInARow, ThreeDeathsThatAreApartQuarantineAJobAndItsErrorSaysSo) {
   EXPECT_EQ(end().deaths, 3U);
   EXPECT_EQ(end().attempt, 4U);
   EXPECT_EQ(end().error,
-            "quarantined: workers died of it 3 times, each at least 60 s after the one before; the "
+            "quarantined: its workers died 3 times, each at least 60 s after the one before; the "
             "last time: worker w4 was killed");
 }
 
@@ -174,9 +174,10 @@ TEST_F(Deaths, WhatAWorkerHandsBackIsNoDeath) {
 TEST_F(Deaths, ExplainSaysHowManyDeathsCount) {
   die();
   const std::string text = shard_.engine->explain(row(), shard_.now).text;
-  EXPECT_NE(text.find("Attempt 1 failed (worker w1 was killed); the next is due in 1"),
+  EXPECT_NE(text.find("Attempt 1 failed (worker w1 was killed); the next attempt is due in 1"),
             std::string::npos);
-  EXPECT_NE(text.find("1 of the 3 deaths that quarantine it"), std::string::npos) << text;
+  EXPECT_NE(text.find("1 of the 3 worker deaths that quarantine the job"), std::string::npos)
+      << text;
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST(JobJson, EachContradictionIsNamed) {
       {R"({"priority": 10})", "priority"},
       {R"({"max_attempts": 0})", "max_attempts"},
       {R"({"run_at": "2030-02-30T00:00:00Z"})", "run_at: '2030-02-30T00:00:00Z'"},
-      {R"({"run_at": "2300-01-01T00:00:00Z"})", "run_at: a time beyond"},
+      {R"({"run_at": "2300-01-01T00:00:00Z"})", "run_at: a time after"},
       {R"({"run_at": 1893456000})", "run_at must be a string"},
       {R"({"key": 1})", "key must be a string"},
       {R"({"headers": 1})", "headers must be"},

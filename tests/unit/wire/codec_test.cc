@@ -59,7 +59,7 @@ TEST(Codec, EachMistakeNamesItsFieldAndItsPlace) {
   auto got = decode<Enqueue>(encode(sent));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, ErrorCode::too_large);
-  EXPECT_EQ(got.error().message, "jobs[1]: priority is over its maximum of 9");
+  EXPECT_EQ(got.error().message, "jobs[1]: priority is larger than its maximum of 9");
   sent.jobs.pop_back();
   sent.topic = "no spaces";
   got = decode<Enqueue>(encode(sent));

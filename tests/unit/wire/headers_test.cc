@@ -26,17 +26,17 @@ TEST(Headers, EachBoundIsRefusedWithASentence) {
     EXPECT_EQ(bytes.error().code, code);
     EXPECT_NE(bytes.error().message.find(words), std::string::npos) << bytes.error().message;
   };
-  refused({{"", "x"}}, ErrorCode::invalid, "name is empty");
-  refused({{"\xff", "x"}}, ErrorCode::invalid, "name is not UTF-8");
+  refused({{"", "x"}}, ErrorCode::invalid, "must not be empty");
+  refused({{"\xff", "x"}}, ErrorCode::invalid, "name of a header is not valid UTF-8");
   for (const char* text : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"}) {
-    refused({{"who", text}}, ErrorCode::invalid, "'who' is not UTF-8");
+    refused({{"who", text}}, ErrorCode::invalid, "'who' is not valid UTF-8");
   }
   refused({{"a", std::string(5'000, 'x')}}, ErrorCode::too_large, "1 KiB");
   Headers many;
   for (std::size_t n = 0; n < job_headers_max; ++n) many[std::to_string(n)] = "v";
   EXPECT_TRUE(encode_headers(many));
   many["one more"] = "v";
-  refused(many, ErrorCode::invalid, "at most 32 headers");
+  refused(many, ErrorCode::invalid, "more than 32 headers");
 }
 
 TEST(Headers, TheBoundOfBytesCountsTheWholeMap) {
