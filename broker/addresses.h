@@ -1,5 +1,5 @@
-// The addresses that the settings name: whether each can be listened on, and whether two of them,
-// or what they become for the shards, are one.
+// Validates the addresses of the settings: whether the broker can listen on each of them, and
+// whether two of them, with the addresses of the shards that are derived from them, are the same.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace millrace {
 
-// Empty when a broker of so many shards can listen there, else a sentence.
+// Empty if a broker with this number of shards can listen on the address, else an error sentence.
 [[nodiscard]] std::string wrong_address(const std::string& address, std::uint32_t shards);
 
-// One spelling for each place, of an address that is not wrong, for one shard: links and doubled
-// slashes of a path resolved, localhost as its number.
+// The canonical form of a valid address for one shard: links and doubled slashes of a path are
+// resolved, localhost is a number.
 [[nodiscard]] std::string place_of(const std::string& address, std::uint32_t shard);
 
-// The folder in which the socket of an ipc address stands; empty for another address.
+// The folder of the socket of an ipc address; empty for another address.
 [[nodiscard]] std::string socket_folder(const std::string& address);
 
 }  // namespace millrace

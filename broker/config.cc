@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t ms_max = std::int64_t{1} << 40U;
 
-// A key that a settings file of 0.1 may still have, by its name of today.
+// A key that a settings file of 0.1 may still have, with its current name.
 std::string_view now_called(std::string_view key) {
   return key == "attempts_max" ? "max_attempts" : key;
 }
@@ -84,7 +84,7 @@ class File {
   std::vector<std::string>& errors_;
 };
 
-// Where an address is named in the file.
+// The position of an address in the file.
 struct Named {
   std::string address;
   toml::source_region at;
@@ -92,7 +92,7 @@ struct Named {
 
 std::string line_of(const Named& named) { return "line " + std::to_string(named.at.begin.line); }
 
-// No two addresses, of any shards, are one; the HTTP port is none of them either.
+// All addresses of all shards are different, and different from the HTTP port.
 void check_overlaps(File& file, const std::vector<Named>& all, std::uint32_t shards) {
   std::map<std::string, const Named*> taken;
   for (const Named& named : all) {
@@ -124,7 +124,7 @@ bool lies_in(const std::filesystem::path& inner, const std::filesystem::path& ou
   return left == outer.end();
 }
 
-// After data_dir. What happens to the one folder must not happen to the other.
+// Checked after data_dir. An accident with one folder must not affect the other.
 void read_backup_dir(File& file, const toml::table& t, Config& c) {
   const toml::node* node = t.get("backup_dir");
   if (node == nullptr) return;
@@ -188,7 +188,7 @@ void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>
   }
 }
 
-// Loopback by its number: a name could mean anything tomorrow.
+// Only a numeric loopback address: a host name may resolve to another address later.
 bool is_loopback_with_port(const std::string& address) {
   const auto colon = address.rfind(':');
   if (colon == std::string::npos) return false;
@@ -209,7 +209,7 @@ void read_http(File& file, const toml::table& t, Config& c, std::vector<Named>& 
     return file.wrong(t.source(), "listen is missing: set it to an address such as 127.0.0.1:7380");
   c.http_listen = node->value_exact<std::string>().value_or("");
   if (is_loopback_with_port(c.http_listen)) {
-    // Port 0 is a free one, which is never another's.
+    // Port 0 means any free port, so it cannot clash with another address.
     const bool free_one = c.http_listen.substr(c.http_listen.rfind(':')) == ":0";
     if (!free_one) named.push_back({"http://" + c.http_listen, node->source()});
     return;

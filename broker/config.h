@@ -25,14 +25,15 @@ struct Config {
   std::string log_format = "auto";
 };
 
-// errors: every mistake with its place, file:line:column. Without one the config is whole.
+// errors: every mistake with its place, file:line:column. If there is none, the config is complete.
 struct ReadConfig {
   Config config;
   std::vector<std::string> errors;
 };
 [[nodiscard]] ReadConfig read_config(const std::string& path);
 
-// The address that one shard listens on: the first as given, the next with a number after it.
+// The address that one shard listens on: the first shard's as configured, the others' with a number
+// appended.
 [[nodiscard]] std::string shard_address(const std::string& address, std::uint32_t shard);
 
 }  // namespace millrace

@@ -14,7 +14,7 @@
 namespace millrace {
 namespace {
 
-// That the start needs, each once.
+// The folders that the start needs, each once.
 std::set<std::string> folders_of(const Config& config) {
   std::set<std::string> folders{config.data_dir};
   for (const auto& address : config.listen) folders.insert(socket_folder(address));
@@ -22,7 +22,7 @@ std::set<std::string> folders_of(const Config& config) {
   return folders;
 }
 
-// Empty when it is whole, else a sentence.
+// Empty if no restore was interrupted, else an error sentence.
 std::string half_restored(const Config& config) {
   std::error_code error;
   const std::string mark = config.data_dir + "/" + storage::restoring_file;
@@ -33,7 +33,7 @@ std::string half_restored(const Config& config) {
 
 std::string shards_file(const Config& config) { return config.data_dir + "/shards"; }
 
-// The number of shards that the folder was made with; nothing where it does not say.
+// The number of shards that the folder was created with; empty if it is not recorded.
 std::optional<std::uint32_t> made_with(const Config& config) {
   std::ifstream file(shards_file(config));
   std::uint32_t shards = 0;
@@ -41,8 +41,8 @@ std::optional<std::uint32_t> made_with(const Config& config) {
   return shards;
 }
 
-// Partitions are dealt to shards by their number, so that another number would look for jobs in the
-// wrong files. Empty when it fits, else a sentence.
+// Partitions are assigned to shards by the number of shards, so that another number would read jobs
+// from the wrong files. Empty if the number fits, else an error sentence.
 std::string other_shards(const Config& config) {
   const auto before = made_with(config);
   if (!before || *before == config.shards) return {};

@@ -1,5 +1,6 @@
-// What the folders of the settings say against a start, before anything is opened; and the note in
-// the data folder of how many shards it was made with.
+// Checks of the folders in the settings before anything is opened: reasons why the broker cannot
+// start on them; and the note in the data folder that records the number of shards it was created
+// with.
 #pragma once
 
 #include "config.h"
@@ -9,11 +10,11 @@
 
 namespace millrace {
 
-// A sentence for each thing that the start would refuse. What may not be read is passed over.
+// A sentence for each reason why the broker would not start. Paths that cannot be read are ignored.
 [[nodiscard]] std::vector<std::string> wrong_with_folders(const Config& config);
 
-// A sentence for each folder that is not there, and that the start needs; systemd makes those of
-// the unit at its start.
+// A sentence for each folder that is missing and needed at the start; systemd creates the unit's
+// folders when it starts it.
 [[nodiscard]] std::vector<std::string> missing_folders(const Config& config);
 
 // Writes that note. Empty when it is done, else a sentence.

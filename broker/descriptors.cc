@@ -12,8 +12,8 @@ constexpr rlim_t limit_max = 65'536;  // more than that no broker has a use for
 constexpr int process_open = 8;  // the standard streams, the pipes of libuv, what was inherited
 constexpr int http_open = 8;     // its socket, its loop
 constexpr int shard_open = 22;   // two locks, three connections to the file, ZeroMQ, a loop
-// In use for a moment, or only after a while.
-constexpr int process_reserve = 8;  // the settings read again, a folder synced, systemd told
+// In use for a short time, or only later.
+constexpr int process_reserve = 8;  // the settings read again, a folder synced, systemd notified
 constexpr int shard_reserve = 4;    // a journal, the mark of what was synced
 constexpr int backup_reserve = 12;  // a source, a copy, their logs, the manifest, folders listed
 constexpr int http_connections_min = 8, http_connections_max = 64, http_part = 16;  // of the limit

@@ -1,5 +1,6 @@
-// What the process may open, and who may have how much of it: the one place where that is reckoned.
-// Connections get what the store, backups, the log and HTTP can never need.
+// The budget of file descriptors: how many the process may open, and how many of them are for
+// connections. The reserve is for the store, backups, the log and HTTP; the budget is calculated
+// only here.
 #pragma once
 
 #include "config.h"
@@ -11,7 +12,7 @@ namespace millrace {
 struct Descriptors {
   int limit = 0;  // RLIMIT_NOFILE after the start has raised it, as far as it is used
   int line = 0;   // connections have numbers below it; the rest is the reserve
-  unsigned http_connections = 0;  // at the most, out of the reserve
+  unsigned http_connections = 0;  // at most, out of the reserve
 };
 
 // Raises the limit to the hard one. wrong: a sentence when it is too low to serve at all.

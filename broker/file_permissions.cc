@@ -9,7 +9,7 @@ namespace {
 
 constexpr mode_t others = S_IRWXO, group = S_IRWXG;
 
-// As a shell takes it, whatever is in it.
+// Quoted for a shell, whatever characters it has.
 std::string quoted(const std::string& path) {
   std::string text = "'";
   for (const char ch : path) text += ch == '\'' ? std::string("'\\''") : std::string(1, ch);

@@ -1,5 +1,5 @@
-// Who may read what the broker makes: its owner and its group, and nobody else, whatever the umask
-// of whoever started it says.
+// Permissions of the files that the broker creates: accessible to its owner and its group only,
+// whatever the umask of the process that started it is.
 #pragma once
 
 #include "config.h"
@@ -9,12 +9,12 @@
 
 namespace millrace {
 
-// Files, folders and sockets that are made from here on are closed to others. A umask that shuts
-// the group out as well is kept.
+// Files, folders and sockets that are created from here on are closed to other users. A umask that
+// also excludes the group is kept.
 void close_to_others();
 
 // A sentence for each folder of the settings that is open to others, with the command that closes
-// it; the files of an older version lie in it as open as they were made.
+// it; files of an older version in it keep their mode.
 [[nodiscard]] std::vector<std::string> open_to_others(const Config& config);
 
 }  // namespace millrace

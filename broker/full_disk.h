@@ -1,5 +1,5 @@
-// A start on a full disk could only fail, and a supervisor gives up after a few of them: so the
-// start waits until there is space, and the service comes back by itself.
+// A start on a full disk could only fail, and a supervisor gives up after a few failed starts: so
+// the start waits until there is space, and the service continues by itself.
 #pragma once
 
 #include "config.h"
@@ -8,8 +8,8 @@
 
 namespace millrace {
 
-// True at once where there is space, or where it cannot be told; false when one of the signals
-// (they are blocked) ended the wait.
+// True at once if there is space, or if it cannot be determined; false if one of the signals (they
+// are blocked) ended the wait.
 [[nodiscard]] bool wait_for_space(const Config& config, const sigset_t& signals);
 
 }  // namespace millrace

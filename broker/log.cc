@@ -66,7 +66,7 @@ std::string in_utc(std::chrono::system_clock::time_point time) {
   return std::string(text, bytes) + "." + std::to_string(1'000 + ms % 1'000).substr(1) + "Z";
 }
 
-// What journald and sd-daemon(3) call it: 3 error, 4 warning, 6 info, 7 debug.
+// The priority of journald and sd-daemon(3): 3 error, 4 warning, 6 info, 7 debug.
 int priority(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::critical: return 2;
@@ -77,8 +77,8 @@ int priority(spdlog::level::level_enum level) {
   }
 }
 
-// One line of text for one message, whatever a peer put into a name: a line break in it would be
-// a line of its own in the log.
+// One line of text for one message: a line break in a name that a peer sent would be a line of its
+// own in the log.
 std::string one_line(std::string_view text) {
   std::string out;
   while (!text.empty()) {

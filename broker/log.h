@@ -1,6 +1,5 @@
-// How the process logs, on standard error. "auto": text for a person at a terminal; under systemd
-// text with a priority for the journal; else one JSON object a line. Escaped whatever a peer put
-// into a name.
+// How the process logs, on standard error. "auto": text at a terminal; under systemd text with a
+// priority for the journal; else one JSON object a line. Names that come from peers are escaped.
 #pragma once
 
 #include <string>

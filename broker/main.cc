@@ -32,7 +32,7 @@
 
 namespace {
 
-constexpr std::uint64_t look_us_max = 10'000'000;  // between two looks at the shards
+constexpr std::uint64_t look_us_max = 10'000'000;  // between two checks of the shards
 constexpr int exit_usage = 64, exit_store = 74, exit_config = 78;
 
 constexpr const char* usage = R"(usage: millraced --config FILE [--check-config]
@@ -70,7 +70,7 @@ millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::
   return options;
 }
 
-// What looks at the shards from outside; it outlives them.
+// The observers of the shards; they outlive them.
 struct Watchers {
   millrace::admin::ShardSnapshots snapshots;
   millrace::admin::Metrics metrics;
@@ -109,7 +109,7 @@ std::unique_ptr<millrace::runtime::BackupThread> backup_service(const millrace::
       });
 }
 
-// Empty when well, else a sentence.
+// Empty on success, else an error sentence.
 std::string start_shard(const millrace::Config& config, std::uint32_t shard, Watchers& watchers,
                         millrace::runtime::BackupService* backups, Shards& shards) {
   auto store = millrace::storage::open_sqlite({.path = shard_path(config, shard)});
@@ -143,8 +143,7 @@ void reload(const std::string& path, millrace::Config& running, const Shards& sh
                running.log_level);
 }
 
-// Looks whether every loop turns, and feeds the watchdog only then; until a signal other than
-// SIGHUP comes.
+// Notifies the watchdog as long as every loop responds, until a signal other than SIGHUP comes.
 void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Config& config,
                   const Shards& shards, const millrace::admin::ShardSnapshots& snapshots) {
   std::uint64_t watchdog_us = 0;
@@ -211,8 +210,8 @@ int serve(const std::string& path, const millrace::Config& config) {
   }
   for (const auto& words : millrace::open_to_others(config)) spdlog::warn("{}", words);
   if (!millrace::wait_for_space(config, signals)) return 0;
-  auto& gate = millrace::net::ConnectionLimiter::instance();
-  gate.arm(descriptors.plan.line, millrace::runtime::read_clocks().mono_ms);
+  auto& limiter = millrace::net::ConnectionLimiter::instance();
+  limiter.arm(descriptors.plan.line, millrace::runtime::read_clocks().mono_ms);
   const auto backups = backup_service(config, watchers);  // outlives the shards
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
@@ -236,11 +235,11 @@ int serve(const std::string& path, const millrace::Config& config) {
     }
     spdlog::info("metrics and health on http port {}", http.port());
   }
-  gate.measure();
+  limiter.measure();
   return run_shards(signals, path, config, shards, watchers.snapshots);
 }
 
-// What --check-config finds beyond the file itself; the exit code.
+// The checks of --check-config beyond the file itself; returns the exit code.
 int check_folders(const std::string& path, const millrace::Config& config) {
   const auto wrong = millrace::wrong_with_folders(config);
   for (const auto& words : wrong) std::fprintf(stderr, "%s: %s\n", path.c_str(), words.c_str());

@@ -1,11 +1,12 @@
-// What millraced does with files while no broker runs on them: --verify and --restore.
+// The commands of millraced that work on files while no broker runs on them: --verify and
+// --restore.
 #pragma once
 
 #include <optional>
 
 namespace millrace {
 
-// None when the words ask for neither; else the exit code, everything said.
+// Empty if the command line has neither option; else the exit code, after all output.
 [[nodiscard]] std::optional<int> run_offline(int count, char** arguments);
 
 }  // namespace millrace

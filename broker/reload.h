@@ -1,4 +1,5 @@
-// What of a changed configuration takes effect while the broker runs, and what does not.
+// A configuration that was changed while the broker runs: which settings take effect at once, and
+// which need a restart.
 #pragma once
 
 #include "config.h"

@@ -1,4 +1,4 @@
-// backup: begins one, and shows how far it is until it is done.
+// The command backup: starts a backup, and shows its progress until it is finished.
 #include "commands.h"
 #include "output.h"
 

@@ -1,4 +1,4 @@
-// The commands that change something.
+// The commands that change something: topics, jobs, the dead-letter queue.
 #include "commands.h"
 #include "output.h"
 

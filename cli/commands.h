@@ -1,4 +1,4 @@
-// The tables of commands, a file each, and what several of these files use.
+// The tables of commands, one for each file, and functions that several of these files use.
 #pragma once
 
 #include "command.h"

@@ -1,4 +1,5 @@
-// Completion scripts, made from the tables of commands: names, options, and what a word may be.
+// Completion scripts, generated from the tables of commands: names, options, and the kind of each
+// argument.
 #include "commands.h"
 #include "output.h"
 

@@ -1,4 +1,4 @@
-// enqueue: from arguments, from stdin, or in bulk from lines of JSON.
+// The command enqueue: from arguments, from stdin, or in bulk from lines of JSON.
 #include "commands.h"
 #include "job_line.h"
 #include "output.h"

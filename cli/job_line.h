@@ -1,4 +1,4 @@
-// Jobs as they are typed: options and a payload, or a line of JSON.
+// Jobs as users write them: options and a payload, or a line of JSON.
 #pragma once
 
 #include "options.h"

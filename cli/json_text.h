@@ -1,4 +1,4 @@
-// JSON as text: where the members of an object stand, so that a value can be kept byte for byte.
+// JSON as text: the positions of an object's members, so that a value can be kept byte for byte.
 #pragma once
 
 #include <millrace/result.h>

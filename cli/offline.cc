@@ -1,4 +1,5 @@
-// verify and restore: the files are millraced's own room, so it does them, in this process's place.
+// The commands verify and restore: the file format belongs to the broker, so they execute millraced
+// in place of this process.
 #include "commands.h"
 #include "output.h"
 

@@ -1,4 +1,4 @@
-// The command line, read by the tables of commands; the only file that includes CLI11.
+// Parses the command line by the tables of commands; the only file that includes CLI11.
 #include "commands.h"
 #include "suggestions.h"
 

@@ -1,4 +1,4 @@
-// What was typed, as plain values.
+// The options and arguments of the command line, as plain values.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// How things are printed.
+// Printing: tables, ages, safe text.
 #include "output.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// How things are printed: tables, ages, text that cannot harm a terminal.
+// Printing: tables, ages, text whose control characters cannot harm a terminal.
 #pragma once
 
 #include "options.h"

@@ -1,4 +1,4 @@
-// The commands that only look.
+// The query commands, which change nothing: topics, jobs, job, explain, wait, status and sessions.
 #include "commands.h"
 #include "output.h"
 #include "suggestions.h"

@@ -1,4 +1,4 @@
-// Words that were typed: the known one that an unknown one is nearest to.
+// Suggestions for misspelt words: the known word that is nearest to an unknown one.
 #pragma once
 
 #include <string>

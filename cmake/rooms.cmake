@@ -1,5 +1,5 @@
 # What every room shares: the language level, the warnings, where binaries go, and millrace_room(),
-# which makes a room's library with just the doors that are named.
+# which creates a room's library with only the include paths that are named.
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)

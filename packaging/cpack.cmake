@@ -1,4 +1,4 @@
-# What CPack is told: names, descriptions, dependencies and scripts of each package.
+# The settings of CPack: names, descriptions, dependencies and scripts of each package.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME millrace)
 set(CPACK_PACKAGE_CONTACT "Millrace maintainers <maintainers@millrace.invalid>")

@@ -69,7 +69,7 @@ Child::Child(const std::string& command, const std::vector<std::string>& environ
   if (pid_ < 0) {
     error_ = std::string("cannot start the command: ") + std::strerror(errno);
   } else {
-    ::setpgid(pid_, pid_);  // whoever is first
+    ::setpgid(pid_, pid_);  // by parent or child, whichever is first
     exited = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
     std::swap(in, pipes[0][1]);
     std::swap(out, pipes[1][0]);

@@ -1,4 +1,4 @@
-// A command for each job: its streams, its end, and what that means.
+// Runs a command for each job: its streams, its exit, and the outcome of the job.
 #include "command.h"
 
 #include "child.h"

@@ -3,7 +3,7 @@
 // Payload: on stdin, or as a file named by MILLRACE_PAYLOAD_FILE. About the job: MILLRACE_JOB,
 // _TOPIC, _PARTITION, _SEQ, _KEY, _HEADERS, _ATTEMPT, _MAX_ATTEMPTS, _ENQUEUED_MS.
 // Exit 0: done, with the first 64 KiB of stdout as the result. 75: retry. 65: discard. Else:
-// retry. The tail of stderr is the error. Ended by a signal that was not ours: a crash.
+// retry. The tail of stderr is the error. Killed by a signal that the worker did not send: a crash.
 // A stop (cancel, lost lease, limit, end of drain) is SIGTERM to the group, SIGKILL after
 // term_grace.
 #pragma once

@@ -44,7 +44,7 @@ std::map<std::string, TopicDepth> by_label(
   return sums;
 }
 
-// What the shards' stores name themselves, a family for each name.
+// The gauges of the shards' stores, one metric family for each name.
 void add_store(const std::vector<ShardSnapshot>& shards,
                std::vector<prometheus::MetricFamily>& all) {
   std::map<std::string_view, prometheus::MetricFamily> families;
@@ -93,7 +93,7 @@ std::vector<prometheus::MetricFamily> gauges_of(
   return all;
 }
 
-std::vector<prometheus::MetricFamily> connections_of(const net::GateFacts& facts) {
+std::vector<prometheus::MetricFamily> connections_of(const net::ConnectionFacts& facts) {
   const auto one = [](const char* name, const char* help, std::uint64_t value, bool counter) {
     auto made = family(name, help);
     add(made, {}, static_cast<double>(value));

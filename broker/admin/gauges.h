@@ -1,4 +1,5 @@
-// The gauges, made of what the shards published and what the gate of connections counts.
+// The gauges of the metrics, made from the shards' snapshots and the counts of the connection
+// limiter.
 #pragma once
 
 #include "admin/shard_snapshots.h"
@@ -17,7 +18,9 @@ namespace millrace::admin {
     const std::vector<ShardSnapshot>& shards,
     const std::function<std::string(std::string_view)>& label);
 
-// Of the whole process; the refused and silent ones are counters.
-[[nodiscard]] std::vector<prometheus::MetricFamily> connections_of(const net::GateFacts& facts);
+// The connection metrics of the whole process; those of refused and silent connections are
+// counters.
+[[nodiscard]] std::vector<prometheus::MetricFamily> connections_of(
+    const net::ConnectionFacts& facts);
 
 }  // namespace millrace::admin

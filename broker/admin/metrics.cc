@@ -28,7 +28,7 @@ prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
 }
 
-// Whether that event ends a run: a job that was cancelled or expired while it waited has none.
+// Whether the event ends a run: a job that was cancelled or expired while it waited has no run.
 bool ends_run(const core::Event& event) {
   using core::EventKind;
   switch (event.kind) {

@@ -1,5 +1,5 @@
-// The numbers of the whole process, as Prometheus reads them. Counters and histograms are counted
-// as things happen; gauges are made of the shards' snapshots when they are asked for.
+// The metrics of the whole process, as Prometheus reads them. Counters and histograms are updated
+// with each event; gauges are made from the shards' snapshots when they are scraped.
 // Threads: any. A hook looks a topic up once and keeps the references.
 #pragma once
 
@@ -21,7 +21,7 @@
 
 namespace millrace::admin {
 
-// Topics with series of their own; those that come later share topic="other".
+// The maximum number of topics with series of their own; further topics share topic="other".
 inline constexpr std::size_t topic_labels_max = 1'024;
 
 inline constexpr std::size_t job_events = static_cast<std::size_t>(core::EventKind::purged) + 1;
@@ -41,11 +41,11 @@ class Metrics {
 
   [[nodiscard]] TopicMetrics& topic(std::string_view name);
   [[nodiscard]] ShardMetrics shard(std::size_t shard);
-  // A backup was done or has failed; with state none, the last one of an earlier process.
+  // A backup succeeded or failed; with state none, the newest backup of an earlier process.
   void on_backup(const runtime::BackupReport& report);
-  // The name, or other.
+  // The topic's name, or "other".
   [[nodiscard]] std::string label(std::string_view topic);
-  // In the text format of Prometheus.
+  // All metrics in the text format of Prometheus.
   [[nodiscard]] std::string text(const std::vector<ShardSnapshot>& shards);
 
  private:
@@ -58,12 +58,13 @@ class Metrics {
   prometheus::Family<prometheus::Histogram>& commit_seconds_;
   prometheus::Family<prometheus::Histogram>& commit_jobs_;
   prometheus::Family<prometheus::Counter>& backups_;
-  prometheus::Gauge &backup_time_, &backup_seconds_, &backup_bytes_;  // of the last whole one
-  std::mutex mutex_;                                                  // guards topics_
+  prometheus::Gauge &backup_time_, &backup_seconds_,
+      &backup_bytes_;  // of the newest complete backup
+  std::mutex mutex_;   // guards topics_
   Topics topics_;
 };
 
-// Counts what one shard does.
+// Counts the events of one shard.
 class MetricsHook : public runtime::Hooks {
  public:
   MetricsHook(Metrics& metrics, std::size_t shard)

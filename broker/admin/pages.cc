@@ -12,13 +12,13 @@ Page health(const std::vector<std::string>& wrong) {
   return page;
 }
 
-// Shards that are well, and yet a client that comes now is turned away.
+// The shards are healthy, but a new client would be refused.
 std::vector<std::string> not_ready(const ShardSnapshots& snapshots, std::int64_t now_mono_ms) {
   auto wrong = snapshots.problems(now_mono_ms, true);
-  const auto gate = net::ConnectionLimiter::instance().facts();
-  if (gate.refusing) {
-    wrong.push_back("new connections are refused: " + std::to_string(gate.open) + " of " +
-                    std::to_string(gate.room) +
+  const auto limiter = net::ConnectionLimiter::instance().facts();
+  if (limiter.refusing) {
+    wrong.push_back("new connections are refused: " + std::to_string(limiter.open) + " of " +
+                    std::to_string(limiter.room) +
                     " are open, as many as the limit of open files allows: raise the limit or "
                     "close connections");
   }

@@ -1,4 +1,4 @@
-// What each path of the HTTP server shows.
+// The pages of the HTTP server: the answer for each path.
 #pragma once
 
 #include "admin/http_server.h"

@@ -8,7 +8,7 @@ namespace millrace::admin {
 namespace {
 
 constexpr std::int64_t silent_ms_max = 5'000;  // twenty ticks
-// Looking at every topic takes at most one hundredth of a shard's time, however many there are.
+// Reading every topic takes at most one hundredth of a shard's time, however many topics there are.
 constexpr std::int64_t rest_per_look = 100;
 
 bool undamaged(const std::string& verdict) {

@@ -1,5 +1,5 @@
-// What each shard last said of itself, and whether that is well: for health, gauges and the
-// watchdog.
+// The last snapshot that each shard published, and whether the shard is healthy: read by health
+// checks, gauges and the watchdog.
 // Threads: any. A shard waits only for a pointer to be swapped, never for a reader.
 #pragma once
 
@@ -20,10 +20,10 @@ struct TopicDepth {
   std::int64_t oldest_available_ms = 0;
 };
 struct ShardSnapshot {
-  std::string check = "running";  // verdict of the full check of the file
-  std::string refusing;           // why enqueue is refused; empty: it is not
+  std::string check = "running";  // result of the integrity check of the file
+  std::string refusing;           // why enqueue is refused; empty: it is accepted
   std::uint64_t workers = 0, credit_free = 0;
-  runtime::StoreGauges store;                             // what its kind of store alone has
+  runtime::StoreGauges store;                             // gauges of its kind of store
   std::shared_ptr<const std::vector<TopicDepth>> topics;  // may be older than the rest
 };
 
@@ -36,7 +36,7 @@ class ShardSnapshots {
   void stop() { stopping_ = true; }
 
   [[nodiscard]] std::vector<ShardSnapshot> read() const;
-  // One sentence for each thing that is wrong; empty: well. ready: can take jobs, too.
+  // One sentence for each problem; empty: healthy. ready: also whether it can accept jobs.
   [[nodiscard]] std::vector<std::string> stalls(std::int64_t now_mono_ms) const;
   [[nodiscard]] std::vector<std::string> problems(std::int64_t now_mono_ms, bool ready) const;
 
@@ -50,7 +50,8 @@ class ShardSnapshots {
   std::atomic<bool> stopping_{false};
 };
 
-// Keeps the snapshots up to date for one shard. Without depths it says only that the loop turns.
+// Keeps the snapshots up to date for one shard. Without depths the snapshot shows only that the
+// loop runs.
 class SnapshotHook : public runtime::Hooks {
  public:
   SnapshotHook(ShardSnapshots& snapshots, std::size_t shard, bool depths)

@@ -1,7 +1,7 @@
-// Immutable bytes, shared by counting: payloads, keys, headers, error texts. One allocation each
-// and none when empty, so that a job is small, and none keeps a whole received frame alive.
+// Immutable bytes with a reference count: payloads, keys, headers, error texts. One allocation each
+// and none when empty, so that a job is small and no job keeps a whole received frame in memory.
 // Threads: the count is not atomic. An object and its copies belong to one thread at a time; all of
-// them may move to another together.
+// them may move to another thread together.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// What one commit writes: the rows of a turn, gathered by kind. Storage applies the kinds in the
-// order of the fields here, all in one transaction; within a kind, in order. A change that does not
-// find the row it names is a bug, and fails the commit.
+// The changes of one commit: the rows that a turn changed, collected by kind. Storage applies the
+// kinds in the order of the fields here, all in one transaction; within a kind, in order. A change
+// that does not find the row it names is a bug, and fails the commit.
 #pragma once
 
 #include "core/job.h"
@@ -19,7 +19,7 @@ struct PartitionRow {
 struct SessionRow {
   SessionId id{};
   std::string name;
-  std::uint64_t epoch = 0;  // in which it subscribed, and so knew the answer to its HELLO
+  std::uint64_t epoch = 0;  // in which the session subscribed, after the answer to its HELLO
 };
 
 // The answer to one batch of a producer: its jobs are first_seq … first_seq + count - 1 there.
@@ -33,8 +33,8 @@ struct ProducerRow {
   ProducerId id{};
   std::uint64_t epoch = 0;
   std::int64_t seen_ms = 0;
-  std::uint64_t answered = 0;        // batches up to here are over: one that comes is late
-  std::vector<BatchAnswer> answers;  // of later ones, by batch, rising, at most answers_max
+  std::uint64_t answered = 0;        // batches up to here are answered: a copy of one is late
+  std::vector<BatchAnswer> answers;  // of later batches, in rising order, at most answers_max
 };
 
 // A request that changed something, with its answer.
@@ -46,7 +46,7 @@ struct RequestRow {
   bool more = false;
 };
 
-// A live job that stays live: what of its row changes.
+// A live job that stays live: the changed part of its row.
 struct JobUpdate {
   RowRef row;
   JobStatus status;
@@ -78,7 +78,7 @@ struct ChangeSet {
   std::vector<SessionRow> sessions_put;
   std::vector<SessionId> sessions_dropped;
   std::vector<ProducerRow> producers_put;
-  std::vector<ProducerId> producers_dropped;  // may name one that was never put
+  std::vector<ProducerId> producers_dropped;  // may list a producer that was never stored
   std::vector<RequestRow> requests_put;
   std::vector<ChangeId> requests_dropped;
   std::vector<RowRef> finished_dropped;  // rows of finished jobs: requeued, purged, past retention

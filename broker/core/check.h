@@ -1,4 +1,5 @@
-// A broken invariant is a bug: say which and stop before anything false is stored.
+// A broken invariant is a bug: its name is printed and the process stops before it stores a wrong
+// state.
 #pragma once
 
 #include <cstdio>

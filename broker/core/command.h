@@ -1,4 +1,4 @@
-// Everything that can change the engine's state.
+// The commands: everything that can change the engine's state.
 #pragma once
 
 #include "core/job.h"
@@ -12,7 +12,8 @@
 
 namespace millrace::core {
 
-// Whom to answer; chosen by the caller, given back in Reply. 0: nobody.
+// Identifies the request to answer; chosen by the caller, returned in Reply. 0: no answer is
+// needed.
 using RequestId = std::uint64_t;
 
 struct OpenTopic {
@@ -41,7 +42,7 @@ struct NewJob : JobOptions {
 struct ProducerStamp {
   ProducerId id{};
   std::uint64_t epoch = 0, batch = 0;
-  std::uint64_t answered = 0;  // it will not send a batch up to here again
+  std::uint64_t answered = 0;  // the producer will not resend a batch up to this number
 };
 struct Enqueue {
   RequestId request = 0;
@@ -70,7 +71,7 @@ struct SessionClose {  // GOODBYE
   RequestId request = 0;
   SessionId session{};
 };
-struct SessionDied {  // seen by the supervisor of its process
+struct SessionDied {  // reported by the supervisor of its process
   SessionId session{};
   std::string how;
 };
@@ -130,9 +131,9 @@ struct DeadCommand {  // requeue, or purge
 };
 
 struct Tick {};      // time has passed: leases, due times, upkeep
-struct Dispatch {};  // the end of a turn: give ready jobs to credit, ask for pages, write counts
-// What the oldest turn had to say has left, of those of which that was not said yet. A delivery
-// that has not left is no attempt: a worker that dies meanwhile had no part in it.
+struct Dispatch {};  // the end of a turn: deliver ready jobs to credit, request pages, write counts
+// The messages of the oldest turn that had not been sent have now been sent. A delivery that was
+// not sent is no attempt: the death of its worker does not count for the job.
 struct TurnLeft {};
 
 using Command = std::variant<OpenTopic, PauseTopic, Enqueue, SessionOpen, SessionBeat, SessionClose,

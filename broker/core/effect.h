@@ -1,5 +1,5 @@
-// What a step wants done. Changes go to storage as one transaction; replies, deliveries, revokes
-// and events leave the process only after that transaction has committed; loads are asked of
+// The effects of a step. Changes go to storage as one transaction; replies, deliveries, revokes and
+// events leave the process only after that transaction has committed; loads are requested from
 // storage after it.
 #pragma once
 
@@ -78,7 +78,7 @@ struct Revoke {
   RevokeReason reason = RevokeReason::cancelled;
 };
 
-// What the hooks see: every transition, once, after its commit.
+// The events for the hooks: every transition, once, after its commit.
 enum class EventKind : std::uint8_t {
   enqueued,
   delivered,
@@ -114,7 +114,7 @@ struct Effects {
   std::vector<Event> events;
   std::vector<Load> loads;
 
-  // Empties it, and keeps the room of what grows with the number of jobs.
+  // Empties it, and keeps the memory of the members that grow with the number of jobs.
   void clear();
   [[nodiscard]] std::size_t room() const;  // elements
 };

@@ -1,4 +1,5 @@
-// The engine's door: builds the state from what storage knew, and hands each command to its step.
+// The engine's entry points: they build the state from the rows that storage loaded, and pass each
+// command to its step.
 #include "core/engine.h"
 
 #include "core/check.h"

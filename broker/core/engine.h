@@ -1,5 +1,6 @@
-// The engine: all scheduling state of one shard, changed only by step(). Pure: no clock, thread,
-// file, socket or randomness of its own, so a seed and a list of commands say what happens.
+// The engine: all scheduling state of one shard, changed only by step(). Pure: it has no clock,
+// thread, file, socket or randomness of its own, so a seed and a list of commands determine every
+// result.
 // Threads: one caller at a time. Memory: bounded by core/limits.h, not by the backlog.
 #pragma once
 
@@ -20,9 +21,9 @@ namespace millrace::core {
 
 struct EngineOptions {
   std::uint64_t epoch = 1;       // raised and stored before every start
-  std::uint64_t seed = 0;        // of the jitter
+  std::uint64_t seed = 0;        // for the jitter
   ShardMap map;                  // of all shards of the broker
-  std::uint32_t shard = 0;       // this engine serves the partitions of this one
+  std::uint32_t shard = 0;       // this engine serves the partitions of this shard
   bool allow_new_topics = true;  // on first use
   TopicSettings new_topic;
   std::int64_t lease_ms = lease_ms_default;
@@ -31,7 +32,7 @@ struct EngineOptions {
   std::int64_t death_wait_ms_min = death_wait_ms_min_default;
 };
 
-// What storage knew at the start.
+// The stored state at the start.
 struct RecoveredLease {
   LeaseRow lease;
   Job job;  // payload may be left out
@@ -43,8 +44,8 @@ struct Recovered {
   std::vector<ProducerRow> producers;
   std::vector<RequestRow> requests;  // the oldest first
   std::vector<RecoveredLease> leases;
-  // Where a partition begins that is not among them. More than 1 after a backup was restored: the
-  // partition may have given out numbers in the time that was lost.
+  // The first number of a partition that is not in the list. More than 1 after a backup was
+  // restored: the partition may have assigned numbers after the backup.
   std::uint64_t first_seq = 1;
 };
 
@@ -61,7 +62,7 @@ struct SessionStats {
   std::vector<std::string> topics;
   std::uint64_t credit = 0, running = 0;
   std::int64_t silent_ms = 0;
-  bool present = true;  // false: known from before a restart, not back yet
+  bool present = true;  // false: known from before a restart, not reconnected yet
 };
 // A job that runs now.
 struct RunningJob {
@@ -86,22 +87,22 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Carries out one command. Effects are added to out; a turn may gather many steps in one.
-  // The command is consumed (payloads and strings are moved out of it).
+  // Executes one command. Effects are added to out; a turn may collect those of many steps. The
+  // command is consumed (payloads and strings are moved out of it).
   void step(Command&& command, Now now, Effects& out);
 
-  // When Tick has to come at the latest though nothing arrives: wall-clock time of the next due
-  // job, if one is known. Leases need a Tick each lease_tick_ms besides.
+  // The latest time for the next Tick if no message arrives: wall-clock time of the next due job,
+  // if one is known. Leases need a Tick each lease_tick_ms besides.
   [[nodiscard]] std::optional<std::int64_t> next_due_ms() const;
 
-  // Questions; they change nothing.
+  // Queries; they change nothing.
   [[nodiscard]] const Topic* topic(std::string_view name) const;
   [[nodiscard]] const Topic* topic(TopicId id) const;
   [[nodiscard]] std::vector<TopicStats> topics(Now now) const;
   [[nodiscard]] std::vector<SessionStats> sessions(Now now) const;
-  [[nodiscard]] bool has_session(const SessionId& id) const;  // one that is here, or is awaited
+  [[nodiscard]] bool has_session(const SessionId& id) const;  // connected, or expected to reconnect
   [[nodiscard]] std::optional<RunningJob> running(const JobRef& ref) const;
-  // Why a live job that storage shows is not running now; or that it runs.
+  // The reason why a live job of the store is not running now; or that it runs.
   [[nodiscard]] Reason explain(const Job& stored, Now now) const;
   [[nodiscard]] std::uint64_t credit_free() const;
   [[nodiscard]] std::int64_t grace_ms(Now now) const;  // 0: deliveries are not held

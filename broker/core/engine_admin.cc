@@ -1,4 +1,4 @@
-// Topics, pausing, cancelling, and the dead-letter queue.
+// The steps of administration: topics, pausing, cancelling, and the dead-letter queue.
 #include "core/engine_impl.h"
 #include "core/transitions.h"
 
@@ -158,8 +158,8 @@ void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
     job.died_ms = 0;
     ++partition.counts.live;
     partition.note_changed(job.ref.seq);
-    // Behind the cursor no page will find it, and before it a page that was asked for already may
-    // pass over it: it stays here, or comes back by a due time of now.
+    // Behind the cursor no page will include the job, and before the cursor a page that was already
+    // requested may miss it: the job stays in memory, or is loaded again by a due time of now.
     Lane& lane = partition.lanes[job.priority];
     const bool behind = job.ref.seq <= lane.cursor_seq || !lane.backlog;
     const bool here = behind && window_has_room(job.payload.size());

@@ -1,7 +1,7 @@
-// A worker that comes back says which deliveries it still holds. Each claim is kept, refused, or
-// adopted: the engine may have forgotten a short lease in a restart (a delivery costs no write of
-// its own), and then the worker's word is what remains of it, if the session was there in the epoch
-// before and nothing has been delivered in this one.
+// A worker that reconnects claims the deliveries that it still holds. Each claim is kept, refused,
+// or adopted. A delivery causes no write of its own, so after a restart the engine may not know a
+// short lease. Then the claim is adopted if the session existed in the epoch before and nothing has
+// been delivered in this epoch.
 #include "core/check.h"
 #include "core/engine_impl.h"
 #include "core/transitions.h"
@@ -17,9 +17,9 @@ void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob
   const TopicState* state = find_topic(held.topic);
   Partition* partition =
       state == nullptr ? nullptr : find_partition({state->topic.id, held.partition});
-  // A token of this epoch without a lease was ended here. One of the epoch before is believed if no
-  // newer delivery of that job can have been: a token that was overtaken must not become the
-  // current one again. One from further back was adopted meanwhile, or has a lease's row.
+  // A token of this epoch without a lease was ended here. A token of the epoch before is accepted
+  // if no newer delivery of that job is possible: an outdated token must not become the current one
+  // again. A token of an earlier epoch was adopted meanwhile, or its lease has a row.
   const bool before_restart = (held.token >> epoch_shift) + 1 == options_.epoch;
   if (!believed || !before_restart || partition == nullptr || parked_.size() >= parked_max) {
     open->lost.push_back(held.token);
@@ -27,7 +27,7 @@ void Engine::Impl::claim(const std::shared_ptr<PendingOpen>& open, const HeldJob
   }
   const JobRef ref{state->topic.id, held.partition, held.seq};
   if (Lease* run = leases_.find(ref)) {
-    // Two deliveries of one job are claimed: the later one is the current.
+    // Two deliveries of one job are claimed: the later one is current.
     if (run->token > held.token) {
       open->lost.push_back(held.token);
       return;
@@ -58,9 +58,10 @@ void Engine::Impl::claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, 
   Session* session = find_session(open.session);
   Partition& partition = partition_at(parked.ref.where());
   Lease* run = leases_.find(parked.ref);
-  // What the worker was told since, by the answer to a later HELLO, is what it goes by.
+  // The worker follows the answer to its later HELLO.
   const bool valid = session != nullptr && session->present && session->open == parked.open;
-  // Granted meanwhile: named twice, for one job or, by a liar, for two. A token has one lease.
+  // Granted meanwhile: the token was claimed twice, for one job or, by a malicious worker, for two.
+  // A token has one lease.
   if (const Lease* granted = leases_.find(parked.token)) {
     if (!valid || granted->session != session) open.lost.push_back(parked.token);
     return finish_open(open, out);

@@ -1,4 +1,5 @@
-// The end of a turn: ready jobs to workers with credit, questions to storage, counts to the commit.
+// The end of a turn: ready jobs are delivered to workers with credit, loads are requested from
+// storage, and counts are added to the commit.
 #include "core/check.h"
 #include "core/engine_impl.h"
 #include "core/transitions.h"
@@ -17,7 +18,7 @@ void Engine::Impl::on(Dispatch&& /*c*/, Now now, Effects& out) {
   ++turn_;
 }
 
-// Topics take turns, a round each, so that a full one does not shut out the others.
+// Topics take turns, one round each, so that a topic with a long backlog does not block the others.
 void Engine::Impl::give_jobs(Now now, Effects& out) {
   bool given = true;
   while (given && credit_free_ > 0 && !active_.empty()) {
@@ -108,7 +109,7 @@ void Engine::Impl::lease_job(ReadyJob&& ready, Session& session, Delivery& deliv
   out.events.push_back(event);
 
   partition_at(job.ref.where()).enter_running(job);
-  // A payload is kept for the case that the job comes back, as long as there is room.
+  // A payload is kept in case the job comes back, as long as the memory budget allows.
   const std::size_t bytes = job.payload.size();
   lease.payload_kept = held_bytes_ + bytes <= window_bytes_max;
   if (lease.payload_kept) {
@@ -119,7 +120,7 @@ void Engine::Impl::lease_job(ReadyJob&& ready, Session& session, Delivery& deliv
   leases_.add(std::move(lease), session.leases);
 }
 
-// A topic that somebody works on may always read; another only while there is plenty of room.
+// A topic with workers may always load rows; another topic only while the window has much space.
 bool Engine::Impl::may_load(const TopicState& state, const Partition& partition) const {
   if (!state.subscribers.empty() && !state.topic.paused) {
     return partition.ready() == 0 || window_has_room(page_bytes_max);
@@ -134,7 +135,8 @@ void Engine::Impl::ask_loads(Now now, Effects& out) {
     due_at_.erase(where);
     candidates_.insert(where);
   }
-  // A bounded look a turn, going round, however many partitions wait for room.
+  // A bounded number of partitions for each turn, in rotation, however many wait for space in the
+  // window.
   std::size_t looks = std::min(candidates_.size(), 4 * loads_per_step_max);
   std::size_t loads = 0;
   auto at = candidates_.lower_bound(next_candidate_);

@@ -1,4 +1,5 @@
-// Taking in jobs: all of a batch or none, numbered in order of arrival, once however often sent.
+// Enqueue: all jobs of a batch are stored or none, numbered in order of arrival, and once however
+// often the batch is sent.
 #include "core/engine_impl.h"
 
 namespace millrace::core {

@@ -1,5 +1,5 @@
-// The engine's state and its steps, by family; each family has a file of its own (engine_*.cc).
-// Private to broker/core.
+// The engine's state and the declarations of its steps, in groups; each group has a file of its own
+// (engine_*.cc). Private to broker/core.
 #pragma once
 
 #include "core/engine.h"
@@ -26,12 +26,12 @@ struct Session {
   std::string name;
   bool present = false;     // false: known from before a restart, not back yet
   std::uint64_t epoch = 0;  // in which it subscribed, after the answer to its HELLO; 0: not yet
-  std::uint64_t epoch_before = 0;  // the same, as it was at this start; 0: it was not known
+  std::uint64_t epoch_before = 0;  // the same at this start; 0: unknown
   std::int64_t heard_mono_ms = 0;
   std::uint64_t credit = 0;
   std::set<TopicId> topics;
-  LeaseTable::Holder leases;                // what it holds
-  std::shared_ptr<const PendingOpen> open;  // its last HELLO: claims of an earlier one are void
+  LeaseTable::Holder leases;                // its deliveries
+  std::shared_ptr<const PendingOpen> open;  // its last HELLO: claims of an earlier HELLO are void
 };
 
 struct TopicState {
@@ -62,7 +62,7 @@ struct ParkedCancel {
 };
 using Parked = std::variant<ParkedClaim, ParkedCancel>;
 
-// Work on rows of finished jobs, one at a time, so that no two look at the same row.
+// Work on rows of finished jobs, one at a time, so that no two use the same row.
 struct FinishedWork {
   TopicId topic = 0;
   bool upkeep = false;  // else command
@@ -137,7 +137,7 @@ class Engine::Impl {
   void finish_open(PendingOpen& open, Effects& out);
   void release_unheld(Session& session, const std::set<Token>& held, Now now, Effects& out);
 
-  // Claims of a worker that comes back: engine_claims.cc
+  // Claims of a worker that reconnects: engine_claims.cc
   void claim(const std::shared_ptr<PendingOpen>& open, const HeldJob& held, Session& session,
              bool believed, Now now, Effects& out);
   void claim_loaded(ParkedClaim&& parked, std::optional<Job>&& job, Now now, Effects& out);
@@ -184,19 +184,19 @@ class Engine::Impl {
   EngineOptions options_;
   Random random_;
   std::uint64_t deliveries_ = 0;  // of this epoch: the low bits of a token
-  std::uint64_t turn_ = 1;        // the one that gathers now
-  std::uint64_t turns_left_ = 0;  // up to this one they have left
+  std::uint64_t turn_ = 1;        // the turn in progress
+  std::uint64_t turns_left_ = 0;  // the messages of turns up to this one were sent
   Ticket tickets_ = 0;
 
   std::vector<std::unique_ptr<TopicState>> topics_;  // by id - 1
   std::map<std::string, TopicId, std::less<>> topic_ids_;
-  std::set<TopicId> active_;  // topics with ready jobs and somebody to run them
+  std::set<TopicId> active_;  // topics with ready jobs and a worker to run them
   TopicId next_topic_ = 0;
 
   std::map<SessionId, Session> sessions_;
   LeaseTable leases_;
   std::uint64_t credit_free_ = 0;
-  std::size_t absent_ = 0;  // sessions known from before a restart that have not come back
+  std::size_t absent_ = 0;  // sessions from before a restart that have not reconnected
   std::size_t claims_open_ = 0;
   std::int64_t grace_until_mono_ms_ = 0;
 
@@ -219,14 +219,14 @@ class Engine::Impl {
   std::size_t held_bytes_ = 0;  // payloads kept with leases
 };
 
-// Since when a job that is read from storage is available, on this process's monotonic clock. A
-// wall clock that was set back must not put a job into the future.
+// The time since which a job loaded from storage is available, on this process's monotonic clock. A
+// wall clock that was set back must not give a time in the future.
 [[nodiscard]] inline std::int64_t since_mono_ms(const Job& job, Now now) {
   const std::int64_t since_ms = job.due_ms != 0 ? job.due_ms : job.enqueued_ms;
   return now.mono_ms - std::max<std::int64_t>(0, now.wall_ms - since_ms);
 }
 
-// Every refusal is a code and a sentence that says what to do.
+// Every refusal is a code and a sentence that says what happened and what to do.
 [[nodiscard]] inline Refused refuse(Refusal why, std::string message,
                                     std::int64_t retry_after_ms = 0) {
   return {why, std::move(message), retry_after_ms};

@@ -1,4 +1,4 @@
-// Rows that came back from storage, and the window that they fill.
+// Rows that storage has loaded, and the window of ready jobs that they fill.
 #include "core/check.h"
 #include "core/engine_impl.h"
 #include "core/transitions.h"
@@ -64,13 +64,13 @@ void Engine::Impl::on(ReadyLoaded&& c, Now now, Effects& /*out*/) {
     const std::uint64_t seq = job.ref.seq;
     if (seq <= lane.cursor_seq) continue;
     lane.cursor_seq = seq;
-    // One that changed has a due time since, or has ended: it is not of this order any more.
+    // A row that changed has a due time since, or has ended: it no longer belongs to this order.
     if (leases_.find(job.ref) != nullptr || partition.changed_since(seq, lane.load)) continue;
     const std::int64_t since = since_mono_ms(job, now);
     ready_back(state, partition, std::move(job), since);
   }
   if (!c.more) {
-    // What was spilled before the question was in its answer; what came after may not be.
+    // Jobs spilled to disk before the request are in its answer; later ones may not be.
     lane.cursor_seq = std::max(lane.cursor_seq, lane.asked_spilled_seq);
     lane.backlog = lane.spilled_seq > lane.asked_spilled_seq;
   }
@@ -82,8 +82,8 @@ void Engine::Impl::on(DueLoaded&& c, Now now, Effects& /*out*/) {
   TopicState& state = topic_at(c.asked.where.topic);
   Partition& partition = partition_at(c.asked.where);
   partition.due_loading = false;
-  // Rewound since it was asked: what this answer says of the order no longer holds. Nor does it
-  // from the first row on that was written or changed meanwhile.
+  // The cursor was rewound since the request: the order in this answer is no longer valid. Nor is
+  // it from the first row on that was written or changed meanwhile.
   bool outdated = partition.due_cursor != c.asked.after;
   for (Job& job : c.jobs) {
     const DuePlace place = Partition::place_of(job);
@@ -109,7 +109,7 @@ void Engine::Impl::on(DueLoaded&& c, Now now, Effects& /*out*/) {
   want_loads(partition);
 }
 
-// The row of one job, for what is parked until it comes.
+// The row of one job, for the commands that are parked until it is loaded.
 void Engine::Impl::ask_job(Parked&& parked, Effects& out) {
   const Ticket ticket = ++tickets_;
   std::visit(

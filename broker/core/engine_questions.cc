@@ -1,4 +1,4 @@
-// What people ask: counts, sessions, and the one reason a job is not running now.
+// Queries: counts, sessions, and the one reason why a job is not running now.
 #include "core/engine_impl.h"
 
 namespace millrace::core {
@@ -8,7 +8,7 @@ std::string in_seconds(std::int64_t ms) {
   return std::to_string(ms / 1'000) + "." + std::to_string(ms % 1'000 / 100) + " s";
 }
 
-// Empty for a job that no worker died of.
+// Empty for a job without worker deaths.
 std::string deaths_words(const Job& job) {
   if (job.deaths == 0) return {};
   return " " + std::to_string(job.deaths) + " of the " + std::to_string(deaths_max) +

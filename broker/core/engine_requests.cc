@@ -1,5 +1,5 @@
-// Requests that change something and carry an id: each is done once, and its copies are answered as
-// the first was.
+// Requests that change something and carry an id: each is executed once, and its copies get the
+// first answer.
 #include "core/engine_impl.h"
 
 namespace millrace::core {
@@ -30,7 +30,7 @@ bool Engine::Impl::is_new(const ChangeId& id, RequestKind kind, RequestId reques
   return true;
 }
 
-// Looks at the replies from that one on. A reply may end a request of an earlier step.
+// Processes the replies from that one on. A reply may end a request of an earlier step.
 void Engine::Impl::note_answers(std::size_t replied, Now now, Effects& out) {
   if (!requests_.any_under_way()) return;
   const std::size_t end = out.replies.size();

@@ -1,4 +1,4 @@
-// Worker sessions: opening, coming back, credit, draining, and the three ways to end.
+// Worker sessions: opening, reconnecting, credit, draining, and the three ways to end.
 #include "core/check.h"
 #include "core/engine_impl.h"
 #include "core/transitions.h"
@@ -44,9 +44,9 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
   std::erase(out.changes.sessions_dropped, session.id);
   session.heard_mono_ms = now.mono_ms;
   unsubscribe(session);
-  // It took part in the epoch before, and nothing has been delivered in this one.
+  // The session took part in the epoch before, and nothing has been delivered in this epoch.
   const bool believed = session.epoch_before + 1 == options_.epoch && deliveries_ == 0;
-  // Until it subscribes it may not know what it has lost.
+  // Until the session subscribes, the worker may not know which deliveries it has lost.
   if (!known_before || session.name != c.name || session.epoch != 0) {
     session.name = std::move(c.name);
     session.epoch = 0;
@@ -78,7 +78,7 @@ void Engine::Impl::finish_open(PendingOpen& open, Effects& out) {
   reply(out, open.request, Opened{std::move(open.lost)});
 }
 
-// Deliveries that the broker made and the worker does not know were lost on the way: no attempt.
+// Deliveries that the worker does not list were lost in flight: they are no attempt.
 void Engine::Impl::release_unheld(Session& session, const std::set<Token>& held, Now now,
                                   Effects& out) {
   for (const Token token : leases_.tokens_of(session.leases)) {

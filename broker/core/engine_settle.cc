@@ -1,5 +1,5 @@
-// The ends of a run. Only the current token settles a job; every other is stale and changes
-// nothing.
+// Settling a job: the end of a run. Only the current token settles a job; every other token is
+// stale and changes nothing.
 #include "core/check.h"
 #include "core/engine_impl.h"
 #include "core/transitions.h"
@@ -9,7 +9,7 @@
 namespace millrace::core {
 namespace {
 
-// The end of an error says most.
+// The end of an error text is its most informative part.
 std::string_view tail(std::string_view text, std::size_t bytes_max = error_bytes_max) {
   return text.size() <= bytes_max ? text : text.substr(text.size() - bytes_max);
 }
@@ -77,7 +77,7 @@ void Engine::Impl::settle_one(JobOutcome&& outcome, Lease& held, Now now, Effect
   }
 }
 
-// Takes a lease out of the table; what becomes of its job is the caller's next line.
+// Takes a lease out of the table; the caller then changes the state of its job.
 Lease Engine::Impl::end_run(Lease& held, Effects& out) {
   Lease lease = leases_.take(held, held.session->leases);
   lease.job.ended_token = lease.token;
@@ -143,7 +143,7 @@ void Engine::Impl::retry_later(Lease&& lease, JobOutcome&& outcome, Now now, Eff
   wait_again(std::move(lease), wait_ms, now, out);
 }
 
-// Retryable, until it has waited so long.
+// Retryable, until the wait has passed.
 void Engine::Impl::wait_again(Lease&& lease, std::int64_t wait_ms, Now now, Effects& out) {
   Job& job = lease.job;
   const State next = transit(State::running, Trigger::retry);
@@ -159,8 +159,8 @@ void Engine::Impl::wait_again(Lease&& lease, std::int64_t wait_ms, Now now, Effe
   update_row(job, out);
 }
 
-// Of deaths that follow each other closely the first counts: what killed the others may have been
-// the machine. After a wall clock that was set back the time between two is not known.
+// Of deaths within a short time only the first counts: the machine may have caused the others.
+// After the wall clock was set back, the time between two deaths is unknown.
 void Engine::Impl::count_death(Job& job, Now now) const {
   const bool apart = now.wall_ms - job.died_ms >= options_.deaths_apart_ms;
   if (job.deaths > 0 && !apart) {
@@ -171,8 +171,8 @@ void Engine::Impl::count_death(Job& job, Now now) const {
   job.died_ms = now.wall_ms;
 }
 
-// A death waits as a failure does, and never nothing: it may be the machine's fault, and then a
-// pause is what helps.
+// After a death the job waits as after a failure, and always at least a second: if the machine is
+// the cause, a pause helps.
 void Engine::Impl::crash(Lease&& lease, const std::string& how, Now now, Effects& out) {
   Job& job = lease.job;
   ++job.attempt;

@@ -1,11 +1,12 @@
-// What time brings: leases worth a row, sessions that fell silent, rows past their retention.
+// Periodic work: leases that are due for a row, sessions that fell silent, rows past their
+// retention.
 #include "core/check.h"
 #include "core/engine_impl.h"
 
 namespace millrace::core {
 namespace {
 
-// Between ticks that are further apart than this the process itself was stopped.
+// If two ticks are further apart than this, the process itself was stopped.
 constexpr std::int64_t stopped_ms_min = lease_tick_ms * 8;
 
 }  // namespace
@@ -19,7 +20,7 @@ void Engine::Impl::on(Tick&& /*c*/, Now now, Effects& out) {
   const std::int64_t gap_ms = now.mono_ms - tick_mono_ms_;
   tick_mono_ms_ = now.mono_ms;
   if (gap_ms > stopped_ms_min) {
-    // Nobody could be heard meanwhile: silence proves nothing.
+    // The broker received no messages meanwhile, so no session counts as silent.
     for (auto& [id, session] : sessions_) {
       session.heard_mono_ms = std::min(session.heard_mono_ms + gap_ms, now.mono_ms);
     }

@@ -1,5 +1,5 @@
-// What the scheduler knows of a job, a topic and a partition: plain values, no behaviour.
-// Times named wall_* or ending a row's field (due_ms, enqueued_ms …) are wall clock, milliseconds
+// The scheduler's data about a job, a topic and a partition: plain values, no behaviour.
+// Times named wall_* or in a field of a row (due_ms, enqueued_ms …) are wall clock, milliseconds
 // since 1970; mono_ms is the monotonic clock of this process.
 #pragma once
 
@@ -18,10 +18,10 @@ using TopicId = std::uint32_t;  // the number of a topic in one shard's store, f
 using Id16 = std::array<std::uint8_t, 16>;
 using SessionId = Id16;
 using ProducerId = Id16;
-using ChangeId = Id16;        // of a request that changes something; all zero: it has none
+using ChangeId = Id16;        // id of a request that changes something; all zero: no id
 using Token = std::uint64_t;  // epoch (24 bits) and number of the delivery (40 bits); 0: none
 inline constexpr unsigned epoch_shift = 40;
-// What a request with a ChangeId does: an id belongs to one kind. Stored by number.
+// The kind of a request with a ChangeId: an id belongs to one kind. Stored by number.
 enum class RequestKind : std::uint8_t { open_topic, pause, resume, cancel, requeue, purge };
 
 struct Now {
@@ -43,8 +43,9 @@ struct JobRef {
   friend auto operator<=>(const JobRef&, const JobRef&) = default;
 };
 
-// The key of a job's row, by which every change of it names it: rows lie by partition, priority and
-// seq. Who knows a job by its name alone asks for it (load.h), and the answer has the priority.
+// The primary key of a job's row, used by every change of the row: rows are ordered by partition,
+// priority and seq. Code that has only the job's id loads the job (load.h), and the answer has the
+// priority.
 struct RowRef {
   JobRef ref;
   std::uint8_t priority = priority_default;
@@ -66,27 +67,28 @@ enum class DeadReason : std::uint8_t { none, exhausted, discarded, expired, quar
 [[nodiscard]] std::string_view to_string(State state);
 [[nodiscard]] std::string_view to_string(DeadReason reason);
 
-// What a job comes with. It travels as one value from enqueue to its row and its deliveries.
+// The options of a job at enqueue, one value from enqueue to its row and its deliveries.
 struct JobOptions {
   Bytes payload, key, headers;
   std::uint8_t priority = priority_default;
   std::uint32_t attempts_max = 0;  // 0 before it is enqueued: the topic's
 };
 
-// What changes of a job while it lives. Running is not in the row: a lease says so. A row whose
-// due_ms has passed is available, whatever its state says.
+// The part of a job that changes while it lives. Running is not in the row: a lease records it. A
+// row whose due_ms has passed is available, whatever its state says.
 struct JobStatus {
   State state = State::available;  // available, scheduled or retryable
   std::uint32_t attempt = 0;       // attempts that were counted
-  std::uint32_t deaths = 0;        // that counted: apart from each other (deaths_apart_ms_default)
-  std::int64_t died_ms = 0;        // when the last of them was; 0: none yet
-  std::int64_t due_ms = 0;         // 0: at once
-  Bytes error;                     // of the last attempt
-  // Of the last run that was ended here: whoever claims it, or an older one, comes too late.
+  std::uint32_t deaths = 0;  // deaths that counted: far enough apart (deaths_apart_ms_default)
+  std::int64_t died_ms = 0;  // time of the last of them; 0: none yet
+  std::int64_t due_ms = 0;   // 0: at once
+  Bytes error;               // of the last attempt
+  // The token of the last run that ended here: a claim of this token, or of an older one, is
+  // refused.
   Token ended_token = 0;
 };
 
-// A live job as its row has it.
+// A live job as in its row.
 struct Job : JobOptions, JobStatus {
   JobRef ref;
   std::int64_t enqueued_ms = 0;
@@ -117,7 +119,7 @@ struct Topic {
   bool paused = false;
 };
 
-// Kept in the same commit as the rows they count, so that nothing is ever counted by scanning.
+// Updated in the same commit as the rows they count, so that nothing is ever counted by scanning.
 struct PartitionCounts {
   std::uint64_t next_seq = 1;
   std::uint64_t live = 0;       // rows of live jobs

@@ -129,7 +129,7 @@ Lease LeaseTable::take(Lease& lease, Holder& holder) {
   free_.push_back(place);
   Lease taken = std::move(lease);
   if (count_ == 0 && slots_.size() > slots_kept_max) {
-    // A burst is over: its room goes back.
+    // A burst is over: its memory is freed.
     slots_.clear();
     free_.clear();
   }

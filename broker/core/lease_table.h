@@ -1,6 +1,6 @@
 // Every delivery that has not been settled: found by its token or by its job, listed by session,
-// and listed in order of delivery while it has no row. No allocation a delivery, and nothing is
-// ever iterated in the order of a hash. A Lease stays where it is until it is taken out.
+// and listed in order of delivery while its lease has no row. A delivery needs no allocation, and
+// no loop ever iterates in hash order. A Lease does not move until it is taken out.
 #pragma once
 
 #include "core/job.h"
@@ -19,11 +19,11 @@ struct Lease {
   Job job;
   Token token = 0;
   Session* session = nullptr;
-  std::int64_t since_mono_ms = 0;  // since when it waited, to get its place back
+  std::int64_t since_mono_ms = 0;  // since when the job waited, to restore its place
   std::int64_t started_ms = 0, started_mono_ms = 0;
-  std::uint64_t turn = 0;     // that delivers it; 0: one of before this process
-  bool written = false;       // has a row
-  bool payload_kept = false;  // else the row has it
+  std::uint64_t turn = 0;     // the turn that delivers it; 0: before this process
+  bool written = false;       // the lease has a row
+  bool payload_kept = false;  // else only the row has it
   std::optional<std::uint32_t> percent;
   std::string note;
 };
@@ -41,11 +41,11 @@ class LeaseTable {
   [[nodiscard]] const Lease* find(const JobRef& ref) const;
   [[nodiscard]] std::size_t size() const { return count_; }
 
-  // Neither its token nor its job may be here already.
+  // Neither its token nor its job may be in the table.
   Lease& add(Lease&& lease, Holder& holder);
   [[nodiscard]] Lease take(Lease& lease, Holder& holder);
 
-  // Of one session, the newest token first.
+  // The leases of one session, the newest token first.
   [[nodiscard]] std::vector<Token> tokens_of(const Holder& holder) const;
 
   // The lease that has waited longest for its row, or null.
@@ -59,7 +59,7 @@ class LeaseTable {
     Place holder_prev = 0, holder_next = 0;
     Place unwritten_prev = 0, unwritten_next = 0;
   };
-  // Open addressing over places, at most half full; the keys stand in the slots.
+  // Open addressing over places, at most half full; the keys are in the slots.
   struct Index {
     std::vector<Place> cells;
     std::size_t count = 0;

@@ -16,10 +16,10 @@ inline constexpr std::uint32_t partitions_default = 8;
 inline constexpr std::uint32_t topics_max = 65'536;  // of a shard
 inline constexpr std::uint32_t attempts_default = 25;
 inline constexpr std::uint32_t deaths_max = 3;  // then the job is quarantined
-// A death counts towards that if it is so long after the one that counted last: a bad minute of a
-// machine counts once, however often it kills.
+// A death counts towards that if it is this long after the last death that counted: a machine that
+// kills many workers within a minute counts once.
 inline constexpr std::int64_t deaths_apart_ms_default = 60'000;
-// What a job waits after a death at the least, where its topic's backoff is shorter.
+// The minimum wait of a job after a death, if its topic's backoff is shorter.
 inline constexpr std::int64_t death_wait_ms_min_default = 1'000;
 
 inline constexpr std::int64_t backoff_ms_cap = 24LL * 3'600'000;
@@ -40,18 +40,18 @@ inline constexpr std::uint64_t credit_max = 8'192;    // of a session
 inline constexpr std::size_t producers_max = 10'000;  // remembered for resends
 inline constexpr std::size_t answers_max = 64;        // remembered of a producer
 
-// Requests that changed something are remembered with their answers, so that one which is sent
-// again is answered again and not done again. Clients send none again that is older than the least.
+// Requests that changed something are stored with their answers, so that a copy gets the first
+// answer and is not executed again. Clients do not resend a request that is older than the minimum.
 inline constexpr std::size_t requests_max = 65'536;  // of a shard
 inline constexpr std::int64_t request_kept_ms = 600'000;
-inline constexpr std::int64_t request_kept_ms_min = 60'000;  // where there are more
+inline constexpr std::int64_t request_kept_ms_min = 60'000;  // if there are more than requests_max
 inline constexpr std::size_t requests_dropped_max = 256;     // by one commit
 
-// The ready window: what of the backlog is held in memory, in jobs and in payload bytes.
+// The ready window: the part of the backlog in memory, in jobs and in payload bytes.
 inline constexpr std::size_t window_jobs_max = 200'000;     // of a shard
 inline constexpr std::size_t window_bytes_max = 64U << 20;  // of a shard
 inline constexpr std::size_t lane_jobs_max = 16'384;        // of a partition and priority
-inline constexpr std::size_t page_jobs_max = 512;           // asked of storage at once
+inline constexpr std::size_t page_jobs_max = 512;           // loaded from storage at once
 inline constexpr std::size_t page_bytes_max = 4U << 20;
 inline constexpr std::size_t loads_per_step_max = 64;
 
@@ -61,7 +61,7 @@ inline constexpr std::size_t dead_batch_max = 1'024;  // requeued or purged by o
 inline constexpr std::size_t expired_batch_max = 256;
 inline constexpr std::size_t parked_max = 4'096;  // commands that wait for a row from storage
 
-inline constexpr std::int64_t upkeep_ms = 60'000;  // between looks for rows past their retention
+inline constexpr std::int64_t upkeep_ms = 60'000;  // between searches for rows past their retention
 inline constexpr std::size_t note_bytes_max = 256;
 inline constexpr std::size_t error_bytes_max = 4'096;
 

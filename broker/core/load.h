@@ -1,5 +1,6 @@
-// What the engine asks of storage, and how the answers come back as commands. Loads see only what
-// is committed; the runtime asks after the commit of the turn that wanted them.
+// The loads that the engine requests from storage, and the commands that carry their results. A
+// load sees only committed rows; the runtime requests it after the commit of the turn that asked
+// for it.
 #pragma once
 
 #include "core/job.h"
@@ -19,7 +20,7 @@ struct LoadReady {
   std::uint8_t priority = priority_default;
   std::uint64_t after_seq = 0;
   std::size_t jobs_max = page_jobs_max;
-  std::size_t bytes_max = page_bytes_max;  // stops after the job that passes it
+  std::size_t bytes_max = page_bytes_max;  // the load stops after the job that exceeds it
 };
 struct ReadyLoaded {
   LoadReady asked;
@@ -49,14 +50,14 @@ struct DueLoaded {
   std::optional<std::int64_t> next_due_ms;  // of the first row after these; empty: none
 };
 
-struct LoadJob {  // one live job, of which only the name is known
+struct LoadJob {  // one live job, of which only the id is known
   Ticket ticket = 0;
   JobRef ref;
 };
 struct JobLoaded {
   Ticket ticket = 0;
   std::optional<Job> job;
-  bool finished = false;  // no live row, but one of finished jobs
+  bool finished = false;  // no live row, but a row of finished jobs
 };
 
 struct LoadDead {  // dead jobs of a topic: those named, or the oldest
@@ -67,7 +68,7 @@ struct LoadDead {  // dead jobs of a topic: those named, or the oldest
 };
 struct DeadLoaded {
   Ticket ticket = 0;
-  std::vector<Job> jobs;  // as they were when they died; payloads, keys and headers included
+  std::vector<Job> jobs;  // with payloads, keys and headers
   bool more = false;
 };
 

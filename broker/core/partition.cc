@@ -31,7 +31,7 @@ bool Partition::beyond_cursor(const Job& job) const {
 
 void Partition::note_due_row(const Job& job) {
   const DuePlace place = place_of(job);
-  // Time may have gone backwards: read again from just before it. What is in memory is skipped.
+  // The clock may have been set back: read again from just before it. Jobs in memory are skipped.
   if (place <= due_cursor) due_cursor = {place.due_ms, place.priority, place.seq - 1};
   due_next_ms = std::min(due_next_ms, job.due_ms);
   if (due_loading) noted_due = std::min(noted_due.value_or(place), place);
@@ -172,7 +172,7 @@ LoadNumber Partition::load_asked() {
   return loads_asked_;
 }
 
-// Forgets the changes that every load still in flight was asked after.
+// Drops the changes that are older than every load in flight.
 void Partition::load_answered(LoadNumber load) {
   require(loads_in_flight_.erase(load) == 1, "a load is answered once");
   const LoadNumber oldest = loads_in_flight_.empty() ? loads_asked_ + 1 : *loads_in_flight_.begin();

@@ -1,11 +1,11 @@
-// One partition in memory: ten lanes of ready jobs (one a priority), what runs, and how far the
-// backlog on disk has been read. Knows nothing of sessions or effects.
+// One partition in memory: ten lanes of ready jobs (one for each priority), the count of running
+// jobs, and how far the backlog on disk has been read. It does not use sessions or effects.
 //
 // The window. A lane holds the front of its backlog; the rows behind it stay on disk.
-//   cursor_seq   every row of the lane up to here is in memory, running, or gone
+//   cursor_seq   every row of the lane up to this number is in memory, running, or gone
 //   backlog      there may be rows beyond the cursor
-// Rows with a due time are not in the lanes' order: they are read by DuePlace, due_cursor being
-// the same kind of mark.
+// Rows with a due time are not in the order of the lanes: they are read in order of DuePlace, and
+// due_cursor is the same kind of mark for them.
 #pragma once
 
 #include "core/job.h"
@@ -23,7 +23,7 @@
 
 namespace millrace::core {
 
-// Loads of a partition are numbered as they are asked.
+// Loads of a partition are numbered in the order of their requests.
 using LoadNumber = std::uint64_t;
 
 struct ReadyJob {
@@ -34,8 +34,8 @@ struct ReadyJob {
 struct Lane {
   Ring<ReadyJob> jobs;
   std::uint64_t cursor_seq = 0;
-  std::uint64_t spilled_seq = 0;        // highest seq that went to disk only
-  std::uint64_t asked_spilled_seq = 0;  // the same when the load in flight was asked
+  std::uint64_t spilled_seq = 0;        // highest seq that is only on disk
+  std::uint64_t asked_spilled_seq = 0;  // the same when the load in flight was requested
   bool backlog = false;
   bool loading = false;
   LoadNumber load = 0;  // the one in flight
@@ -53,20 +53,21 @@ class Partition {
   [[nodiscard]] static DuePlace place_of(const Job& job) {
     return {job.due_ms, job.priority, job.ref.seq};
   }
-  // Whether a row stands beyond what was read, so that a later load will bring it.
+  // Whether a row is beyond the cursor, so that a later load will read it.
   [[nodiscard]] bool beyond_cursor(const Job& job) const;
   // A row was written with a due time: makes sure that a load will find it.
   void note_due_row(const Job& job);
-  // The row of a live job says another state now.
+  // The state in the row of a live job changed.
   void row_state_changed(State from, State to);
 
-  // Memory. enter/leave keep count of rows whose state says that they wait though they are here.
+  // Memory. enter/leave count the rows whose stored state says that they wait although they are in
+  // memory.
   void push_back(Job&& job, std::int64_t since_mono_ms);
   void push_front(Job&& job, std::int64_t since_mono_ms);
   [[nodiscard]] std::optional<ReadyJob> take_best();
   [[nodiscard]] std::optional<ReadyJob> take(std::uint64_t seq);
   [[nodiscard]] bool in_lanes(const Job& job) const;            // rows with a due time only
-  [[nodiscard]] const Job* ready_job(std::uint64_t seq) const;  // null: it is not here
+  [[nodiscard]] const Job* ready_job(std::uint64_t seq) const;  // null: not in memory
   [[nodiscard]] bool holds_ready(std::uint64_t seq) const { return ready_job(seq) != nullptr; }
   void enter_running(const Job& job);
   void leave_running(const Job& job);
@@ -74,12 +75,13 @@ class Partition {
   [[nodiscard]] std::size_t ready() const { return ready_; }
   [[nodiscard]] std::size_t running() const { return running_; }
   [[nodiscard]] std::optional<std::int64_t> oldest_since_ms() const;
-  [[nodiscard]] std::uint64_t waiting(State state) const;  // scheduled or retryable, as people see
+  [[nodiscard]] std::uint64_t waiting(
+      State state) const;  // scheduled or retryable, as in the views
   [[nodiscard]] std::uint64_t available() const;
   [[nodiscard]] bool wants_load(std::int64_t now_wall_ms) const;
 
-  // A row changed or ended while loads are in flight: their answers may be older than what is known
-  // here, or newer, so that nothing is to be read out of them for that row.
+  // A row changed or ended while loads are in flight: their results may be older than the state
+  // here, or newer, so their values for that row are ignored.
   void note_changed(std::uint64_t seq);
   [[nodiscard]] bool changed_since(std::uint64_t seq, LoadNumber load) const;
   [[nodiscard]] LoadNumber load_asked();

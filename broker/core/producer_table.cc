@@ -21,7 +21,7 @@ ProducerTable::Judgement ProducerTable::judge(const ProducerStamp& stamp) const 
     if (answer.batch == stamp.batch) return {Verdict::known, answer};
   }
   // A number inside the window that has no answer was never stored: batches may arrive out of
-  // order after a reconnect. Below the window nothing is known.
+  // order after a reconnect. Below the window no answers are stored.
   const bool below = stamp.batch + answers_max <= row.answers.back().batch;
   if (stamp.batch <= row.answered || below) return {Verdict::too_old, {}};
   return {};
@@ -60,7 +60,7 @@ void ProducerTable::forget_oldest() {
   for (auto it = rows_.begin(); it != rows_.end(); ++it) {
     if (it->second.seen_ms < oldest->second.seen_ms) oldest = it;
   }
-  // A producer made and forgotten in one turn has no row yet; dropping it then is harmless.
+  // A producer that was added and dropped in one turn has no row yet; dropping it then is harmless.
   forgotten_.push_back(oldest->first);
   touched_.erase(oldest->first);
   rows_.erase(oldest);

@@ -1,6 +1,6 @@
-// What is remembered of producers, so that a batch sent twice is stored once: for each producer
-// its epoch, up to which batch it has all its answers, and the answers to later ones, of the last
-// answers_max batches.
+// The stored state of producers, which makes them idempotent (a batch sent twice is stored once):
+// for each producer its epoch, the number up to which it has the answers of its batches, and the
+// answers to later batches, at most the last answers_max.
 #pragma once
 
 #include "core/change.h"
@@ -19,7 +19,7 @@ class ProducerTable {
     fresh,    // not seen: store it, then remember()
     known,    // stored before: give the first answer
     stale,    // an older epoch of this producer
-    too_old,  // stored or refused, but beyond what is remembered
+    too_old,  // stored or refused, but its answer is no longer stored
   };
   struct Judgement {
     Verdict verdict = Verdict::fresh;
@@ -29,7 +29,7 @@ class ProducerTable {
   explicit ProducerTable(std::vector<ProducerRow> recovered);
 
   [[nodiscard]] Judgement judge(const ProducerStamp& stamp) const;
-  // The answer to the batch of that stamp, which was judged fresh.
+  // Stores the answer to the batch of that stamp, which was judged fresh.
   void remember(const ProducerStamp& stamp, const BatchAnswer& answer, std::int64_t now_wall_ms);
 
   // The rows that changed since the last call go into the commit.

@@ -1,6 +1,6 @@
-// What is remembered of requests that changed something and carried an id of their own: the answer
-// of each for a while, so that one which is sent again is answered again and not done again; and
-// which are under way, so that a copy which comes meanwhile gets the same answer.
+// The stored answers of requests that changed something and carried an id, each kept for a while,
+// so that a request that is sent again gets its first answer and is not executed again; and the
+// requests in progress, so that a copy that arrives meanwhile gets the same answer.
 #pragma once
 
 #include "core/change.h"
@@ -19,30 +19,30 @@ namespace millrace::core {
 class RequestTable {
  public:
   enum class Verdict : std::uint8_t {
-    fresh,      // not seen: do it; its answer is to be told with ended()
-    under_way,  // a copy of one that has no answer yet, and will get that
+    fresh,      // not seen: execute it, then report its answer with ended()
+    under_way,  // a copy of a request in progress; it will get the same answer
     known,      // done before: give the first answer
     another,    // that id belongs to a request of another kind
-    full,       // as many as may be remembered are too young to be forgotten
+    full,       // the table is full, and all entries are too young to be removed
   };
   struct Judgement {
     Verdict verdict = Verdict::fresh;
     ReplyBody answer;  // when known
   };
 
-  // recovered: in the order of their age. Their age itself is counted from the start: the wall
-  // clock that they were stored by may have been set meanwhile, and must make none old at once.
+  // recovered: in the order of their age. The age is counted from the start: the wall clock of the
+  // stored times may have been set meanwhile, and must not expire a row at once.
   RequestTable(const std::vector<RequestRow>& recovered, std::int64_t now_mono_ms);
 
-  // from: who is to be answered.
+  // from: the request to answer.
   [[nodiscard]] Judgement judge(const ChangeId& id, RequestKind kind, RequestId from, Now now,
                                 ChangeSet& changes);
-  // The answer to a request that was judged fresh is this one. The copies to be answered likewise,
-  // or nothing where it is the answer to another request. A refusal changed nothing, and is not
-  // kept.
+  // Stores the answer to a request that was judged fresh. Returns the copies that get the same
+  // answer, or none if it is the answer to another request. A refusal changed nothing, and is not
+  // stored.
   [[nodiscard]] std::vector<RequestId> ended(const Reply& reply, Now now, ChangeSet& changes);
   [[nodiscard]] bool any_under_way() const { return !under_way_.empty(); }
-  // Forgets a bounded number of those that are older than request_kept_ms.
+  // Removes a bounded number of entries that are older than request_kept_ms.
   void drop_old(std::int64_t now_mono_ms, ChangeSet& changes);
 
  private:

@@ -1,5 +1,5 @@
 // A double-ended queue in one array that grows by doubling and shrinks when it is mostly empty.
-// Unlike std::deque it costs nothing while empty, and no allocation an element.
+// Unlike std::deque it needs no memory while empty, and no allocation for each element.
 #pragma once
 
 #include <cstddef>

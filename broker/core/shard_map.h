@@ -1,5 +1,5 @@
-// Which shard a partition belongs to, for good. The one place that knows the rule: the engine that
-// serves partitions and the topology that clients are told both ask here.
+// Which shard a partition belongs to, permanently. The rule is defined only here: the engine that
+// serves partitions and the topology that clients receive both use it.
 #pragma once
 
 #include <cstdint>

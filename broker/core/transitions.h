@@ -1,5 +1,5 @@
-// The life of a job as one table: state x trigger -> state. A cell that cannot happen has a name,
-// so that a bug which reaches it says what it broke.
+// The state transitions of a job as one table: state x trigger -> state. An impossible transition
+// has a name, so that a bug that reaches it reports which invariant it broke.
 #pragma once
 
 #include "core/job.h"
@@ -7,8 +7,8 @@
 namespace millrace::core {
 
 enum class Trigger : std::uint8_t {
-  due,      // its time came
-  deliver,  // given to a worker
+  due,      // its due time came
+  deliver,  // delivered to a worker
   complete,
   retry,     // failed or its worker died, attempts left
   give_up,   // failed for good: exhausted, discarded, quarantined

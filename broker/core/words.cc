@@ -1,4 +1,4 @@
-// The words of states, reasons and events, as the protocol, the logs and the metrics spell them.
+// The names of states, reasons and events, as the protocol, the logs and the metrics spell them.
 #include "core/effect.h"
 #include "core/job.h"
 

@@ -21,7 +21,7 @@ int accept_by_system(int listener, sockaddr* address, socklen_t* bytes, int flag
   return real(listener, address, bytes, flags);
 }
 
-// The kernel gives it to one socket and never again; 0: that is no socket.
+// The kernel assigns a cookie to one socket and never again; 0: not a socket.
 std::uint64_t cookie_of(int fd) {
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
@@ -38,8 +38,8 @@ ConnectionLimiter::Exempt::Exempt() { ++exempt; }
 ConnectionLimiter::Exempt::~Exempt() { --exempt; }
 
 ConnectionLimiter& ConnectionLimiter::instance() {
-  static ConnectionLimiter gate;
-  return gate;
+  static ConnectionLimiter limiter;
+  return limiter;
 }
 
 void ConnectionLimiter::arm(int line, std::int64_t now_mono_ms) {
@@ -95,7 +95,7 @@ void ConnectionLimiter::said_hello(int fd) {
   if (fd >= 0 && at < connections_.size()) connections_[at].greeted = true;
 }
 
-GateNews ConnectionLimiter::look(std::int64_t now_mono_ms) {
+ConnectionNews ConnectionLimiter::look(std::int64_t now_mono_ms) {
   const std::lock_guard lock(mutex_);
   if (line_ == 0 || now_mono_ms < looked_ms_ + gate_look_ms) return {};
   now_ms_ = looked_ms_ = now_mono_ms;
@@ -109,7 +109,7 @@ GateNews ConnectionLimiter::look(std::int64_t now_mono_ms) {
     }
     connection = {};
   }
-  GateNews news;
+  ConnectionNews news;
   if (refusing_ && !told_) news.full = told_ = true;
   if (refusing_ && now_ms_ - refused_ms_ >= refusing_ms_kept) {
     news.ended_refused = refused_ - refused_before_;
@@ -119,7 +119,7 @@ GateNews ConnectionLimiter::look(std::int64_t now_mono_ms) {
   return news;
 }
 
-GateFacts ConnectionLimiter::facts() {
+ConnectionFacts ConnectionLimiter::facts() {
   const std::lock_guard lock(mutex_);
   return {count_open(), room_, refused_, silent_, refusing_};
 }

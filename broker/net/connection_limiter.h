@@ -1,19 +1,19 @@
-// Bounds the connections of the process by its descriptors. libzmq takes every connection that
-// comes, has no limit of its own, and aborts the process when accept() on an ipc:// address finds
-// no descriptor left. Its monitor tells of connections only afterwards, so that a burst has long
-// taken the last one. But libzmq is a shared library: its calls of accept4() and accept() find the
+// Bounds the connections of the process by its descriptors. libzmq accepts every connection, has no
+// limit of its own, and aborts the process when accept() on an ipc:// address finds no descriptor
+// left. Its monitor reports connections only afterwards, when a burst may already have taken the
+// last descriptor. But libzmq is a shared library: its calls of accept4() and accept() find the
 // definitions of this file, which the program exports.
 //
-// The kernel hands out the lowest number that is free. A connection whose number reaches the line
-// proves that every number below it is in use, so it is closed at once, and libzmq is told that it
-// was aborted, which it expects. The numbers from the line on stay for the store, backups and HTTP:
-// exact in any burst, without a count that could go wrong.
+// The kernel assigns the lowest free descriptor number. A connection whose number reaches the limit
+// proves that every lower number is in use, so it is closed at once, and libzmq gets the error of
+// an aborted connection, which it handles. The numbers from the limit on are reserved for the
+// store, backups and HTTP: this is exact in any burst, without a counter that could be wrong.
 //
 // A connection that has not said HELLO within a few seconds is shut down; libzmq then closes it.
 //
-// Threads: any. One mutex, held for a system call at the most; each accepted connection renews what
-// is known of its number under it, and a number that was closed and given to something else is
-// known by the socket's cookie, which the kernel gives once.
+// Threads: any. One mutex, held for at most one system call; under it each accepted connection
+// updates the entry of its number, and a number that was closed and used again is recognized by the
+// socket's cookie, which the kernel assigns once.
 #pragma once
 
 #include <atomic>
@@ -30,15 +30,15 @@ inline constexpr std::int64_t silent_ms_max = 5'000;     // from a connection to
 inline constexpr std::int64_t refusing_ms_kept = 5'000;  // since the last refusal
 inline constexpr std::int64_t gate_look_ms = 250;        // between two looks at every connection
 
-struct GateFacts {
-  std::uint64_t open = 0, room = 0;  // connections now, and how many there may be
+struct ConnectionFacts {
+  std::uint64_t open = 0, room = 0;  // open connections, and their maximum
   std::uint64_t refused = 0, silent = 0;
-  bool refusing = false;  // newcomers were turned away a moment ago
+  bool refusing = false;  // new connections were refused a moment ago
 };
-// What a look found; each is told once.
-struct GateNews {
+// The changes since the last call of look(); each is reported once.
+struct ConnectionNews {
   bool full = false;                // an episode of refusals begins
-  std::uint64_t ended_refused = 0;  // one has ended: how many there were in it
+  std::uint64_t ended_refused = 0;  // an episode has ended: how many refusals it had
 };
 
 class ConnectionLimiter {
@@ -48,14 +48,15 @@ class ConnectionLimiter {
 
   // From here on no connection has a number of `line` or more.
   void arm(int line, std::int64_t now_mono_ms);
-  // What the process needs is open: what is left below the line is room for connections.
+  // Called when the process has opened its own files: the free numbers below the line are for
+  // connections.
   void measure();
   // Whether a descriptor that was opened for a client leaves the reserve alone.
   [[nodiscard]] bool keeps(int fd) const;
   void said_hello(int fd);
-  // Shuts down who is silent; called again and again, by any thread.
-  [[nodiscard]] GateNews look(std::int64_t now_mono_ms);
-  [[nodiscard]] GateFacts facts();
+  // Shuts down silent connections; called periodically, by any thread.
+  [[nodiscard]] ConnectionNews look(std::int64_t now_mono_ms);
+  [[nodiscard]] ConnectionFacts facts();
 
   // The connections that this thread accepts are not counted: they have a bound of their own.
   class Exempt {

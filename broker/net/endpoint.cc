@@ -27,7 +27,7 @@ struct TwoParts {
   Part header, body;
 };
 
-// The descriptor of the connection that it came by; -1 where that is not known.
+// The descriptor of the connection of a message; -1 if unknown.
 int socket_of(const Incoming& message) {
   if (!message.two_parts) return -1;
   const auto& parts = *static_cast<const TwoParts*>(message.owner.get());
@@ -45,7 +45,7 @@ Endpoint::Endpoint() : sockets_(std::make_unique<Sockets>()) {
   const auto set = [this](int option, int value) {
     zmq_setsockopt(sockets_->router, option, &value, sizeof value);
   };
-  set(ZMQ_ROUTER_MANDATORY, 1);  // else a message to a peer that is gone vanishes silently
+  set(ZMQ_ROUTER_MANDATORY, 1);  // else a message to a disconnected peer is dropped silently
   set(ZMQ_LINGER, 200);
   set(ZMQ_SNDHWM, queue_max);
   set(ZMQ_RCVHWM, queue_max);

@@ -1,4 +1,4 @@
-// What the engine answered, as bodies of messages.
+// The engine's answers, encoded as bodies of messages.
 #pragma once
 
 #include "core/effect.h"
@@ -14,7 +14,7 @@ struct Answer {
   std::string body;
 };
 
-// What HELLO's answer tells besides the engine's part.
+// The fields of HELLO's answer that do not come from the engine.
 struct HelloFacts {
   std::string_view version;
   std::uint64_t shard = 0;

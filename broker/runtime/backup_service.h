@@ -1,6 +1,6 @@
-// Where BACKUP and BACKUP_STATUS are answered: one service for all shards of a process, for a
-// backup is of them all. A thread makes it (backup_thread.h), anything in a test.
-// Threads: start() and report() from any, and neither waits for a disk.
+// Answers BACKUP and BACKUP_STATUS: one object for all shards of a process, because a backup copies
+// all of them. A thread makes the backup (backup_thread.h); a test may replace it.
+// Threads: start() and report() may be called from any thread, and neither waits for a disk.
 #pragma once
 
 #include "core/job.h"
@@ -21,7 +21,7 @@ struct BackupAsk {
 
 enum class BackupState : std::uint8_t { none, running, done, failed };
 
-struct LastBackup {  // the newest that is whole
+struct LastBackup {  // the newest complete backup
   std::string name;
   std::int64_t made_ms = 0, took_ms = 0;
   std::uint64_t bytes = 0;
@@ -29,7 +29,7 @@ struct LastBackup {  // the newest that is whole
 struct BackupReport {
   BackupState state = BackupState::none;
   BackupAsk asked;
-  std::string code, error;  // of one that failed
+  std::string code, error;  // of a backup that failed
   std::size_t shard = 0, shards = 0;
   std::uint64_t copied_bytes = 0, total_bytes = 0;
   std::int64_t started_ms = 0, took_ms = 0;
@@ -38,7 +38,7 @@ struct BackupReport {
 };
 
 struct BackupRefused {
-  std::string code, message;  // empty: it was not
+  std::string code, message;  // empty: not refused
 };
 
 class BackupService {
@@ -48,7 +48,8 @@ class BackupService {
   BackupService(const BackupService&) = delete;
   BackupService& operator=(const BackupService&) = delete;
 
-  // Begins one, unless one runs. The request that was begun last is taken for a resend.
+  // Starts a backup, unless one is running. A copy of the request that started the last backup
+  // starts no second one.
   [[nodiscard]] virtual BackupRefused start(BackupAsk ask) = 0;
   [[nodiscard]] virtual BackupReport report() const = 0;
 };

@@ -8,7 +8,7 @@
 namespace millrace::runtime {
 namespace {
 
-// As the protocol spells why it failed.
+// The error code as the protocol spells it.
 std::string code_of(storage::FailureKind kind) {
   switch (kind) {
     case storage::FailureKind::busy: return "conflict";
@@ -60,7 +60,7 @@ BackupRefused BackupThread::start(BackupAsk ask) {
                                   " is still running: wait until it is finished"
                             : "the broker is still reading its backup folder: try again"};
   }
-  // It has ended, but for its return.
+  // The thread has finished its work and is about to return.
   if (thread_.joinable()) thread_.join();
   busy_ = true;
   BackupReport begun;

@@ -1,4 +1,4 @@
-// Makes backups in a thread of its own, one at a time, and says how far it is.
+// Makes backups in a thread of its own, one at a time, and reports their progress.
 #pragma once
 
 #include "runtime/backup_service.h"
@@ -13,10 +13,10 @@ namespace millrace::runtime {
 
 class BackupThread : public BackupService {
  public:
-  // ended: called on the thread of the backup after each, done or failed, and once with state none
-  // when the newest of earlier ones has been found.
+  // ended: called on the backup thread after each backup, done or failed, and once with state none
+  // when the newest earlier backup has been found.
   BackupThread(storage::BackupPlan plan, std::function<void(const BackupReport&)> ended);
-  // A backup that runs is given up, and nothing of it is left.
+  // A running backup is aborted, and its files are removed.
   ~BackupThread() override;
 
   [[nodiscard]] BackupRefused start(BackupAsk ask) override;

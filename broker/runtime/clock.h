@@ -1,4 +1,4 @@
-// The one place that reads clocks, and who sees that one of them jumped.
+// The only place that reads clocks, and the detection of jumps of the wall clock.
 #pragma once
 
 #include "core/job.h"
@@ -15,12 +15,12 @@ namespace millrace::runtime {
           duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count()};
 }
 
-// The wall clock may be set while the process runs; the monotonic one may not. Looked at each tick,
-// a clock that is only slewed does not count.
+// The wall clock may be set while the process runs; the monotonic one may not. Read at each tick; a
+// clock that is only slewed does not count as set.
 class WallWatch {
  public:
-  // By how many milliseconds it was set forward (or back: negative) since the last look; 0: it was
-  // not.
+  // By how many milliseconds it was set forward (or back: negative) since the last call; 0: it was
+  // not set.
   [[nodiscard]] std::int64_t look(core::Now now) {
     const std::int64_t ahead_ms = now.wall_ms - now.mono_ms;
     const std::int64_t jump_ms = looked_ ? ahead_ms - ahead_ms_ : 0;

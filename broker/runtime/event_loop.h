@@ -12,7 +12,7 @@ namespace millrace::runtime {
 class EventLoop {
  public:
   struct Callbacks {
-    std::function<void()> turn;   // after each look at the descriptor
+    std::function<void()> turn;   // after each check of the descriptor
     std::function<bool()> more;   // whether another turn is wanted at once
     std::function<void()> tick;   // each period
     std::function<void()> woken;  // by wake()

@@ -1,7 +1,7 @@
-// How metrics, logs and traces see a shard at work: every transition once, after the commit that
-// made it true and after its answers have left.
+// The interface by which metrics, logs and traces observe a shard: every transition once, after the
+// commit that made it true and after its answers have been sent.
 // Threads: an object belongs to one shard and is called on that shard's thread, so it must not
-// wait.
+// block.
 #pragma once
 
 #include "core/effect.h"
@@ -25,7 +25,7 @@ class Hooks {
   virtual void on_event(const core::Event& /*event*/, std::string_view /*topic*/) {}
   // jobs: enqueued and ended by that commit.
   virtual void on_commit(std::uint64_t /*us*/, std::size_t /*jobs*/) {}
-  // Each lease tick: the state, to look at and not to keep.
+  // Called at each lease tick with the state, which must not be kept.
   virtual void on_tick(const core::Engine& /*engine*/, const ShardFacts& /*facts*/,
                        core::Now /*now*/) {}
 };

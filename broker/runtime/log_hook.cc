@@ -16,7 +16,7 @@ std::string in_hex(const core::SessionId& session) {
   return text;
 }
 
-// What a kind of event says besides its job.
+// The fields of an event besides its job.
 std::string details(const core::Event& event) {
   std::string text;
   if (event.count > 1) text += " count=" + std::to_string(event.count);

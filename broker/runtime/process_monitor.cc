@@ -1,4 +1,4 @@
-// Worker processes of this machine, watched by pidfd.
+// Monitors worker processes of this machine by pidfd.
 #include "runtime/process_monitor.h"
 
 #include "net/connection_limiter.h"

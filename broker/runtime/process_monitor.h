@@ -1,5 +1,5 @@
-// Worker processes of this machine, watched by pidfd: a death is seen at the next tick instead of
-// after a lease. Threads: the shard's.
+// Monitors worker processes of this machine by pidfd: a death is noticed at the next tick instead
+// of after a lease. Threads: the shard's.
 #pragma once
 
 #include "core/job.h"
@@ -17,7 +17,7 @@ class ProcessMonitor {
   ProcessMonitor(const ProcessMonitor&) = delete;
   ProcessMonitor& operator=(const ProcessMonitor&) = delete;
 
-  // Without effect where the kernel or the bound refuses: the lease then serves alone.
+  // Without effect if the kernel or the bound refuses: then only the lease detects the death.
   void watch(const core::SessionId& session, std::uint64_t pid);
   void forget(const core::SessionId& session);
   // Sessions whose process has ended since the last call.

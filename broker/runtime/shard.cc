@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t peers_max = 65'536;
 constexpr std::size_t commit_samples = 512;
 constexpr std::size_t effects_room_max = 65'536;  // elements
-// What a byte of a message may take on disk before the next look at it: in the WAL, in the file,
-// and what surrounds it there.
+// How many bytes on disk a byte of a message may take before the next check of the disk: in the
+// WAL, in the file, with the overhead of both.
 constexpr std::uint64_t disk_bytes_a_byte = 3;
 const std::string at_watermark =
     "free disk space is below disk_free_bytes_min, so enqueue is refused and nothing was stored: "
@@ -92,8 +92,8 @@ void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
   tell_hooks_of_tick();
 }
 
-// Leases, heartbeats and every other deadline of the process go by the monotonic clock. What is
-// stored with a time of day cannot.
+// Leases, heartbeats and every other deadline of the process go by the monotonic clock. Stored
+// times of day cannot.
 void Shard::look_at_wall_clock() {
   const std::int64_t jump_ms = wall_.look(now_);
   if (jump_ms == 0) return;
@@ -151,7 +151,7 @@ void Shard::take(const net::Incoming& message) {
   }
 }
 
-// The disk is looked at each tick; between two looks it is filled by what we take.
+// The disk space is checked at each tick; between two checks accepted messages fill it.
 bool Shard::disk_takes(std::size_t bytes) {
   taken_bytes_ += bytes;
   return facts_.accepting &&
@@ -182,7 +182,7 @@ net::HelloFacts Shard::hello_facts() const {
 
 void Shard::finish_turn() {
   engine_->step(core::Dispatch{}, now_, effects_);
-  // The next turn gathers its effects in the room of an earlier one.
+  // The next turn reuses the memory of an earlier turn's effects.
   auto turn = spare_ == nullptr ? std::make_shared<Turn>() : std::move(spare_);
   std::swap(turn->effects, effects_);
   std::swap(turn->answers, answers_);
@@ -216,13 +216,13 @@ void Shard::commit(const std::shared_ptr<Turn>& turn) {
   });
 }
 
-// After an answer of storage: if it came outside a call of ours, somebody has to look.
+// After an answer of storage: if it came outside a call of the shard, the loop must be woken.
 void Shard::told() {
   if (!in_call_) port_.answered_late();
 }
 
-// A turn that changed nothing waits as well: what it says may rest on a turn before it, a delivery
-// on the commit of its enqueue, the answer to a copy on that of the first.
+// A turn that changed nothing waits as well: its messages may depend on a turn before it, a
+// delivery on the commit of its enqueue, the answer to a copy on the commit of the first request.
 void Shard::leave() {
   while (failure_.empty() && !turns_.empty() && turns_.front()->committed) {
     const auto turn = std::move(turns_.front());
@@ -237,7 +237,7 @@ void Shard::leave() {
 }
 
 void Shard::keep_room(std::shared_ptr<Turn>&& turn) {
-  // One that waits is still in use.
+  // A turn that waits is still in use.
   if (turn.use_count() > 1 || turn->effects.room() > effects_room_max) return;
   turn->effects.clear();
   turn->answers.clear();
@@ -276,7 +276,7 @@ void Shard::end_route(const core::SessionId& session) {
   routes_.erase(route);
 }
 
-// Where what a turn says to a session goes; null: nowhere.
+// The connection for a turn's messages to a session; null: they are not sent.
 const std::string* Shard::route_of(const core::SessionId& session, std::uint64_t turn) const {
   const auto route = routes_.find(session);
   return route == routes_.end() || route->second.turn > turn ? nullptr : &route->second.peer;
@@ -295,8 +295,8 @@ void Shard::deliver(core::Delivery& delivery, std::uint64_t turn) {
   }
 }
 
-// What ended in a turn since, as a job that was cancelled, is not sent, and the credit that it took
-// is given back. True: nothing is left of the delivery.
+// Jobs that ended in a later turn, for example cancelled ones, are not sent, and their credit is
+// granted back. True: the delivery has no jobs left.
 bool Shard::drop_ended(core::Delivery& delivery) {
   core::Delivery ended{delivery.session, delivery.where, delivery.run_ms_max, {}};
   std::erase_if(delivery.jobs, [&](core::Delivered& job) {
@@ -313,8 +313,9 @@ bool Shard::drop_ended(core::Delivery& delivery) {
   return delivery.jobs.empty();
 }
 
-// A delivery that did not leave: its jobs go back uncounted, and the worker, which may live, has to
-// say HELLO and subscribe again. Else its heartbeats would keep jobs that it never saw.
+// A delivery that was not sent: its jobs become available again without a counted attempt, and the
+// worker, which may be alive, has to say HELLO and subscribe again. Else its heartbeats would keep
+// jobs that it never received.
 void Shard::take_back(const core::Delivery& delivery) {
   core::Settle released{0, delivery.session, {}, 0};
   for (const core::Delivered& job : delivery.jobs) {

@@ -1,8 +1,8 @@
 // One shard's work, without its socket, loop and threads: receive, step, commit, send. Nothing
 // leaves before the commit that made it true; after a failed commit nothing leaves at all, and
 // failure() says why. Storage may answer in the turn or later: turns overlap then, and leave in
-// their order. Everything the shard needs of the world comes in through ShardPort, RowSource and
-// its arguments, so that a simulation can run it under faults. Threads: one caller at a time.
+// their order. All inputs and outputs of the shard pass through ShardPort, RowSource and its
+// arguments, so that a simulation can run it under faults. Threads: one caller at a time.
 #pragma once
 
 #include "core/engine.h"
@@ -34,10 +34,10 @@ struct ShardOptions {
   std::uint64_t disk_free_bytes_min = 64U << 20;
   std::string version;
   std::vector<std::unique_ptr<Hooks>> hooks;  // of this shard alone
-  BackupService* backups = nullptr;           // of the process; null: there are none
+  BackupService* backups = nullptr;           // of the process; null: backups are not configured
 };
 
-// The way out of a shard.
+// The outgoing interface of a shard.
 class ShardPort {
  public:
   ShardPort() = default;
@@ -45,7 +45,7 @@ class ShardPort {
   ShardPort(const ShardPort&) = delete;
   ShardPort& operator=(const ShardPort&) = delete;
 
-  // False: the peer is gone, or does not read; nothing of the message was sent.
+  // False: the peer is disconnected, or does not read; no part of the message was sent.
   virtual bool send(const std::string& peer, std::string_view header, std::string_view body) = 0;
   // A peer, of whatever role, said HELLO.
   virtual void greeted(const net::Incoming& /*hello*/) {}
@@ -55,7 +55,7 @@ class ShardPort {
   virtual void worker_went(const core::SessionId& session) = 0;
   // A delivery was not sent: its session has a newer connection, or its jobs ended meanwhile.
   virtual void outdated(const core::Delivery& /*delivery*/) {}
-  // Storage answered outside a turn: look at failure(), and run a turn if wants_turn().
+  // Storage answered outside a turn: check failure(), and run a turn if wants_turn().
   virtual void answered_late() {}
 };
 
@@ -66,21 +66,21 @@ class Shard {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  // Recovers and opens the topics of the options. Empty when well, else a sentence.
+  // Recovers and opens the topics of the options. Empty on success, else an error sentence.
   [[nodiscard]] std::string start(core::Now now);
-  // Who answers questions about rows, from here on.
+  // Sets the source that answers queries for rows, from here on.
   void attach(RowSource& rows) { rows_ = &rows; }
 
   // A turn: begin, take each message that has arrived, finish.
   void begin_turn(core::Now now);
   void take(const net::Incoming& message);
   void finish_turn();
-  // Another turn at once, though nothing has arrived.
+  // Whether another turn is needed at once, although no message has arrived.
   [[nodiscard]] bool wants_turn() const { return again_; }
 
   // Each lease tick; ended: workers whose process is known to have ended.
   void tick(core::Now now, const std::vector<core::SessionId>& ended);
-  // Sends what the row source has answered.
+  // Sends the answers of the row source.
   void answer_rows(core::Now now);
   // Opens topics and replaces the settings of those that exist, with the next turn.
   void open_topics(const std::vector<core::Topic>& topics);
@@ -97,14 +97,14 @@ class Shard {
     bool worker = false;
   };
 
-  // Where a worker's session is. What a turn before its HELLO says to it does not go there: the
-  // answer to HELLO says what of that holds.
+  // The connection of a worker's session. Messages of turns before its HELLO are not sent to it:
+  // the answer to HELLO states which tokens are valid.
   struct Route {
     std::string peer;
     std::uint64_t turn = 0;  // of its HELLO
   };
 
-  // What a turn has to say, which leaves when it and every turn before it are on disk.
+  // The outgoing messages of a turn, sent when this turn and every turn before it are on disk.
   struct Turn {
     std::uint64_t number = 0;
     core::Effects effects;
@@ -157,11 +157,11 @@ class Shard {
   std::unique_ptr<core::Engine> engine_;
   core::Now now_, started_;
   core::Effects effects_;                    // of the turn
-  std::uint64_t turn_number_ = 1;            // of the one that gathers now
-  bool in_call_ = false;                     // of ours: storage answers at once
+  std::uint64_t turn_number_ = 1;            // of the turn in progress
+  bool in_call_ = false;                     // inside a call of the shard: storage answers at once
   std::deque<core::Command> loaded_;         // by storage, for the next turn
-  std::deque<std::shared_ptr<Turn>> turns_;  // that have not left, in their order
-  std::shared_ptr<Turn> spare_;              // empty, with room
+  std::deque<std::shared_ptr<Turn>> turns_;  // whose messages were not sent yet, in their order
+  std::shared_ptr<Turn> spare_;              // an empty turn with allocated memory, for reuse
   core::RequestId requests_ = 0;
   std::map<core::RequestId, net::Asked> asked_;
   std::map<std::string, Peer> peers_;                        // by routing id
@@ -170,7 +170,7 @@ class Shard {
   ShardFacts facts_;
   WallWatch wall_;
   std::multimap<core::JobRef, Waiter> waiters_;
-  std::uint64_t taken_bytes_ = 0;  // of enqueues, since the disk was looked at
+  std::uint64_t taken_bytes_ = 0;  // of enqueues, since the disk space was checked
   std::string failure_;
   bool again_ = false;  // another turn at once
 };

@@ -1,5 +1,5 @@
-// Questions about rows on their way through the shard, and waiting for a job to end. A waiter is
-// noted before its row is looked up, so that an end between the two is not missed.
+// Queries for rows, and WAIT for the end of a job. A waiter is registered before its row is looked
+// up, so that an end between the two is not missed.
 #include "net/replies.h"
 #include "runtime/shard.h"
 

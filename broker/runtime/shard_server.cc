@@ -68,7 +68,7 @@ void ShardServer::open_topics(std::vector<core::Topic> topics) {
   if (loop_) loop_->wake();
 }
 
-// The turn that follows in the same round of the loop commits what is asked for here.
+// The next turn in the same round of the loop commits the changes requested here.
 void ShardServer::woken() {
   if (stop_) return loop_->stop();
   shard_.answer_rows(read_clocks());
@@ -80,7 +80,8 @@ void ShardServer::woken() {
   shard_.open_topics(topics);
 }
 
-// Deaths are looked for at the tick, so that what the dead worker said last has arrived and counts.
+// Deaths are detected at the tick, so that the last messages of the dead worker have arrived and
+// count.
 void ShardServer::tick() {
   look_at_gate();
   shard_.tick(read_clocks(), deaths_.ended());
@@ -98,15 +99,15 @@ void ShardServer::turn() {
   stop_if_failed();
 }
 
-// The gate is of the process: whichever shard looks first says what there is to say.
+// The connection limiter belongs to the process: the first shard that reads its news logs it.
 void ShardServer::look_at_gate() {
-  auto& gate = net::ConnectionLimiter::instance();
-  const net::GateNews news = gate.look(read_clocks().mono_ms);
+  auto& limiter = net::ConnectionLimiter::instance();
+  const net::ConnectionNews news = limiter.look(read_clocks().mono_ms);
   if (news.full) {
     spdlog::warn(
         "new connections are refused: the limit of open files allows {} connections. Connected "
         "clients are not affected; raise LimitNOFILE= (ulimit -n) or close connections",
-        gate.facts().room);
+        limiter.facts().room);
   }
   if (news.ended_refused > 0) {
     spdlog::info("new connections are accepted again after {} were refused", news.ended_refused);
@@ -125,7 +126,7 @@ void ShardServer::greeted(const net::Incoming& hello) { net::greeted(hello); }
 
 void ShardServer::worker_came(const net::Incoming& hello, const core::SessionId& session,
                               std::uint64_t pid) {
-  // Only a pid that the kernel vouches for: a peer elsewhere may name a number of ours.
+  // Only a pid that the kernel confirms: a remote peer may send the number of a local process.
   if (net::peer_pid(hello) == pid) deaths_.watch(session, pid);
 }
 

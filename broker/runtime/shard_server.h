@@ -1,4 +1,5 @@
-// A shard in its process: its socket, its loop, its reading threads and its clock.
+// The environment of a shard in the process: its socket, its loop, its reader threads and its
+// clock.
 // Threads: everything on the thread that calls run(), except request_stop() and open_topics().
 #pragma once
 
@@ -22,7 +23,7 @@ class ShardServer : private ShardPort {
   ShardServer(ShardOptions options, std::unique_ptr<storage::Store> store);
   ~ShardServer() override;
 
-  // Recovers and listens. Empty when well, else a sentence.
+  // Recovers and listens. Empty on success, else an error sentence.
   [[nodiscard]] std::string start();
   // Until request_stop(): empty; or until a commit failed: why.
   [[nodiscard]] std::string run();

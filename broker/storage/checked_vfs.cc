@@ -23,13 +23,13 @@ constexpr std::string_view layer_prefix = "millrace-";
 
 thread_local std::string damage;
 
-// What the layer knows of a write-ahead log that it writes.
+// The layer's state of a write-ahead log that it writes.
 struct WalState {
   SyncedMark mark;
   Synced written;               // up to the last commit that was written
-  std::uint32_t promised = 0;   // frames of it that the mark names
+  std::uint32_t promised = 0;   // frames of it that the mark records
   std::size_t frame_bytes = 0;  // 0: the log's header has not been seen yet
-  // A write or a sync of it failed: what a later sync says of it proves nothing.
+  // A write or a sync of it failed: the success of a later sync proves nothing.
   bool failed = false;
 };
 
@@ -83,7 +83,7 @@ int write_page(sqlite3_file* f, const void* from, int bytes, sqlite3_int64 at) {
   CheckedFile& file = self(f);
   if (at == 0 && bytes >= 100) learn_header(file, static_cast<const unsigned char*>(from));
   if (!is_page(file, bytes, at)) return file.real->pMethods->xWrite(file.real, from, bytes, at);
-  // A copy: what SQLite hands over is its own.
+  // A copy: the buffer that SQLite passes belongs to SQLite.
   thread_local std::array<unsigned char, page_bytes_max> page;
   std::memcpy(page.data(), from, file.page_bytes);
   store_checksum(page.data(), file.page_bytes,
@@ -99,7 +99,7 @@ void learn_wal_header(WalState& wal, const unsigned char* header) {
   wal.written.frames = wal.promised = 0;
 }
 
-// A log that was there already is written on behind its last frame.
+// An existing log is continued after its last frame.
 int learn_old_wal(CheckedFile& file) {
   if (file.wal->frame_bytes != 0) return SQLITE_OK;
   std::array<unsigned char, wal_header_bytes> header{};
@@ -150,7 +150,7 @@ int truncate_wal(sqlite3_file* f, sqlite3_int64 bytes) {
   return file.real->pMethods->xTruncate(file.real, bytes);
 }
 
-// What is only passed on.
+// Calls that are only forwarded.
 
 int close(sqlite3_file* f) {
   CheckedFile& file = self(f);
@@ -241,7 +241,7 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* f, int flags, int* fl
     file->wal = new WalState{SyncedMark(base, SyncedMark::path_of(database_of(name))), {}, 0, 0};
     return SQLITE_OK;
   }
-  // Page 1 may be read from the log alone, so the header is looked at now.
+  // Page 1 may be read from the log alone, so the header is read now.
   std::array<unsigned char, 100> header{};
   if (file->real->pMethods->xRead(file->real, header.data(), header.size(), 0) == SQLITE_OK) {
     learn_header(*file, header.data());
@@ -306,7 +306,7 @@ void point_at(Layer& layer, sqlite3_vfs* base) {
   sqlite3_vfs_register(&layer.vfs, 0);
 }
 
-// Its disk was a simulated one and is gone. True: it is not registered any more.
+// Its simulated disk was destroyed. True: it is not registered any more.
 bool is_orphan(Layer& layer) {
   const std::string base = layer.name.substr(layer_prefix.size());
   if (sqlite3_vfs_find(base.c_str()) != nullptr) return false;

@@ -1,7 +1,7 @@
-// The columns of the tables of jobs, topics and partitions, each once: the statements that write
-// and read them, and what is bound and read, are made of these lists. Knows no database, so that
-// every store can use it. A list is a call of f for each column with the member that has its value;
-// keys (RowRef, PartitionRef) are each store's own.
+// The columns of the tables of jobs, topics and partitions, each defined once: the statements that
+// write and read them, and the bound and read values, are generated from these lists. It depends on
+// no database, so that every store can use it. A list is a call of f for each column with the
+// member that has its value; keys (RowRef, PartitionRef) are each store's own.
 //
 //   a live job        outcome_columns  waiting_columns  given_columns
 //   an update of one  outcome_columns  waiting_columns
@@ -23,7 +23,7 @@ enum class As : std::uint8_t {
   bytes,           // never NULL
   bytes_or_null,   // empty is NULL
 };
-// How the value of a column fares where jobs that are alike share a row.
+// How the value of a column is stored when similar jobs share a row.
 enum class Shared : std::uint8_t {
   never,  // a job with any other than the default has a row of its own
   once,   // one for all
@@ -37,7 +37,7 @@ struct Column {
   std::string_view name;
 };
 
-// What every run may change, the last one too.
+// Columns that every run may change, the last one too.
 template <typename Row, typename F>
 void outcome_columns(F&& f) {
   f(Column<As::number>{"state"}, &Row::state);
@@ -45,14 +45,15 @@ void outcome_columns(F&& f) {
   f(Column<As::number>{"deaths"}, &Row::deaths);
   f(Column<As::text>{"error"}, &Row::error);
 }
-// What a live job waits for, and what is kept for its next run.
+// Columns of a live job that waits, and the state for its next run.
 template <typename Row, typename F>
 void waiting_columns(F&& f) {
   f(Column<As::number_or_null>{"due_ms"}, &Row::due_ms);
   f(Column<As::number_or_null>{"ended_token"}, &Row::ended_token);
   f(Column<As::number_or_null>{"died_ms"}, &Row::died_ms);
 }
-// What a job came with. The payload is the last one: what stands before it is read without it.
+// The options of a job at enqueue. The payload is the last column: the columns before it are read
+// without it.
 template <typename Row, typename F>
 void given_columns(F&& f) {
   f(Column<As::number, Shared::once>{"attempts_max"}, &Row::attempts_max);
@@ -110,7 +111,7 @@ void count_columns(F&& f) {
   f(Column<As::number>{"died"}, &core::PartitionCounts::died);
 }
 
-// Only columns that are shared so.
+// Only columns with this kind of sharing.
 template <Shared shared, typename F>
 void job_columns_shared(F&& f) {
   job_columns([&f](auto column, auto member) {

@@ -59,7 +59,7 @@ struct WalFound {
   bool marked = false;  // a commit was synced at some time
 };
 
-// As SQLite's recovery reads it: up to the first frame that is not what it should be.
+// As SQLite's recovery reads it: up to the first invalid frame.
 WalFound read_wal(VfsFile& wal) {
   WalFound found;
   std::array<unsigned char, wal_header_bytes> header{};
@@ -114,8 +114,8 @@ Expected<WalFound> check_wal(sqlite3_vfs* vfs, const std::string& path) {
   return found;
 }
 
-// The first page says what the rest must be. Its own checksum holds with the reserved bytes as
-// they should be even if just that number is damaged.
+// The first page determines whether the others have checksums. Its own checksum is calculated with
+// the correct number of reserved bytes, so it is valid even if only that number is damaged.
 bool has_checksum(Bytes page) {
   page[reserved_at] = checksum_bytes;
   return stored_checksum(page.data(), page.size()) == page_checksum(page.data(), page.size(), 1);
@@ -124,7 +124,7 @@ bool has_checksum(Bytes page) {
 Expected<void> give_checksums(VfsFile& file, const std::string& path, std::size_t page_bytes) {
   Bytes page(page_bytes);
   const std::uint64_t pages = file.size() / page_bytes;
-  // The first page last: until it has its own, all is done again.
+  // The first page last: until it has its checksum, the next start repeats all of it.
   for (std::uint64_t number = pages; number >= 1; --number) {
     const std::uint64_t at = (number - 1) * page_bytes;
     int code = number == 1 ? file.sync() : SQLITE_OK;
@@ -168,11 +168,11 @@ Expected<void> check_file(Files& files, const std::string& path) {
   const std::string full = VfsFile::full_path(vfs, path);
   auto wal = check_wal(vfs, full);
   if (!wal) return tl::unexpected(wal.error());
-  // It was being made when the power went: SQLite undoes that first.
+  // The file was being created when the power was lost: SQLite undoes that first.
   if (files.size(path + "-journal").value_or(0) > 0) return {};
   const auto size = files.size(path);
   if (size.value_or(0) == 0) {
-    // SQLite would take it for a new one, and throw its log away.
+    // SQLite would treat it as a new file, and delete its log.
     if (wal->marked || wal->frames > 0) return refused(path, "the file is empty or missing");
     return {};
   }
@@ -189,7 +189,7 @@ Expected<void> check_file(Files& files, const std::string& path) {
   const auto* header = reinterpret_cast<const unsigned char*>(head.data());
   const std::size_t page_bytes = page_bytes_of(header);
   if (page_bytes == 0) return refused(path, "its header has no valid page size");
-  // Pages that are in the log may be missing or torn here: the log has them whole.
+  // Pages that are in the log may be missing or torn in the file: the log has them complete.
   if (wal->frames == 0 && *size < page_bytes * std::uint64_t{big_endian(header + pages_at)}) {
     return refused(path, "the file is truncated");
   }

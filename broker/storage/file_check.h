@@ -1,6 +1,6 @@
-// What is looked at before SQLite opens a file, at a cost that does not grow with it: the header,
+// The checks before SQLite opens a file, at a cost that does not grow with the file: the header,
 // the first page's checksum, and whether the write-ahead log still has every commit that was
-// synced. A log that ends in a torn commit is well: that commit was promised to nobody.
+// synced. A log that ends in a torn commit is accepted: that commit was never acknowledged.
 #pragma once
 
 #include "storage/files.h"
@@ -14,7 +14,7 @@ namespace millrace::storage {
 // INTO) gets its checksums now, once, which takes as long as the file is large.
 [[nodiscard]] Expected<void> check_file(Files& files, const std::string& path);
 
-// What is said of a damaged file: what was seen, and what to do.
+// The failure for a damaged file: the damage that was found, and what to do.
 [[nodiscard]] Failure damaged(const std::string& path, const std::string& what);
 
 }  // namespace millrace::storage

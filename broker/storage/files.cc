@@ -111,7 +111,7 @@ class FileLock {
 };
 
 // Two locks: on the name, which is there before the file is, and on the file itself, which may have
-// several names. That on the name is let go of first.
+// several names. The lock on the name is released first.
 struct OwnedFile {
   OwnedFile(int file_fd, int name_fd) : file(file_fd), name(name_fd) {}
   FileLock file, name;

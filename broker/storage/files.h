@@ -1,6 +1,6 @@
-// What the store asks of the file system itself, beside what SQLite asks: the lock, the header
-// before anything is opened, the folder's sync, the free space. A test puts a simulated disk in
-// its place.
+// The file system operations of the store, beside those of SQLite: the lock, the header before
+// anything is opened, the folder's sync, the free space. A test replaces them with a simulated
+// disk.
 #pragma once
 
 #include "storage/store.h"
@@ -28,11 +28,11 @@ class Files {
   // The first bytes of a file, fewer where it is shorter.
   [[nodiscard]] virtual std::string head(const std::string& path, std::size_t bytes) = 0;
   [[nodiscard]] virtual std::optional<std::uint64_t> size(const std::string& path) = 0;
-  // A file that was made is still there after a power loss.
+  // Makes a created file survive a power loss.
   [[nodiscard]] virtual Expected<void> sync_folder_of(const std::string& path) = 0;
-  // Writes a file's bytes over themselves and syncs them; nothing where there is no such file.
+  // Writes a file's bytes over themselves and syncs them; does nothing if the file does not exist.
   [[nodiscard]] virtual Expected<void> write_again(const std::string& path) = 0;
-  // Of the disk that the file lies on. A failure says that the file cannot be found any more.
+  // The free space of the file's disk. A failure says that the file cannot be found any more.
   [[nodiscard]] virtual Expected<std::uint64_t> free_bytes(const std::string& path) = 0;
 };
 

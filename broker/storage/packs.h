@@ -19,7 +19,7 @@ inline constexpr std::size_t pack_bytes_max = 64U << 10U;  // of payloads, unles
 // As its row says, payloads too if they were asked for.
 struct Pack {
   std::int64_t id = 0;  // the key of job 0
-  core::Job like;       // what all of them share
+  core::Job like;       // the fields that all of them share
   std::uint64_t gone = 0;
   std::vector<std::size_t> ends;  // one a job
   std::string_view payloads;      // of the statement's row
@@ -30,7 +30,7 @@ struct Pack {
   [[nodiscard]] core::Job job(std::size_t at, core::PartitionRef where, bool with_payload) const;
 };
 
-// What is said of a row that PackJobs finds damaged().
+// The message for a row that PackJobs finds damaged().
 inline constexpr const char* pack_damage = "a row of packs is inconsistent";
 
 // The bits of so many jobs.
@@ -61,7 +61,7 @@ class PackJobs {
     return pack_.job(at_, where, with_payload);
   }
   [[nodiscard]] bool failed() const { return packs_.failed() || damaged_; }
-  [[nodiscard]] bool damaged() const { return damaged_; }  // a row that does not agree with itself
+  [[nodiscard]] bool damaged() const { return damaged_; }  // a row that is inconsistent
 
  private:
   [[nodiscard]] bool read_pack();

@@ -1,7 +1,7 @@
-// The checksum in the last bytes of each page of a file, which SQLite leaves alone because the
+// The checksum in the last bytes of each page of a file, which SQLite does not use because the
 // header says that they are reserved. Any change within one 64-bit word changes it for certain,
 // others all but certainly; the page's number is part of it, so that a page in a wrong place is
-// seen too. Never 0: those bytes are zero in a page that another program has written.
+// detected too. Never 0: those bytes are zero in a page that another program has written.
 #pragma once
 
 #include <bit>
@@ -49,7 +49,7 @@ inline void store_checksum(unsigned char* page, std::size_t page_bytes, std::uin
   std::memcpy(page + page_bytes - checksum_bytes, &sum, checksum_bytes);
 }
 
-// Of a header: 0 if it names none that SQLite knows.
+// The page size in a header: 0 if it is not valid.
 [[nodiscard]] inline std::size_t page_bytes_of(const unsigned char* header) {
   const std::size_t named = static_cast<std::size_t>(header[16]) << 8U | header[17];
   const std::size_t bytes = named == 1 ? 65'536 : named;

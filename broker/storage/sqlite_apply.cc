@@ -1,5 +1,5 @@
 // One commit: the rows of a turn in the order that core/change.h gives, all or none. A change that
-// does not meet the row it speaks of is a bug, and fails the commit rather than pass silently.
+// does not find the row it names is a bug, and fails the commit rather than pass silently.
 #include "storage/sqlite_rows.h"
 #include "storage/sqlite_store_impl.h"
 
@@ -39,7 +39,8 @@ bool SqliteStore::run_rows(Statement& statement, int rows, const char* broken) {
 }
 
 bool SqliteStore::apply(const core::ChangeSet& changes) {
-  if (!apply_people(changes) || !apply_jobs(changes) || !apply_leases(changes)) return false;
+  if (!apply_topics_and_sessions(changes) || !apply_jobs(changes) || !apply_leases(changes))
+    return false;
   for (const auto& row : changes.partitions) {
     bind_partition(sql_.put_partition, slot_of(row.where), row);
     ++rows_;
@@ -48,7 +49,7 @@ bool SqliteStore::apply(const core::ChangeSet& changes) {
   return true;
 }
 
-bool SqliteStore::apply_people(const core::ChangeSet& changes) {
+bool SqliteStore::apply_topics_and_sessions(const core::ChangeSet& changes) {
   for (const auto& topic : changes.topics) {
     bind_topic(sql_.put_topic, topic);
     if (!sql_.put_topic.run()) return false;
@@ -101,8 +102,8 @@ bool SqliteStore::apply_jobs(const core::ChangeSet& changes) {
   return finish_jobs(changes.finishes) && write_gaps();
 }
 
-// A job that is dead and comes back has the number that it had, which may be one within a pack that
-// is still there: where rows of finished jobs go, nothing is packed.
+// A dead job that is requeued keeps its number, which may be within a pack that still exists:
+// commits that delete rows of finished jobs write no packs.
 bool SqliteStore::insert_jobs(const core::ChangeSet& changes) {
   const auto& jobs = changes.inserts;
   sort_keys(jobs);
@@ -119,7 +120,7 @@ bool SqliteStore::insert_jobs(const core::ChangeSet& changes) {
 
 // Several rows a statement: to begin and end one costs as much as a row. Most jobs differ from the
 // one before in number and payload alone, and what is the same for all is not bound again. These
-// statements are long ones, made when they are first of use.
+// statements are long, and are prepared at their first use.
 std::size_t SqliteStore::insert_rows(const std::vector<core::Job>& jobs, std::size_t first) {
   if (keys_.size() >= rows_a_statement && !sql_.insert_jobs.valid()) {
     sql_.insert_jobs = {db_.get(), insert_jobs_sql(rows_a_statement)};
@@ -168,7 +169,7 @@ bool SqliteStore::update_job(const core::JobUpdate& update) {
   return sqlite3_changes(db_.get()) == 1 || leave_pack(id, update);
 }
 
-// One statement a run of neighbours: jobs that arrived together mostly end together.
+// One statement for each run of consecutive keys: jobs that arrived together mostly end together.
 bool SqliteStore::finish_jobs(const std::vector<core::JobFinish>& finishes) {
   sort_keys(finishes);
   for (std::size_t first = 0; first < keys_.size();) {

@@ -44,7 +44,7 @@ std::string_view advice(FailureKind kind) {
   return "";
 }
 
-// By what the system said; empty where the kind of failure says more.
+// Advice by the system's error number; empty if the kind of failure is more specific.
 std::string_view advice_of(int error) {
   switch (error) {
     case ENOENT:
@@ -209,7 +209,7 @@ Failure Database::failure(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_);
   const FailureKind kind = kind_of(code);
   const std::string what = code == SQLITE_IOERR_DATA ? page_damage() : sqlite3_errmsg(handle_);
-  // Of the system, where it was that which refused.
+  // The error number of the system, if the system refused the call.
   const bool by_system = (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_IOERR;
   const int error = by_system && code != SQLITE_IOERR_DATA ? sqlite3_system_errno(handle_) : 0;
   const std::string why = error == 0 ? "" : std::string(": ") + std::strerror(error);
@@ -229,7 +229,7 @@ Expected<std::int64_t> Database::number(const std::string& sql) {
   Statement statement(handle_, sql);
   if (!statement.row()) return tl::unexpected(failure("reading"));
   const std::int64_t number = statement.number(0);
-  // Its end may write, as that of a change of the journal mode does.
+  // The last step may write, as for a change of the journal mode.
   if (!statement.run()) return tl::unexpected(failure("reading"));
   return number;
 }

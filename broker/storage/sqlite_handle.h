@@ -14,7 +14,7 @@ struct sqlite3_stmt;
 
 namespace millrace::storage {
 
-// Once a process, before anything else is asked of SQLite; no effect later.
+// Called once in a process, before any other use of SQLite; no effect later.
 void set_up_sqlite();
 
 class Statement {

@@ -173,7 +173,7 @@ core::Command SqliteStore::load_expired(const core::LoadExpired& load) {
     rows.reset();
   };
   const auto left = [&] { return load.jobs_max - answer.dead.size() - answer.others.size(); };
-  // Too many dead: the oldest whatever their age; else those past their time.
+  // Too many dead jobs: the oldest, whatever their age; else those past their retention.
   if (load.dead_excess > 0) {
     ask(core::State::dead, std::numeric_limits<std::int64_t>::max(),
         std::min<std::size_t>(load.dead_excess, load.jobs_max), answer.dead);

@@ -1,5 +1,5 @@
-// What a commit does to packs: it makes them of new jobs, and jobs leave them, one by one, into a
-// row of their own or for good.
+// The changes of a commit to packs: new jobs are written as packs, and each job leaves its pack
+// when it ends or moves to a row of its own.
 #include "storage/sqlite_rows.h"
 #include "storage/sqlite_store_impl.h"
 
@@ -7,7 +7,7 @@
 
 namespace millrace::storage {
 
-// Not more than a pack holds; of a long run that is more than one holds, an even part.
+// At most as many as a pack holds; a longer run is divided evenly.
 std::size_t SqliteStore::pack_at(const std::vector<core::Job>& jobs, std::size_t first) const {
   const core::Job& head = jobs[keys_[first].at];
   const std::size_t look_at = std::min(keys_.size() - first, 2 * pack_jobs_max);
@@ -105,7 +105,7 @@ bool SqliteStore::write_gaps() {
   return true;
 }
 
-// As the last commit left it, whatever the one being applied has done.
+// The state after the last commit, without the changes of the commit being applied.
 std::optional<core::Job> SqliteStore::packed_job(std::int64_t id, bool with_payload) {
   PackJobs jobs(sql_.packs, id - 1, id);
   std::optional<core::Job> job;

@@ -14,9 +14,10 @@
 namespace millrace::storage {
 namespace {
 
-// A reader that stays open keeps the WAL from starting again at its front: a question ends here.
+// An open reader prevents the WAL from restarting at its front: a query ends here.
 constexpr std::chrono::seconds question_time_max{1};
-constexpr int progress_steps = 10'000;  // of SQLite's machine between looks at the clock
+constexpr int progress_steps =
+    10'000;  // instructions of SQLite's virtual machine between checks of the clock
 
 class SqliteReader : public Reader {
  public:

@@ -1,4 +1,4 @@
-// A read-only connection for questions of people; each question is one short read.
+// A read-only connection for queries of clients; each query is one short read.
 #pragma once
 
 #include "storage/sqlite_store.h"

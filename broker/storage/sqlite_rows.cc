@@ -141,7 +141,8 @@ bool alike(const core::Job& head, const core::Job& job) {
   return all;
 }
 
-// What is the same for all of them stands in the statement, or is the default of its column.
+// Values that are the same for all of them are in the statement, or are the default of their
+// column.
 std::string insert_alike_jobs_sql(std::size_t rows) {
   Names names;
   std::string shared, plain;

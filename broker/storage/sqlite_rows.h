@@ -1,5 +1,5 @@
-// Rows to values and back: statements of SQLite made of the lists of columns.h, and what is bound
-// to them and read from their rows.
+// Conversion between rows and values: the SQLite statements that are generated from the lists of
+// columns.h, and the values that are bound to them and read from their rows.
 #pragma once
 
 #include "core/change.h"

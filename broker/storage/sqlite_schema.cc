@@ -15,12 +15,13 @@ namespace {
 
 Failure say(FailureKind kind, std::string message) { return {kind, std::move(message)}; }
 
-// Of a new file. Rows of a partition go in between those of others, so a full page is split; a page
-// of 8 KiB takes twice the rows until then, and costs a commit of one job little.
+// For a new file. Rows of a partition are inserted between those of other partitions, so a full
+// page is split; a page of 8 KiB holds twice the rows until then, and costs a commit of one job
+// little.
 constexpr int page_bytes = 8'192;
 
-// The size of a page, and room in each for a checksum. Both are told before the first page is
-// written; a file that was made otherwise stays as it is.
+// The page size, and the reserved space for a checksum. Both are set before the first page is
+// written; a file that was created otherwise keeps its own.
 Expected<void> shape_pages(Database& db) {
   auto pages = db.number("PRAGMA page_count");
   if (!pages) return tl::unexpected(pages.error());
@@ -107,9 +108,9 @@ Expected<void> check_schema(Database& db, const std::string& path) {
 Expected<Database> open_writer(const SqliteOptions& options) {
   const std::string& path = options.path;
   if (auto file = check_file(*options.files, path); !file) return tl::unexpected(file.error());
-  // After a failed sync the system may hold pages that it counts as clean and the disk never got. A
-  // process before this one stopped there, and a commit that it did not acknowledge would be taken
-  // for a stored one until the power goes.
+  // After a failed sync the system may hold pages that it counts as clean although the disk never
+  // received them. If an earlier process stopped there, a commit that it did not acknowledge would
+  // count as stored until a power loss.
   if (auto written = options.files->write_again(path + "-wal"); !written) {
     return tl::unexpected(written.error());
   }
@@ -121,8 +122,8 @@ Expected<Database> open_writer(const SqliteOptions& options) {
   }
   if (auto done = shape_pages(*db); !done) return tl::unexpected(done.error());
   if (auto done = set_up(*db, options.wal_bytes_max); !done) return tl::unexpected(done.error());
-  // Before the log has anything: it would look like damage beside no file, and a journal that made
-  // the file and came back would undo it.
+  // Before the log has any frame: a log without its database file would look like damage, and a
+  // journal of the file's creation that came back would undo it.
   if (auto synced = options.files->sync_folder_of(path); !synced) {
     return tl::unexpected(synced.error());
   }

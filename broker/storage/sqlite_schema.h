@@ -1,5 +1,5 @@
-// Opening a file: the checks whose cost does not grow with it, the settings that
-// durability rests on, the migrations.
+// Opens a file: the checks whose cost does not grow with the file, the settings that durability
+// depends on, the migrations.
 #pragma once
 
 #include "storage/sqlite_handle.h"

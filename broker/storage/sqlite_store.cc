@@ -191,10 +191,10 @@ void SqliteStore::remember_failure(Failure failure) {
   if (!failure_) failure_ = std::move(failure);
 }
 
-// PASSIVE is enough: nobody else writes, and readers hold a snapshot for a moment only. Once all
-// of it is written back the next commit begins at the front of the WAL again. A disk that is full
-// loses nothing: the WAL still has it all. Any other failure is a page or a sync that went wrong,
-// and a second try could pass over what the first one lost.
+// PASSIVE is enough: there is no other writer, and readers hold a snapshot only for a short time.
+// Once all frames are checkpointed, the next commit begins at the front of the WAL again. A full
+// disk loses nothing: the WAL still has all frames. Any other failure is a failed page write or
+// sync, and a second attempt could miss data that the first one lost.
 void SqliteStore::checkpoint() {
   const int code =
       sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);

@@ -17,11 +17,11 @@ namespace millrace::storage {
 
 struct SqliteOptions {
   std::string path;
-  // Above this the WAL is written back after a commit, below it only in quiet moments.
+  // Above this size the WAL is checkpointed after a commit, below it only when the shard is idle.
   std::int64_t wal_bytes_max = 16LL << 20;
   std::int64_t wal_bytes_quiet = 1LL << 20;
-  // So many new jobs that are alike and neighbours share a row (migrations/0005_packs.sql); more
-  // than packs hold: none does.
+  // The minimum number of similar consecutive new jobs that share a row
+  // (migrations/0005_packs.sql); a number above pack_jobs_max: no job does.
   std::size_t pack_jobs_min = 4;
   Files* files = &real_files();  // must outlive the store and its readers
   std::span<const char* const> migrations = storage::migrations();

@@ -1,4 +1,4 @@
-// The parts of the SQLite store: commit (sqlite_apply.cc) and what it does to packs
+// The parts of the SQLite store: commit (sqlite_apply.cc) and its changes to packs
 // (sqlite_packs.cc), loads (sqlite_loads.cc), the rest (sqlite_store.cc). Private to the room.
 #pragma once
 
@@ -40,7 +40,7 @@ class SqliteStore : public Store {
     Statement insert_pack, delete_pack, put_gaps, drop_gaps, gaps, keep_left_job;
     Statement packs;
   };
-  // What this commit knows of a pack: which of its jobs have left.
+  // The state of a pack in this commit: which of its jobs have left.
   struct PackGaps {
     std::int64_t id = 0;
     std::size_t count = 0;
@@ -59,7 +59,8 @@ class SqliteStore : public Store {
 
   // Each true if all of its rows were written as they should be.
   [[nodiscard]] bool apply(const core::ChangeSet& changes);
-  [[nodiscard]] bool apply_people(const core::ChangeSet& changes);  // topics, sessions, producers
+  [[nodiscard]] bool apply_topics_and_sessions(
+      const core::ChangeSet& changes);  // topics, sessions, producers
   [[nodiscard]] bool apply_jobs(const core::ChangeSet& changes);
   [[nodiscard]] bool keep_finished(std::int64_t id, const core::JobFinish& finish, bool packed);
   [[nodiscard]] bool insert_jobs(const core::ChangeSet& changes);
@@ -128,7 +129,7 @@ class SqliteStore : public Store {
   bool checksums_ = false;              // a file of an older version has none
   std::int64_t wal_bytes_ = 0;          // after the last commit
   std::int64_t wal_bytes_checked_ = 0;  // as of the last checkpoint
-  const char* broken_ = nullptr;        // what a change assumed wrongly
+  const char* broken_ = nullptr;        // the assumption of a change that was wrong
   std::optional<Failure> failure_;      // once set, nothing more is answered
 };
 

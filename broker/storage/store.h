@@ -1,14 +1,14 @@
-// The contract of durable storage for one shard. Two rules: what commit() answered is on disk, and
-// after a failed commit the store answers nothing more (the process stops and recovers).
+// The contract of durable storage for one shard. Two rules: a commit that was answered is on disk,
+// and after a failed commit the store answers nothing more (the process stops and recovers).
 //
 // Asynchronous in shape: a store may answer inside the call or later, always on the caller's
-// thread. Commits are answered in the order of their calls, loads in theirs; which of a commit and
-// a load that are under way is answered first is open. A load shows every commit that was answered
+// thread. Commits are answered in the order of their calls, loads in theirs; a commit and a load
+// that are in flight may be answered in either order. A load shows every commit that was answered
 // before it was asked, and may show later ones, also such as are not answered yet. Every call is
-// answered: a store that cannot tell any more what became of a commit says that it failed. Threads:
-// a change set and every core::Bytes in it belong to the caller's thread, for their counts are not
+// answered: a store that cannot determine the outcome of a commit reports it as failed. Threads: a
+// change set and every core::Bytes in it belong to the caller's thread, for their counts are not
 // atomic. A store that writes in another thread copies what it needs inside commit(). Nothing here
-// knows which database serves.
+// depends on the database.
 #pragma once
 
 #include "core/change.h"
@@ -34,7 +34,7 @@ enum class FailureKind : std::uint8_t {
   not_ours,  // a database, but not one of Millrace
   no_space,
   read_only,
-  io,  // anything else that the disk or the database said
+  io,  // any other error of the disk or the database
 };
 struct Failure {
   FailureKind kind = FailureKind::io;
@@ -47,8 +47,8 @@ struct CommitStats {
   std::uint64_t rows = 0;
 };
 
-// What the background reader is asked (JOB, JOBS): rows as people see them. Due rows, leases and
-// progress are laid over by the runtime.
+// Queries to the background reader (JOB, JOBS): rows for the views. The runtime adds due rows,
+// leases and progress.
 struct JobRow {
   core::Job job;
   core::State state = core::State::available;  // final ones too
@@ -66,7 +66,7 @@ struct ListFilter {
   std::int64_t now_wall_ms = 0;  // rows whose due time has passed are available
 };
 
-// A value that one kind of store alone has, shown as the metric millrace_NAME of each shard. The
+// A value that only one kind of store has, shown as the metric millrace_NAME of each shard. The
 // texts live as long as the program.
 struct StoreGauge {
   std::string_view name;  // units last
@@ -89,7 +89,7 @@ class Reader {
                                                             bool with_payload) = 0;
   // By rising topic, partition, seq; payloads left out (payload_bytes is set).
   [[nodiscard]] virtual Expected<std::vector<JobRow>> list(const ListFilter& filter) = 0;
-  // The whole check, which takes as long as the store is large. "ok", or what is damaged.
+  // The full integrity check, whose duration grows with the store. "ok", or the damage found.
   // Interrupted (answers "interrupted") once stop() turns true.
   [[nodiscard]] virtual Expected<std::string> check(const std::function<bool()>& stop) = 0;
 };
@@ -98,19 +98,19 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // All that an engine needs to start; raises and stores the epoch. Called once, first.
+  // Loads the state that an engine needs to start; raises and stores the epoch. Called once, first.
   [[nodiscard]] virtual Expected<core::Recovered> recover() = 0;
   [[nodiscard]] virtual std::uint64_t epoch() const = 0;
 
   using Committed = std::function<void(Expected<CommitStats>)>;
   virtual void commit(core::ChangeSet&& changes, Committed done) = 0;
 
-  // Answers with the command that carries the rows (ReadyLoaded …). Sees what is committed.
+  // Answers with the command that carries the rows (ReadyLoaded …). Reads committed rows only.
   using Loaded = std::function<void(Expected<core::Command>)>;
   virtual void load(const core::Load& load, Loaded done) = 0;
 
-  // Quiet moments: checkpoints and the like; at most budget_ms of work. True: there is more. A
-  // failure is as one of commit().
+  // Called when the shard is idle: checkpoints and similar work, at most budget_ms. True: there is
+  // more. A failure counts as a failure of commit().
   [[nodiscard]] virtual Expected<bool> upkeep(std::int64_t budget_ms) = 0;
 
   [[nodiscard]] virtual Expected<std::unique_ptr<Reader>> reader() const = 0;

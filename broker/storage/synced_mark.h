@@ -1,8 +1,8 @@
 // How far the write-ahead log was synced, in a small file beside it: FILE-synced. A log that ends
-// early says by itself only that its rest is torn, as after a power loss; the mark tells whether
-// what is missing was promised. It is written after each sync of the log, not synced itself: an
-// older mark promises less, never too much. Before the log begins anew or is removed, a mark that
-// promises nothing is synced first.
+// early shows only that its rest is torn, as after a power loss; the mark shows whether the missing
+// part was acknowledged. It is written after each sync of the log, but not synced itself: an older
+// mark records less, never too much. Before the log is restarted or removed, a mark of length 0 is
+// synced first.
 #pragma once
 
 #include "storage/vfs_file.h"
@@ -14,22 +14,22 @@
 
 namespace millrace::storage {
 
-using WalSalts = std::array<unsigned char, 8>;  // drawn anew whenever the log begins anew
+using WalSalts = std::array<unsigned char, 8>;  // new random numbers whenever the log is restarted
 
 struct Synced {
   WalSalts salts{};
-  std::uint32_t frames = 0;  // 0: nothing is promised
+  std::uint32_t frames = 0;  // 0: no frame was synced
 };
 
 class SyncedMark {
  public:
   SyncedMark(sqlite3_vfs* vfs, std::string path) : vfs_(vfs), path_(std::move(path)) {}
 
-  // Each SQLITE_OK, or what went wrong.
+  // Each returns SQLITE_OK or an error code of SQLite.
   [[nodiscard]] int promise(const Synced& synced);
   [[nodiscard]] int promise_nothing();  // on disk when it returns
 
-  // None where there is no mark, or it is not whole.
+  // Empty if there is no mark, or it is torn.
   [[nodiscard]] static std::optional<Synced> read(sqlite3_vfs* vfs, const std::string& path);
   [[nodiscard]] static std::string path_of(const std::string& database);
 
@@ -39,7 +39,7 @@ class SyncedMark {
   sqlite3_vfs* vfs_;
   std::string path_;
   VfsFile file_;
-  bool promises_ = true;  // until it is known to promise nothing
+  bool promises_ = true;  // until the mark on disk is known to be 0
 };
 
 }  // namespace millrace::storage

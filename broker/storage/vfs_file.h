@@ -1,5 +1,5 @@
-// A file as SQLite's own file system layer sees it, so that what the store reads and writes beside
-// SQLite is on the same disk, a simulated one too. Numbers are SQLite's result codes.
+// A file accessed through SQLite's VFS, so that the store's own reads and writes beside SQLite use
+// the same disk, also a simulated one. Numbers are SQLite's result codes.
 #pragma once
 
 #include <sqlite3.h>
@@ -26,7 +26,7 @@ class VfsFile {
   [[nodiscard]] int read(void* to, std::size_t bytes, std::uint64_t at);
   [[nodiscard]] int write(const void* from, std::size_t bytes, std::uint64_t at);
   [[nodiscard]] int sync();
-  [[nodiscard]] std::uint64_t size();  // 0 when it cannot be told
+  [[nodiscard]] std::uint64_t size();  // 0 if it cannot be determined
 
   [[nodiscard]] static bool exists(sqlite3_vfs* vfs, const std::string& path);
   // As SQLite will name it.

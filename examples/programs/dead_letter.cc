@@ -1,5 +1,5 @@
-// A job that cannot be done goes to the dead-letter queue; after the mistake is mended it is
-// requeued. Client, Worker and Producer share one connection.
+// A job that cannot be done goes to the dead-letter queue; after the cause is fixed it is requeued.
+// Client, Worker and Producer share one connection.
 #include <millrace/client.h>
 #include <millrace/producer.h>
 #include <millrace/worker.h>
@@ -12,10 +12,10 @@ int main() {
   const auto connection = std::make_shared<millrace::Connection>();
   millrace::Client client({.shared_connection = connection});
   if (!client.create_topic("invoices", {.history = true})) return 1;
-  std::atomic<bool> mended{false};
+  std::atomic<bool> fixed{false};
   millrace::Worker worker({.shared_connection = connection});
   worker.handle("invoices", [&](millrace::JobContext&) {
-    return mended ? millrace::done("sent") : millrace::discard("the customer has no address");
+    return fixed ? millrace::done("sent") : millrace::discard("the customer has no address");
   });
   worker.start();
   millrace::Producer producer({.shared_connection = connection});
@@ -24,7 +24,7 @@ int main() {
   if (!job) return 1;
   std::printf("%s (%s): %s\n", std::string(to_string(job->state)).c_str(), job->dead_reason.c_str(),
               job->error.c_str());
-  mended = true;
+  fixed = true;
   const auto requeued = client.requeue_dead({.topic = "invoices", .ids = {outcome.id}});
   if (!requeued) return 1;
   std::printf("requeued %llu\n", static_cast<unsigned long long>(*requeued));

@@ -1,4 +1,4 @@
-// Enqueues one job and says where it lives.
+// Enqueues one job and prints its id.
 #include <millrace/producer.h>
 
 #include <cstdio>

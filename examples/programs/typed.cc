@@ -1,4 +1,4 @@
-// A payload as a plain struct. What is not such a struct is discarded with the reason.
+// A payload as a plain struct. A payload that is not such a struct is discarded with the reason.
 #include <millrace/client.h>
 #include <millrace/producer.h>
 #include <millrace/typed.h>

@@ -60,7 +60,7 @@ std::vector<fs::path> pictures_in(const fs::path& folder, std::error_code& wrong
   return found;
 }
 
-// A photograph cut short in its header: what a broken upload looks like.
+// A photograph that is truncated in its header, like a broken upload.
 fs::path add_corrupt_picture(const fs::path& like, const fs::path& folder) {
   fs::path path = folder / "corrupt.jpg";
   std::ifstream from(like, std::ios::binary);

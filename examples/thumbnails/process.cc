@@ -1,4 +1,4 @@
-// A program that we started, and end.
+// Starts and ends child processes.
 #include "process.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-// A program that we started, and end.
+// A child process that the quickstart starts and ends.
 #pragma once
 
 #include <sys/types.h>

@@ -1,4 +1,4 @@
-// What the quickstart shows.
+// The output of the quickstart.
 #include "report.h"
 
 #include "text.h"

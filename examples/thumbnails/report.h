@@ -1,4 +1,4 @@
-// What the quickstart shows: a bar while it runs, a table or a JSON object at its end.
+// The output of the quickstart: a progress bar while it runs, a table or a JSON object at its end.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// Text that people see and paste: paths hold any bytes, a terminal and a shell take some amiss.
+// Text for people to read and paste: paths may hold any bytes, so special characters are escaped
+// for a terminal and a shell.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-# Read by CPack when it packs: what the shared library needs, and what needs it. Asked here, for
+# Read by CPack when it packs: the dependencies of the shared library, and the packages that depend on it. Asked here, for
 # where CPack asks it also adds scripts that call ldconfig, beside the trigger (triggers).
 set(folder ${CPACK_MILLRACE_BUILD}/packaging/library)
 file(WRITE ${folder}/debian/control "")

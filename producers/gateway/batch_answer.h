@@ -1,4 +1,5 @@
-// The outcomes of one request's jobs, and the answer that they make. Threads: the producer's.
+// The outcomes of the jobs of one request, and the HTTP answer made from them. Threads: the
+// producer's.
 #pragma once
 
 #include "http_server.h"

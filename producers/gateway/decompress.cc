@@ -1,4 +1,5 @@
-// gzip and zstd, unpacked within bounds: what a small body claims to grow to costs nothing.
+// Decompresses gzip and zstd within bounds: a small body that expands without limit is refused
+// before it takes memory.
 #include "media_types.h"
 
 #include <zlib.h>

@@ -1,5 +1,5 @@
-// The process's file descriptors: as many as the system lets it have, and how many of them
-// connections may take.
+// The process's file descriptors: the limit of open files, and how many descriptors connections may
+// use.
 #pragma once
 
 #include <cstdint>

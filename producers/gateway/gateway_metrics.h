@@ -1,4 +1,4 @@
-// What the gateway counts, and its page for Prometheus. Threads: any.
+// The metrics of the gateway, and their page for Prometheus. Threads: any.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Jobs as people write them in JSON, and as they are shown.
+// Jobs in JSON: the parser for requests, and the output of a job's view.
 #pragma once
 
 #include <millrace/client.h>

@@ -1,5 +1,5 @@
-// A line of the log, on standard error. Under systemd it begins with its priority as sd-daemon(3)
-// has it, so that journalctl -p finds it.
+// A line of the log, on standard error. Under systemd it begins with its priority in the format of
+// sd-daemon(3), so that journalctl -p finds it.
 #pragma once
 
 #include <sys/stat.h>

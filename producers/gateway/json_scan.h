@@ -1,6 +1,6 @@
-// Strict JSON (RFC 8259) that is looked at where it stands: each value is a slice of the text, so
-// that what a caller wrote can be kept byte for byte. Numbers have any size. Text is UTF-8, and an
-// escape of half a surrogate pair is refused. Bounds: 64 levels of nesting.
+// Strict JSON (RFC 8259), parsed in place: each value is a slice of the text, so that a value can
+// be kept byte for byte. Numbers have any size. Text is UTF-8, and an escape of half a surrogate
+// pair is refused. Bounds: 64 levels of nesting.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// The paths of the gateway, read: what a request names.
+// Parses the paths of the gateway: the route and the topic or job that a request names.
 #pragma once
 
 #include <millrace/job.h>

@@ -1,4 +1,4 @@
-// What each path does.
+// The handlers of the paths.
 #include "routes.h"
 
 #include "batch_answer.h"

@@ -1,4 +1,4 @@
-// What each path does. Enqueues are asynchronous; questions wait in a small pool of threads.
+// The handlers of the paths. Enqueues are asynchronous; queries wait in a small pool of threads.
 // Threads: handle() on the HTTP loop.
 #pragma once
 

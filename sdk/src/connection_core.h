@@ -1,6 +1,6 @@
-// What a Connection is inside, shared or of one Producer, Worker or Client alone: its options with
-// the defaults filled in, the loop with its thread, and the session that producers and clients
-// share. A worker makes a session of its own on the same loop.
+// The implementation of a Connection, shared or of one Producer, Worker or Client alone: its
+// options with the defaults filled in, the loop with its thread, and the session that producers and
+// clients share. A worker makes a session of its own on the same loop.
 // Threads: any.
 #pragma once
 
@@ -22,7 +22,7 @@ class ConnectionCore {
   ConnectionCore(const ConnectionCore&) = delete;
   ConnectionCore& operator=(const ConnectionCore&) = delete;
 
-  // What is wrong with the options. Then nothing is ever sent.
+  // The error in the options, if any. Then nothing is ever sent.
   [[nodiscard]] const std::optional<Error>& wrong() const { return wrong_; }
   [[nodiscard]] const ConnectionOptions& options() const { return options_; }
   [[nodiscard]] EventLoop& loop() { return loop_; }
@@ -31,9 +31,9 @@ class ConnectionCore {
   [[nodiscard]] bool inherited() const { return loop_.inherited(); }
   // Whether the calling thread is the loop's, where a wait for an answer would be for ever.
   [[nodiscard]] bool here() const { return loop_.here(); }
-  // Made by the first who asks, with its role; the loop has started.
+  // Created by the first caller, with its role; the loop has started.
   [[nodiscard]] Link& shared_link(wire::Role role);
-  // Whether the session that producers and clients share has every known shard.
+  // Whether the session of producers and clients is connected to every known shard.
   [[nodiscard]] bool connected() const;
 
  private:
@@ -47,8 +47,8 @@ class ConnectionCore {
 using ConnectionRef = std::shared_ptr<ConnectionCore>;
 
 [[nodiscard]] const ConnectionRef& core_of(const Connection& connection);
-// The shared one if there is one, else one made of the options. Both given: an error of the new
-// one, which names them.
+// The shared connection if it is set, else a new one made from the options. Both set: an error of
+// the new connection, which names them.
 [[nodiscard]] ConnectionRef connection_of(const ConnectionOptions& own,
                                           const std::shared_ptr<Connection>& shared);
 

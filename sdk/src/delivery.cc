@@ -1,4 +1,4 @@
-// One delivery, and the words of a handler's answer.
+// One delivery, and the names of a handler's outcomes.
 #include "delivery.h"
 
 #include "wire/limits.h"

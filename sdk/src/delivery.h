@@ -1,5 +1,5 @@
-// One delivery in a worker's hands: what the handler sees, and what the session must know of it.
-// Threads: the handler's thread and the loop's; what both touch is guarded or atomic.
+// One delivery in a worker: the handler's view of the job, and the session's bookkeeping for it.
+// Threads: the handler's thread and the loop's; data that both use is guarded or atomic.
 #pragma once
 
 #include "job_messages.h"
@@ -13,7 +13,7 @@
 
 namespace millrace {
 
-// Why and when to stop, and the last progress.
+// The stop request with its reason, and the last progress.
 class MILLRACE_HIDDEN Delivery {
  public:
   DeliveredJob job;
@@ -31,7 +31,7 @@ class MILLRACE_HIDDEN Delivery {
   [[nodiscard]] StopReason stop_reason() const { return reason_; }
   void progress(int percent, std::string_view note);
 
-  // Runs the handler, which sees this delivery as its JobContext.
+  // Runs the handler with this delivery as its JobContext.
   HandlerResult run(const Handler& handler) {
     JobContext context(*this);
     return handler(context);
@@ -39,7 +39,7 @@ class MILLRACE_HIDDEN Delivery {
 
   // The first reason stays.
   void request_stop(StopReason reason);
-  // As new, for another job; nobody else may know of it any more.
+  // Resets it for another job; no other object may refer to it any more.
   void reset();
   struct Progress {
     int percent = 0;
@@ -49,7 +49,7 @@ class MILLRACE_HIDDEN Delivery {
 
  private:
   mutable std::mutex mutex_;  // guards what follows
-  // Made when it is asked for: most handlers never do.
+  // Created on the first use: most handlers never use it.
   mutable std::stop_source stop_{std::nostopstate};
   std::optional<Progress> progress_;  // not sent yet
 

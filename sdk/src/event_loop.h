@@ -1,5 +1,5 @@
 // The background thread of one Connection: the ZeroMQ context, the wake-up, and one wait for the
-// sockets of all who take part.
+// sockets of all participants.
 // Threads: any; a Source's members run on the loop's thread only.
 #pragma once
 
@@ -25,7 +25,7 @@ class EventLoop {
    public:
     virtual ~Source() = default;
     virtual void turn(Clock::time_point now) = 0;
-    // What to wait for, and how long at the most; then what has come.
+    // The events to wait for, with a time limit; afterwards the events that occurred.
     virtual void add_to(std::vector<zmq_pollitem_t>& items) const = 0;
     [[nodiscard]] virtual Clock::duration rest() = 0;
     virtual void receive() = 0;
@@ -36,7 +36,7 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // From the first call on the thread runs; an error says why there is none.
+  // The thread runs from the first call on; an error says why it could not start.
   [[nodiscard]] std::optional<Error> start();
   // In a child of the process that made this: call nothing else, and do not destroy it.
   [[nodiscard]] bool inherited() const { return mark_.inherited(); }
@@ -57,7 +57,7 @@ class EventLoop {
   // Runs it on the loop's thread between two turns, in the order of the calls. Without a thread it
   // runs at once.
   void post(std::function<void()> task);
-  // The same, and waits for its end. Never on the loop's thread.
+  // The same, but waits for its end. Never call it on the loop's thread.
   void run_there(const std::function<void()>& task);
   [[nodiscard]] Clock::time_point last_turn() const { return Clock::time_point(last_turn_.load()); }
 

@@ -22,7 +22,8 @@ namespace {
 constexpr std::string_view head = "millrace-producer 1 ";
 constexpr std::size_t file_bytes_max = 128;
 constexpr std::uint64_t epoch_max = std::uint64_t{1} << 62;
-constexpr int opens_max = 100;  // each but the last met another start that has ended meanwhile
+constexpr int opens_max =
+    100;  // each attempt but the last met another process that has ended meanwhile
 
 class Descriptor {
  public:
@@ -82,7 +83,7 @@ bool write_all(int fd, std::string_view text) {
   return true;
 }
 
-// Locks what has the path; -1: it no longer has it, so look again.
+// Locks the file at the path; -1: the path now names another file, so try again.
 Result<int> lock(const std::string& path) {
   Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
                          S_IRUSR | S_IWUSR));

@@ -1,8 +1,9 @@
-// The file in which a producer keeps its id and epoch over restarts (ProducerOptions::id_file).
+// The file in which a producer stores its id and epoch over restarts (ProducerOptions::id_file).
 //
 // One line: "millrace-producer 1 ID EPOCH", the id as 32 hex digits. It is never written in place:
-// a new file is written and synced beside it and takes its name, already locked, so that a crash
-// leaves one of the two whole. Whoever gets a lock looks whether the file still has that name.
+// a new file is written and synced beside it and renamed over it, already locked, so that a crash
+// leaves one of the two complete. A process that gets a lock checks that the file still has that
+// name.
 //
 // Threads: one.
 #pragma once

@@ -1,4 +1,4 @@
-// The words of jobs and their states.
+// The names of job states.
 #include <millrace/job.h>
 
 #include "wire/codec.h"

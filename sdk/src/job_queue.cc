@@ -5,7 +5,7 @@
 namespace millrace {
 namespace {
 
-// What is kept of answered jobs for those that follow.
+// The list nodes of answered jobs that are kept for later jobs.
 constexpr std::size_t spare_max = 2'048, spare_payload_bytes_max = 1'024;
 
 }  // namespace
@@ -48,7 +48,7 @@ void JobQueue::give_back(PendingList&& answered) {
   std::size_t bytes = 0;
   for (Pending& pending : answered) {
     bytes += pending.bytes();
-    pending.done = nullptr;  // what it captured may be awaited
+    pending.done = nullptr;  // another thread may wait for an object that it captured
     if (pending.job.payload.capacity() > spare_payload_bytes_max) pending.job = {};
   }
   const std::lock_guard lock(mutex_);

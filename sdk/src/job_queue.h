@@ -1,6 +1,7 @@
-// Jobs on their way from callers to the loop's thread, and the bounds of what is unanswered. A job
-// moves between lists without being copied, and the node of an answered one serves the next: so a
-// job costs no allocation here, and its payload is freed by a caller, not across threads.
+// The queue of jobs from callers to the loop's thread, and the bounds of unanswered jobs. A job
+// moves between lists without being copied, and the list node of an answered job is used for the
+// next: so a job needs no allocation here, and its payload is freed by a caller, not across
+// threads.
 // Threads: any.
 #pragma once
 
@@ -37,14 +38,15 @@ class JobQueue {
     behind,   // others wait to be taken
     first,
   };
-  // At the bounds: waits, refuses, or, where waiting would be for itself, goes up to twice of them.
+  // At the bounds: waits, refuses, or, where it would wait for itself, accepts up to twice the
+  // bounds.
   enum class Room : std::uint8_t { awaited, now, beyond };
   // With no_room the job and its callback are still the caller's.
   [[nodiscard]] Put put(Job&& job, Producer::Done&& done, Clock::time_point deadline, Room wanted);
   [[nodiscard]] PendingList take_all();
-  // They are answered: there is room for others.
+  // The jobs are answered: their part of the bounds is free again.
   void give_back(PendingList&& answered);
-  // Until all that was put is given back.
+  // Waits until all jobs are answered.
   [[nodiscard]] bool wait_empty(std::chrono::milliseconds timeout);
 
  private:

@@ -1,4 +1,4 @@
-// What is wrong with options, said before anything is done with them.
+// Validation of options, before anything is done with them.
 #pragma once
 
 #include <millrace/producer.h>

@@ -1,5 +1,5 @@
-// What the SDK owes the process that it lives in: to notice a fork(), to leave the application's
-// signals alone, and to say what nobody is there to be told.
+// The SDK's duties towards its process: to notice a fork(), to leave the application's signals
+// alone, and to report errors that no caller receives.
 // Threads: any. Nothing here takes a lock: another thread may have held it at the time of a fork().
 #pragma once
 
@@ -12,7 +12,8 @@
 
 namespace millrace {
 
-// Which process an object was made in. A child of fork() has its memory and not its threads.
+// The process in which an object was created. A child of fork() has a copy of its memory but not
+// its threads.
 class ProcessMark {
  public:
   ProcessMark();
@@ -23,7 +24,7 @@ class ProcessMark {
   std::uint64_t process_;
 };
 
-// For a call in the child on what its parent made.
+// The error of a call in the child on an object that its parent made.
 [[nodiscard]] Error made_before_fork(const char* what);
 
 // No thread that is made meanwhile takes a signal from the application. Those that a thread brings
@@ -42,11 +43,11 @@ class SignalsBlocked {
 // To options.log; without it errors are lines on standard error.
 void report(const ConnectionOptions& options, LogLevel level, const std::string& what);
 
-// A programmer error after which nothing can go on: says it and aborts.
+// A programmer error after which the process cannot continue: prints it and aborts.
 [[noreturn]] void misuse(const char* what);
 
-// A child that was forked inside a callback or handler has come back out of it. What follows would
-// use the parent's connection: says so and ends the child, with 70.
+// A child that was forked inside a callback or handler has returned from it. The code that follows
+// would use the parent's connection: prints a message and ends the child with status 70.
 [[noreturn]] void end_child(const char* of);
 
 }  // namespace millrace

@@ -1,5 +1,5 @@
-// Jobs gather into batches while earlier batches are in flight; a batch keeps its number until it
-// is answered, however often it is sent.
+// Jobs are collected into batches while earlier batches are in flight; a batch keeps its number
+// until it is answered, however often it is sent.
 #include <millrace/producer.h>
 
 #include "connection_core.h"
@@ -27,7 +27,7 @@ struct Batch {
   std::uint64_t number = 0;
   PendingList jobs;
   std::uint64_t correlation = 0;
-  int unanswered = 0;            // sendings of which it is not known that they stored nothing
+  int unanswered = 0;            // attempts whose outcome is unknown: they may have stored the jobs
   std::optional<Error> refusal;  // the last, when it was asked to wait
   Clock::time_point sent{};
   Clock::time_point not_before{};  // asked to wait: nothing was stored
@@ -39,7 +39,7 @@ struct Waiting {
   using Lane = std::optional<std::uint16_t>;  // a partition, or none: without a key
   PendingList arrived;                        // not yet in a lane
   std::map<Lane, PendingList> lanes;
-  std::optional<Lane> last;  // that a batch was made of, so that all have their turn
+  std::optional<Lane> last;  // the lane of the last batch, so that lanes take turns
 
   [[nodiscard]] bool empty() const { return arrived.empty() && lanes.empty(); }
   void sort(std::uint16_t partitions) {
@@ -59,7 +59,7 @@ struct Waiting {
   }
 };
 
-// Which job, for whoever reads that its callback threw.
+// Names the job whose callback threw, for the log.
 std::string callback_of(const Job& job, const Enqueued& told) {
   std::string words = "the callback of a job of topic '" + job.topic + "'";
   if (!job.key.empty()) words += " with key '" + job.key + "'";
@@ -196,7 +196,7 @@ class Producer::Impl : Link::User {
             {}};
   }
 
-  // User code: whatever it throws, the others are told too.
+  // Runs user code: after an exception the other callbacks still run.
   void tell(const Job& job, const Done& done, const Enqueued& outcome) const {
     if (!done) return;
     const bool was_inherited = inherited();
@@ -303,7 +303,7 @@ class Producer::Impl : Link::User {
     const auto* owners = link_->topology().topic(topic);
     if (owners == nullptr) return link_->ask_topology({topic});
     waiting.sort(static_cast<std::uint16_t>(owners->size()));
-    // Until each lane has found no shard with room.
+    // Until no lane has a shard with free capacity.
     for (std::size_t held = 0; held < waiting.lanes.size();) {
       const auto at = waiting.next();
       waiting.last = at->first;
@@ -320,7 +320,7 @@ class Producer::Impl : Link::User {
   [[nodiscard]] bool has_room(std::size_t shard) {
     return link_->ready(shard) && open_[shard].size() < wire::batches_open_max;
   }
-  // Jobs without a key go round the partitions, past those whose shard has no room.
+  // Jobs without a key rotate over the partitions, except those whose shard has no free capacity.
   std::optional<std::uint16_t> place(const Waiting::Lane& lane,
                                      const std::vector<std::size_t>& owners) {
     if (lane) return has_room(owners[*lane]) ? lane : std::nullopt;

@@ -100,7 +100,7 @@ std::optional<Written> read_time(std::string_view text) {
   return w;
 }
 
-// What no calendar or clock has, or null.
+// Why the date or time does not exist, or null.
 const char* impossible(const Written& w) {
   const std::chrono::year_month_day date{std::chrono::year(w.year),
                                          std::chrono::month(static_cast<unsigned>(w.month)),

@@ -1,5 +1,6 @@
-// Spans and points of time made of numbers from outside: a broker's milliseconds, a caller's
-// timeout. The clocks count nanoseconds in 64 bits, 292 years; what is longer becomes the longest.
+// Durations and points of time made from external numbers: a broker's milliseconds, a caller's
+// timeout. The clocks count nanoseconds in 64 bits, 292 years; longer values are reduced to that
+// maximum.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +20,7 @@ inline constexpr std::chrono::milliseconds span_max =
       static_cast<std::int64_t>(std::min<std::uint64_t>(ms, span_max.count())));
 }
 
-// Milliseconds since 1970, the wire's way of telling a time.
+// Milliseconds since 1970, the format of times in the protocol.
 [[nodiscard]] constexpr std::chrono::system_clock::time_point time_of(std::uint64_t ms) {
   return std::chrono::system_clock::time_point(span_of(ms));
 }

@@ -1,4 +1,4 @@
-// Which shard serves which partition, as the broker last told.
+// Which shard serves which partition, as the broker last reported it.
 #pragma once
 
 #include <cstdint>

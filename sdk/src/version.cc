@@ -1,4 +1,4 @@
-// The version of the library, as its own headers say it when it is compiled.
+// The version of the library, from the headers that it is compiled with.
 #include <millrace/version.h>
 
 namespace millrace {

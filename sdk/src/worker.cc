@@ -1,4 +1,4 @@
-// A worker's life: handler threads around one queue, and a session that says what became of each
+// A worker's implementation: handler threads around one queue, and a session that settles each
 // delivery.
 #include <millrace/worker.h>
 

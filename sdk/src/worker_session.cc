@@ -36,7 +36,8 @@ wire::JobOutcome wire_outcome(std::uint64_t token, const HandlerResult& result) 
   return outcome;
 }
 
-// What the protocol takes: a result that is too large cannot be kept, and no retry would mend it.
+// Applies the protocol's bounds: a result that is too large cannot be stored, and a retry cannot
+// succeed.
 HandlerResult bounded(HandlerResult result) {
   if (result.kind == HandlerResult::Kind::done && result.text.size() > wire::result_bytes_max) {
     return discard(
@@ -117,7 +118,7 @@ bool WorkerSession::end(ShardLink& shard, Ref&& delivery, HandlerResult result) 
     return true;
   }
   shard.finished.push_back({std::move(delivery), std::move(result)});
-  // Those before it have told, or wait for an answer that ends in a turn.
+  // Earlier finished deliveries have woken the loop, or wait for an answer that ends in a turn.
   return shard.finished.size() == 1;
 }
 
@@ -159,7 +160,7 @@ std::optional<Error> WorkerSession::refused() const {
   return refused_;
 }
 
-// A shard that knows none of the topics has nothing to give, and is not waited for.
+// A shard that has none of the topics delivers nothing, and is not waited for.
 bool WorkerSession::connected() const {
   const std::lock_guard lock(mutex_);
   return link_.all_ready() && !refused_ && !shards_.empty() &&

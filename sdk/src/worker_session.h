@@ -1,11 +1,11 @@
 // A worker's session: credit, deliveries, outcomes.
 //
-// Credit: each shard gets a quota of deliveries; granted and unanswered-for deliveries together
-// are always the quota, so the broker never has more out than this worker wants. An outcome gives
-// its credit back in the message that carries it. A reconnect sets the credit to 0, and what is
-// still held is not granted again.
-// Threads: next() on handler threads; the User's members on the loop's thread; the
-// rest on the thread that stops the worker.
+// Credit: each shard gets a quota of deliveries; free credit and unsettled deliveries together are
+// always the quota, so the broker never has more jobs in flight than this worker allows. An outcome
+// grants its credit back in the message that carries it. A reconnect sets the credit to 0, and
+// deliveries that are still held are not granted again.
+// Threads: next() on handler threads; the User's members on the loop's thread; the rest on the
+// thread that stops the worker.
 #pragma once
 
 #include "connection_core.h"
@@ -109,7 +109,7 @@ class WorkerSession : Link::User {
   void send_progress(std::size_t index, ShardLink& shard);
   void watch_run_times(Clock::time_point now);
   void say_goodbye(std::size_t index, ShardLink& shard);
-  // True: the loop's thread has to be told.
+  // True: the loop's thread must be woken.
   bool end(ShardLink& shard, Ref&& delivery, HandlerResult result);
   [[nodiscard]] std::uint64_t quota() const;
   void count(HandlerResult::Kind kind);

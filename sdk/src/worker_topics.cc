@@ -1,5 +1,5 @@
-// A worker's session asks its shards for topics: the question, its answer, and what a refusal
-// means.
+// A worker's session subscribes to its topics at each shard: the request, its answer, and the
+// handling of a refusal.
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 #include "worker_session.h"

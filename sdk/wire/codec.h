@@ -1,7 +1,7 @@
-// Frames to structs and back. Decoding never trusts a length: it bounds bytes, nesting and the
-// total of elements before it believes them, allocates no more than the frame's own size allows,
-// and answers anything wrong with an Error (invalid or too_large) that names the field. Threads:
-// pure functions.
+// Encodes structs to frames and decodes frames to structs. Decoding never trusts a length: it
+// checks bytes, nesting and the total of elements before it uses them, allocates no more than the
+// frame's own size allows, and answers every malformed frame with an Error (invalid or too_large)
+// that names the field. Threads: pure functions.
 #pragma once
 
 #include "wire/limits.h"

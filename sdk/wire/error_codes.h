@@ -1,4 +1,4 @@
-// The codes of errors as the protocol spells them, back to the enum.
+// The error codes as the protocol spells them, converted to the enum.
 #pragma once
 
 #include <millrace/result.h>

@@ -1,5 +1,5 @@
-// The keys of every body, once: encoder and decoder walk the same lists. A list is a call of f for
-// each key with its member and its rule. Private to the codec.
+// The keys of every body, defined once: encoder and decoder use the same lists. A list is a call of
+// f for each key with its member and its rule. Private to the codec.
 #pragma once
 
 #include "wire/limits.h"

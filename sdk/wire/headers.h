@@ -1,5 +1,5 @@
-// A job's headers: the map of texts that people see, and the bytes that brokers carry and never
-// read.
+// A job's headers: the map of strings that applications use, and the encoded bytes that brokers
+// store without parsing them.
 #pragma once
 
 #include <millrace/result.h>

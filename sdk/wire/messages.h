@@ -1,6 +1,6 @@
-// The messages of the protocol as structs, one for each body of docs/protocol.md, in its words.
-// Views point into the frame that was decoded and live as long as it does; encoders copy.
-// An optional that is empty is a key that is absent.
+// The messages of the protocol as structs, one for each body of docs/protocol.md, with its names.
+// Views point into the frame that was decoded and live as long as it does; encoders copy. An
+// optional that is empty is a key that is absent.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Rules of names that both sides apply: topics, job ids, the partition of a key.
+// Rules for names that clients and brokers share: topics, job ids, the partition of a key.
 #include "wire/codec.h"
 
 #include <algorithm>

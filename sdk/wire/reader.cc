@@ -47,7 +47,7 @@ bool Reader::take(std::uint64_t count, std::string_view& value) {
   return true;
 }
 
-// A container is believed only if the bytes that are left could hold it and the bounds allow it.
+// A container is accepted only if the remaining bytes could hold it and the bounds allow it.
 bool Reader::open(std::uint64_t count, std::size_t values_each, std::size_t& out) {
   if (count > elements_max || elements_ + count > elements_max) {
     return fail(ErrorCode::too_large,

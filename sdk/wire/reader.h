@@ -1,4 +1,4 @@
-// A bounded pull reader of msgpack: no allocation, no copy, nothing believed before it is checked.
+// A bounded pull reader of msgpack: no allocation, no copy, no length is used before it is checked.
 // Why not the library's unpacker: it builds an object tree (24 bytes an element) before a field can
 // be refused, and its limits do not bound the total of elements. Cross-checked against it by tests.
 #pragma once

@@ -1,5 +1,5 @@
-// The half of the codec that writes: a message's fields, by the lists of fields.h, into one frame.
-// Private to the wire.
+// The encoding half of the codec: writes a message's fields, by the lists of fields.h, into one
+// frame. Private to the wire.
 #pragma once
 
 #include "wire/codec.h"

@@ -1,4 +1,4 @@
-"""What must go wrong with a backup, and must be said: each drill yields what was not as it must be."""
+"""Backups that must fail with a message: each drill yields a sentence for each wrong result."""
 import contextlib
 import glob
 import os

@@ -1,4 +1,4 @@
-"""One round: a backup under load, the end of everything, and what is restored from it."""
+"""One round: a backup under load, then everything is killed, and the restored rows are checked."""
 import json
 import os
 import shutil

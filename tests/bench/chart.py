@@ -1,4 +1,4 @@
-"""A picture of the results for the docs: bars by kind, each kind on a scale of its own; the limits of
+"""A chart of the results for the docs: bars by kind, each kind on a scale of its own; the limits of
 the machine grey, Millrace blue, other queues brown, those that answer before their disk pale."""
 from xml.sax.saxutils import escape
 

@@ -1,4 +1,4 @@
-// What the disk does, and what SQLite does on it:
+// Measures the disk, and SQLite on it:
 //   bench_disk append folder=F count=N [samples=F]   a file that grows by 4 KiB, each on disk
 //   bench_disk overwrite folder=F count=N        the same in a file of 16 MiB that is there already
 //   bench_disk sqlite folder=F rows=N payload=B batch=N

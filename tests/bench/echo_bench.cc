@@ -1,4 +1,4 @@
-// ZeroMQ alone: what carrying the payloads costs, a ROUTER that answers each message with itself.
+// ZeroMQ alone: the cost of transporting the payloads, with a ROUTER that echoes each message.
 //   bench_echo serve endpoint=E
 //   bench_echo ask endpoint=E jobs=N payload=B batch=N window=N
 // ask prints {"per_s": jobs a second}, there and back, then ends the other side.

@@ -1,5 +1,4 @@
-// What bench_load does to a broker with many topics, keys and workers; load_bench.cc tells the
-// options.
+// The modes of bench_load with many topics, keys and workers; load_bench.cc lists the options.
 #pragma once
 
 #include "options.h"

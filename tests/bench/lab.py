@@ -1,4 +1,4 @@
-"""What a measurement stands on: a folder on the disk to measure, processes that are started and
+"""The environment of a measurement: a folder on the disk to measure, processes that are started and
 stopped by their id, their CPU time and memory, and a counter of the times they synced the disk."""
 import array
 import contextlib

@@ -1,5 +1,5 @@
-// The limit pipeline: producer, store, workers, each a process, with no scheduling at all. What it
-// reaches is the most that any broker over this SQLite and ZeroMQ could.
+// The limit pipeline: producer, store, workers, each a process, with no scheduling at all. Its rate
+// is the upper bound for any broker over this SQLite and ZeroMQ.
 //   bench_limit store producers=E workers=E folder=F tally=T jobs=N count=WORKERS
 //   bench_limit work workers=E tally=T jobs=N [samples=F]
 //   bench_limit produce producers=E tally=T jobs=N payload=B batch=N window=N [pace=JOBS_A_SECOND]

@@ -1,7 +1,7 @@
-// A turn takes what has arrived, writes it in one transaction (one row a job, straight from the
-// received frame; a run of acknowledged neighbours is one DELETE) and then lets it go on: the
-// answer to the producer, the frame itself to a worker. While it waits for the disk the next turn's
-// frames gather.
+// A turn receives the frames that have arrived, writes them in one transaction (one row a job,
+// straight from the received frame; a run of consecutive acknowledged rows is one DELETE) and then
+// sends the answer to the producer and the frame itself to a worker. While it waits for the disk
+// the next turn's frames gather.
 #include "limit_store.h"
 
 #include "limit_frames.h"

@@ -1,4 +1,4 @@
-// The middle of the limit pipeline: all that a durable queue must do, and nothing else.
+// The store process of the limit pipeline: the minimum work of a durable queue, and nothing else.
 #pragma once
 
 #include "tally.h"

@@ -1,4 +1,4 @@
-// Load on a broker, close to the wire; prints one JSON object where there is something to tell.
+// Load on a broker, directly over the protocol; prints its results as one JSON object.
 //   bench_load produce endpoint=E jobs=N payload=B batch=N window=BATCHES [tally=T] [pace=JOBS_A_S]
 //   bench_load one     endpoint=E jobs=N payload=B producers=N [samples=F]
 //   bench_load work    endpoint=E jobs=N tally=T credit=N [samples=F]

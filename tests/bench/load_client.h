@@ -1,5 +1,5 @@
-// One session of a broker, close to the wire: what is measured with it is the broker and not the
-// SDK. Errors end the process with a sentence. One thread each.
+// One session of a broker, directly over the protocol: it measures the broker and not the SDK.
+// Errors end the process with a message. One thread each.
 #pragma once
 
 #include "options.h"

@@ -1,4 +1,4 @@
-// What bench_load does to a broker, a function a mode; load_bench.cc tells their options.
+// The modes of bench_load, one function each; load_bench.cc lists their options.
 #pragma once
 
 #include "options.h"

@@ -1,4 +1,4 @@
-// The options of a measuring program: MODE key=value..., as tests/bench/run gives them.
+// The options of a benchmark program: MODE key=value..., as tests/bench/run passes them.
 #pragma once
 
 #include <cstdint>

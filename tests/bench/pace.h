@@ -1,5 +1,5 @@
-// When the next of so many jobs a second is to be sent: job n at n / rate after the first. A send
-// that comes late does not put off those after it.
+// When to send the next job at a given rate: job n at n / rate after the first. A late send does
+// not delay the sends after it.
 #pragma once
 
 #include "tally.h"

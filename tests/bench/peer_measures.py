@@ -1,5 +1,5 @@
 """Peers on the work of e2e: one producer with 4,096 open jobs, two workers. Whether a peer answers
-after its disk is not believed but seen: with each sync of the disk made slow, one job at a time."""
+after its sync is measured: each sync of the disk is made slow, with one job at a time."""
 import os
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What was measured, round by round, and the lines that are made of it.
+"""The measurements of each round, and the result lines that are calculated from them.
 
 A ratio is taken within each round, between two measurements that stood beside each other in time;
 its value is the median of the rounds' ratios.

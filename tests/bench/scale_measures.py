@@ -1,5 +1,5 @@
-"""What grows and what must not: the backlog, the number of topics, keys and workers, and what a
-broker costs that has nothing to do. Measured once a run, or once a round where it is cheap."""
+"""Measurements of scale: the backlog, the number of topics, keys and workers, and the cost of an
+idle broker. Measured once a run, or once a round where it is cheap."""
 import contextlib
 import subprocess
 import time

@@ -1,4 +1,4 @@
-// Load on a broker through the SDK: what an application gets.
+// Load on a broker through the SDK: the rate that an application gets.
 //   bench_sdk produce broker=E jobs=N payload=B producers=N window=JOBS tally=T [single=1]
 //             [topic=T] [keys=N] [priorities=1] [delay_ms=N]
 //   bench_sdk work    broker=E jobs=N tally=T concurrency=N prefetch=N [workers=N] [topic=T]

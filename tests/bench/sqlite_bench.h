@@ -1,4 +1,4 @@
-// What SQLite alone does with the rows of jobs: the yardstick for the broker.
+// SQLite alone with the rows of jobs: the reference for the broker.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// What the processes of one measurement share: a file of three numbers, mapped by each of them.
-// Also the clock that their times are in: CLOCK_MONOTONIC, one for all processes of a machine.
+// The shared counters of the processes of one measurement: a file of three numbers, mapped by each
+// of them. Also their clock: CLOCK_MONOTONIC, one for all processes of a machine.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// A ZeroMQ socket of a measuring program, without queue limits, that waits no longer than it is
-// told: a measurement that hangs ends with a sentence.
+// A ZeroMQ socket of a benchmark program, without queue limits, that waits only as long as its
+// timeout: a measurement that hangs ends with a message.
 #pragma once
 
 #include <zmq.h>

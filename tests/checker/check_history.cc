@@ -1,6 +1,6 @@
-// check_history [--restored] FILE...: judges the history in files of JSON lines, merged by time
-// when there are several. Prints each violation as a line (rule, job, what was seen), then what it
-// looked at. Exit 0: none; 1: some; 64: wrong use, or a line that is no event.
+// check_history [--restored] FILE...: checks the history in files of JSON lines, merged by time
+// when there are several. Prints each violation as a line (rule, job, observation), then the number
+// of events. Exit 0: no violation; 1: violations; 64: usage error, or a line that is not an event.
 #include "checker.h"
 
 #include <algorithm>

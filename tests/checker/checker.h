@@ -1,5 +1,5 @@
-// Judges a history by the promises of docs/durability.md, and by nothing that the broker's code
-// says. Each rule is sound for what was recorded: it speaks only where no order of events that the
+// Checks a history against the guarantees of docs/durability.md, independently of the broker's
+// code. Each rule is sound for what was recorded: it speaks only where no order of events that the
 // recorder may have missed would make the history a good one. Rules, and their names:
 //   lost      an acknowledged job has its row, an accepted outcome or cancel is in it; without
 //             history the row of a job that was done or cancelled may be gone
@@ -10,13 +10,12 @@
 //   attempts  attempts are counted and stay within the limit, three deaths quarantine
 //   dead      dead are exactly those that were exhausted, discarded or quarantined
 //   counts    submitted is the sum over the states, in the counters and in the rows
-//   nowhere   each row, delivery and end goes back to somebody who asked for it
+//   nowhere   each row, delivery and end goes back to a request of a client
 //   end       when faults are over every job ends
 //   early     no run before its time
 //   cancel    no run after its acknowledged cancel
 //   told      an answer about a job: no other end than its own and none undone, no absence of one
-//   that is
-//             kept, no state that was over before the question
+//             that is kept, no state that was over before the question
 //   integrity the store's own check is clean
 //   prefix    rows of a restored backup are those of one moment of the history
 #pragma once

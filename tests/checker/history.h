@@ -1,11 +1,12 @@
-// A history: what producers, workers and the disk at its end saw of one run of a broker, in the
-// order of one recorder. JSON lines, one event each: {"e":"enqueued","t":17,"tag":"p1-4",
-// "job":"t/0/9"}; t is monotonic microseconds. A tag is a job's name before it has an id: unique,
-// and the front of its payload up to the first space. The fields of each event stand in kinds[] of
-// history.cc, those that may be left out marked so.
-// What only a simulator can see is optional too: issued and bounced (a delivery leaves the broker,
-// or could not), clock (the wall clock was seen at a time), backup and backed_up; asked and told
-// (somebody asked for a job, and heard a state or not_found) are there where somebody asks.
+// A history: the observations of producers and workers during one run of a broker, and the rows on
+// the disk at its end, in the order of one recorder. JSON lines, one event each:
+// {"e":"enqueued","t":17,"tag":"p1-4", "job":"t/0/9"}; t is monotonic microseconds. A tag is a
+// job's name before it has an id: unique, and the front of its payload up to the first space. The
+// fields of each event stand in kinds[] of history.cc, those that may be left out marked so. Events
+// that only a simulator can observe are optional too: issued and bounced (a delivery left the
+// broker, or could not be sent), clock (the wall clock was observed at a time), backup and
+// backed_up; asked and told (a client queried a job, and the answer was a state or not_found) exist
+// where clients send queries.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,7 @@ struct HistoryEvent {
   EventKind kind = EventKind::end;
   std::int64_t t = 0;
   std::string tag, job, by, topic, key;
-  // outcome of a settle, state of a row or as it was told, code of a refusal, of of a crash or
+  // outcome of a settle, state of a row or of an answer, code of a refusal, of of a crash or
   // start, integrity of the end
   std::string word;
   std::string reason, name;  // of a dead row; of a process
@@ -69,7 +70,7 @@ using History = std::vector<HistoryEvent>;
 [[nodiscard]] constexpr bool is_final(std::string_view state) {
   return state == "completed" || state == "cancelled" || state == "dead";
 }
-inline constexpr std::string_view not_found = "not_found";  // as a state that somebody was told
+inline constexpr std::string_view not_found = "not_found";  // as the state in an answer to a query
 // "[epoch,number]"
 [[nodiscard]] std::string token_text(Token token);
 [[nodiscard]] constexpr Token token_of(std::uint64_t epoch, std::uint64_t number) {

@@ -1,4 +1,4 @@
-// Histories for the tests of the checker, told in few words.
+// Builds histories for the tests of the checker, in short notation.
 #pragma once
 
 #include "checker.h"
@@ -63,7 +63,7 @@ class HistoryBuilder {
     made.token = token;
     return made;
   }
-  // Somebody asks, and hears it.
+  // A client queries a job and gets the answer.
   void answered(int n, const std::string& state) {
     of(EventKind::asked, n).by = "a";
     of(EventKind::told, n, state).by = "a";

@@ -1,4 +1,4 @@
-// A history by job: what each rule looks at.
+// A history indexed by job: the input of each rule.
 #pragma once
 
 #include "checker.h"
@@ -32,15 +32,15 @@ struct JobStory {
   [[nodiscard]] const Seen* accepted_end() const;
   [[nodiscard]] bool sent(std::string_view outcome, std::size_t before = SIZE_MAX) const;
   [[nodiscard]] std::string_view topic() const;
-  // Whoever saw a token at its holder; null when nobody did.
+  // The event in which the holder of a token was seen; null if there is none.
   [[nodiscard]] const Seen* delivery_of(Token token) const;
 };
 
 struct HistoryIndex {
   explicit HistoryIndex(const History& history);
 
-  // At that place its row may be gone by right: its topic keeps no history, and somebody had done
-  // or cancelled it.
+  // At that place its row may be gone by right: its topic keeps no history, and a worker had
+  // completed or cancelled it.
   [[nodiscard]] bool may_be_gone(const JobStory& story, std::size_t at = SIZE_MAX) const;
 
   std::map<std::string, JobStory> stories;            // by tag

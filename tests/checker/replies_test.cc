@@ -1,4 +1,4 @@
-// The rule told: histories of somebody who asks about jobs that pass, and some that fail.
+// The rule "told": histories with queries for jobs that pass, and some that fail.
 #include "history_builder.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What became of each job: lost, twice, nowhere, end, cancel, attempts, dead.
+// The rules for the fate of each job: lost, twice, nowhere, end, cancel, attempts, dead.
 #include "index.h"
 
 #include <algorithm>
@@ -72,7 +72,7 @@ void check_refused(const JobStory& story, Violations& out) {
   out.push_back({"nowhere", story.name(), story.tag + " was refused, and is there"});
 }
 
-// A row's end was asked for by somebody.
+// The end of a row was requested by a client.
 void check_asked(const JobStory& story, Violations& out) {
   if (story.rows.empty()) return;
   const std::string& state = story.rows.front().event->word;

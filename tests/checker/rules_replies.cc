@@ -1,5 +1,5 @@
-// What somebody was told who asked for a job: told. Each question is asked and answered before the
-// same person asks for that job again.
+// The rule for answers to queries for a job: told. Each query is sent and answered before the same
+// client queries that job again.
 #include "index.h"
 
 namespace millrace::testing {

@@ -1,4 +1,4 @@
-// The sums of a topic: counts. And a restored backup's rows: prefix.
+// The rules for the sums of a topic (counts), and for the rows of a restored backup (prefix).
 #include "index.h"
 
 #include <array>
@@ -103,7 +103,7 @@ void narrow(const JobStory& story, Moment& moment) {
     if (const Seen* end = story.accepted_end()) moment.before(end->at, is);
     if (!story.cancelled.empty()) moment.before(story.cancelled.front().at, is);
   }
-  // As many outcomes as it counts at the least had not been accepted yet.
+  // At least as many outcomes as it counts had not been accepted yet.
   std::uint32_t counted = 0;
   for (const Seen& settled : story.settled) {
     if (settled.event->word == "release" || ++counted <= row.attempt) continue;

@@ -1,4 +1,4 @@
-// Who may work on a job, and when: token, fence, early, order.
+// The rules for deliveries, by token and by time: token, fence, early, order.
 #include "index.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-"""Scenarios of a client that asks and manages: answers, codes, requests that change something."""
+"""Scenarios of a client for queries and administration: answers, codes, requests that change something."""
 from millrace_wire import CANCEL, HELLO, JOB
 from scenarios import must, same, scenario
 

@@ -1,4 +1,4 @@
-"""A client of the protocol in one thread: links to the shards, and a producer, worker or asker on them.
+"""A client of the protocol in one thread: links to the shards, and a producer, worker or query client on them.
 
 Written from docs/protocol.md. With a fault it is wrong in one way, so that a test of clients can be
 tested: a fault has the name of the scenario that has to see it (tests/conformance).

@@ -1,4 +1,4 @@
-"""What a client may send, held against docs/protocol.md: frames, verbs, and the fields of each body."""
+"""Checks the messages of a client against docs/protocol.md: frames, verbs, and the fields of each body."""
 import msgpack
 
 from millrace_wire import (CANCEL, CREATE, DRAIN, ENQUEUE, EXPLAIN, HELLO, JOB, JOBS, PAUSE, PURGE, REQUEUE,

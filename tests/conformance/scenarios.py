@@ -1,4 +1,4 @@
-"""What a scenario is, and the list of all; the scenarios themselves stand in produce.py, work.py, ask.py."""
+"""The definition of a scenario, and the list of all; the scenarios are in produce.py, work.py, ask.py."""
 import dataclasses
 import json
 import os

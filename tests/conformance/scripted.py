@@ -1,6 +1,6 @@
-"""A broker that a scenario plays, and the client program that is held against it, in one loop.
+"""A scripted broker that a scenario controls, and the client program under test, in one loop.
 
-What a scenario waits for is taken from what has come; all else that every broker does meanwhile is
+A scenario waits for messages of the client; everything else that a broker does meanwhile is
 done here: HELLO, HEARTBEAT and TOPOLOGY are answered, a peer that has not said HELLO hears
 no_session, and each message is checked as it comes.
 """

@@ -1,5 +1,5 @@
-// The adapter of the C++ SDK for the conformance runner: lines of JSON on stdin say what to do,
-// lines on stdout what became of it (docs/conformance.md).
+// The adapter of the C++ SDK for the conformance runner: lines of JSON on stdin are commands, lines
+// on stdout are their events (docs/conformance.md).
 #include <millrace/client.h>
 #include <millrace/producer.h>
 #include <millrace/worker.h>

@@ -1,4 +1,4 @@
-"""Scenarios of a worker: credit, settling by token, what it holds over a reconnect, revoking, drain."""
+"""Scenarios of a worker: credit, settling by token, deliveries held over a reconnect, revoking, drain."""
 import msgpack
 
 from messages import CREDIT, CREDIT_MAX, GOODBYE, Failure

@@ -1,5 +1,5 @@
-// Backups as files: what is copied, what verify sees, and what a restore leaves behind for the
-// broker that starts there. tests/backup has real processes.
+// Backups as files: the copied rows, the damage that verify detects, and the state that a restored
+// broker starts with. tests/backup uses real processes.
 #include "storage/backup/contents.h"
 #include "storage/backup/make.h"
 #include "storage/backup/restore.h"

@@ -1,5 +1,6 @@
-// A file that is being made on a disk that fails: at every operation the power goes, or a write or
-// a sync is refused. It is made in the end, and what it was told by then is kept.
+// Creation of a file on a disk that fails: at every operation the power is lost, or a write or a
+// sync is refused. In the end the file is created, and commits that were acknowledged by then are
+// kept.
 #include "storage/sqlite_store.h"
 #include "store_kit.h"
 

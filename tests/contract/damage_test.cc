@@ -1,5 +1,6 @@
-// What becomes of a file that is not as it was left: refused with a reason, never read as if
-// nothing had happened. tests/faults/bitflip does the same at random; here each way has its name.
+// A file that was damaged or changed while no broker ran: refused with a reason, never read as if
+// nothing had happened. tests/faults/bitflip does the same at random; here each kind of damage has
+// a name.
 #include "storage/page_checksum.h"
 #include "storage/sqlite_store.h"
 

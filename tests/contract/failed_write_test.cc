@@ -1,4 +1,4 @@
-// A store whose disk failed once starts again, with every commit that was answered: whatever the
+// A store whose disk failed once starts again with every commit that was answered, whatever the
 // operation, the failure, and the way in which the process ended.
 #include "storage/sqlite_store.h"
 #include "store_kit.h"
@@ -15,7 +15,7 @@ namespace {
 using testing::DiskFault;
 using testing::SimDisk;
 
-constexpr std::uint64_t operations = 24;  // of two commits, at the least
+constexpr std::uint64_t operations = 24;  // of at least two commits
 constexpr std::uint64_t jobs_max = 20;
 
 std::unique_ptr<Store> open_at(SimDisk& disk) {

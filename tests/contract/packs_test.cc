@@ -1,5 +1,5 @@
-// Jobs that share a row (migrations/0005_packs.sql): which do, how they leave it, and that whoever
-// reads the file, by the store or by SQL, sees jobs and not packs.
+// Jobs that share a row (migrations/0005_packs.sql): which jobs do, how they leave it, and that
+// readers of the file, by the store or by SQL, see jobs and not packs.
 #include "storage/backup/contents.h"
 #include "storage/checked_vfs.h"
 #include "storage/sqlite_store.h"
@@ -90,7 +90,7 @@ class Packs : public ::testing::Test, protected WithStore {
     for (std::uint64_t seq = first; seq <= last; seq += step) numbers.push_back(seq);
     return numbers;
   }
-  // What people get who open the file, columns parted by |, rows by a space.
+  // The result of SQL on the file, columns separated by |, rows by a space.
   std::string sql(const std::string& question) {
     sqlite3* db = nullptr;
     EXPECT_EQ(sqlite3_open_v2(path_.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
@@ -138,7 +138,7 @@ TEST_F(Packs, NeighboursThatAreAlikeShareARowAndAreReadAsJobs) {
   EXPECT_EQ(wrongs(), "");
 }
 
-// Whoever looks at ten jobs of ten millions does not wait for the others.
+// A query for ten jobs of ten million does not read the others.
 TEST_F(Packs, AreLookedAtWithoutGatheringThemAll) {
   for (const char* view : {"job_list", "live_jobs"}) {
     const std::string plan =
@@ -395,7 +395,7 @@ TEST_F(Packs, OneThatDoesNotAgreeWithItselfIsNotGivenOut) {
                   [&](const auto& answer) { said = answer.error(); });
   EXPECT_EQ(said->kind, FailureKind::damaged);
   EXPECT_NE(said->message.find("is inconsistent"), std::string::npos);
-  // Nor shown, and whoever asks is told why.
+  // Nor shown, and a query gets the reason.
   auto reader = (*opened)->reader();
   ASSERT_TRUE(reader);
   const auto rows = (*reader)->list({.topic = 1});

@@ -1,5 +1,5 @@
-// What only the SQLite store promises: one owner, clear refusals, and that what it acknowledged
-// survives kill -9.
+// Guarantees of the SQLite store only: one owner, clear refusals, and acknowledged commits that
+// survive kill -9.
 #include "storage/columns.h"
 #include "storage/sqlite_handle.h"
 #include "storage/sqlite_store.h"

@@ -1,5 +1,5 @@
-// What every store promises (broker/storage/store.h). A second store joins by a second factory; one
-// that answers late on purpose, in memory, is among them.
+// The contract of every store (broker/storage/store.h). A second store is added by a second
+// factory; a store in memory that answers late on purpose is one of them.
 #include "late_in_memory.h"
 #include "storage/columns.h"
 #include "storage/sqlite_store.h"

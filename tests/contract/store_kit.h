@@ -1,4 +1,4 @@
-// What the tests of the store share: a folder of their own, and a store in it that is opened anew.
+// Helpers of the store tests: a folder of their own, and a store in it that can be reopened.
 #pragma once
 
 #include "late_store.h"

@@ -1,7 +1,6 @@
-// Memory that a whole world lives in, so that a state of it can be kept and brought back as bytes:
-// pointers stay true, for the memory never moves. While an Arena::Scope lives, every `new` of the
-// program comes out of it; what was allocated outside stays outside.
-// Threads: one.
+// Memory that holds a whole world, so that its state can be saved and restored as bytes: pointers
+// stay valid, because the memory never moves. While an Arena::Scope lives, every `new` of the
+// program allocates from it; memory that was allocated outside is not affected. Threads: one.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +42,7 @@ class Image {
  public:
   void take();           // remembers the arena as it is
   void restore() const;  // makes the arena as it was
-  // What has to be written back over this image to undo what the arena has done since, and this
+  // What has to be copied over this image to undo what the arena has done since, and this
   // image brought up to the arena.
   struct Undo {
     std::size_t used = 0;

@@ -1,5 +1,6 @@
-// Every interleaving of a small world: explore [--workers W --jobs J] and bounds; see --help.
-// Without a size, the worlds of the suite one after the other. Last line: N passed, N failed.
+// Model checking, every interleaving of a small world: explore [--workers W --jobs J] and bounds;
+// see --help. Without a size, the worlds of the suite one after the other. Last line: N passed, N
+// failed.
 #include "search.h"
 
 #include <cstdio>

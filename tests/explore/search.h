@@ -1,5 +1,5 @@
-// Visits every state that a world can reach, depth first: the world stands in an arena, a state is
-// its bytes, and a state that was seen before is not gone into again.
+// Visits every state that a world can reach, depth first: the world is in an arena, a state is its
+// bytes, and a state that was visited before is not visited again.
 #pragma once
 
 #include "world.h"

@@ -1,7 +1,7 @@
 // A small world around the real engine: a producer, workers as the SDK has them, a store that keeps
 // what was committed, and messages that may be lost. An Action is one thing that may happen next;
-// after each the world judges itself and a violation is thrown as a sentence.
-// What the model of a worker knows comes from docs/protocol.md alone.
+// after each the world checks its invariants and throws a violation as a sentence. The model of a
+// worker follows docs/protocol.md only.
 #pragma once
 
 #include "engine_test_kit.h"

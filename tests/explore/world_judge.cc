@@ -1,4 +1,4 @@
-// What has to hold in every state of a world, and that every state has a way out.
+// The invariants of every state of a world, and the check that all jobs end from every state.
 #include "world.h"
 
 namespace millrace::explore {

@@ -1,6 +1,7 @@
-// The fingerprint of a world: what of it can matter to what comes next. Left out are absolute times
-// and numbers (a token counts by its place among those of its job), which worker is which, and what
-// only the engine knows (how far it has read the backlog, the order of ready jobs).
+// The fingerprint of a world: the part of its state that can affect later steps. Left out are
+// absolute times and numbers (a token counts by its place among those of its job), which worker is
+// which, and state that only the engine has (how far it has read the backlog, the order of ready
+// jobs).
 #include "world.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // A turn of the broker and its storage, which answers in the turn or later: commits in their order,
-// loads in theirs, the one before the other or behind. What a load answers are the rows of when it
-// was asked, of when it is answered, or of a moment between; they may show commits of which the
-// broker has heard nothing yet.
+// loads in theirs, the one before the other or behind. A load returns the rows of the moment when
+// it was requested, of the moment when it is answered, or of a moment between; they may include
+// commits that were not answered to the broker yet.
 #include "world.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Damage to the files of a broker that is not running: flipped bits, overwritten sectors, files cut
-// short, pages in each other's place, a log that is gone. After each the store must refuse the
-// file, or fail while it is read or checked, or hold exactly what it held before; other rows than
-// those that were written, and rows that are silently missing, are violations.
+// short, pages in each other's place, a missing log. After each the store must refuse the file, or
+// fail while it is read or checked, or hold exactly what it held before; other rows than those that
+// were written, and rows that are silently missing, are violations.
 //
 // bitflip [--count N] [--seed N]      last line: N passed, N failed
 #include "damage_kit.h"

@@ -184,7 +184,7 @@ DamageKit::Sample DamageKit::keep(const std::string& name, const std::string& fr
 void DamageKit::make_samples() {
   const std::string work = folder_ + "/work";
   fs::create_directory(work);
-  // A large log that is never written back while it is open.
+  // A large log that is never checkpointed while it is open.
   auto store = open_store(work, {.wal_bytes_max = 1 << 30, .wal_bytes_quiet = 1 << 30});
   core::ChangeSet topic;
   topic.topics.push_back({.id = 1, .name = "t"});
@@ -193,7 +193,7 @@ void DamageKit::make_samples() {
   samples_.push_back(keep("left", work));
   store.reset();
   samples_.push_back(keep("closed", work));
-  // Small: it is written back and begins anew again and again.
+  // Small: it is checkpointed and restarted again and again.
   store = open_store(work, {.wal_bytes_max = 64 << 10});
   write_jobs(*store, 201, 280);
   samples_.push_back(keep("written-back", work));

@@ -1,6 +1,6 @@
-// Files of a broker that is not running, ways to damage a copy of them, and what the store makes
-// of it. The files are of three kinds: closed cleanly, left by kill -9 with a log that was not
-// written back, and left so with one that was in part.
+// Files of a broker that is not running, ways to damage a copy of them, and the reaction of the
+// store. The files are of three kinds: closed cleanly, left by kill -9 with a log that was not
+// checkpointed, and left by kill -9 with a log that was checkpointed in part.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Preloaded into a broker: counts its calls of the file system under one folder, and fails one.
 // The settings come in the environment:
-//   FAIL_IO_UNDER   the folder; calls on files elsewhere are none of ours
-//   FAIL_IO_AT      the number of the call that fails, from 1; 0 or none: none does
+//   FAIL_IO_UNDER   the folder; calls on files elsewhere are ignored
+//   FAIL_IO_AT      the number of the call that fails, from 1; 0 or not set: no call fails
 //   FAIL_IO_AS      eio, enospc, or short: half of a write is done, and the rest finds no space.
 //                   A call that cannot fail so fails with EIO.
 //   FAIL_IO_LOG     a file that gets a letter a call: o(pen) r(ead) w(rite) s(ync) t(runcate)

@@ -165,7 +165,7 @@ class Trial:
     # The whole.
 
     def play(self, operations, environment):
-        """A sentence for each thing that is wrong; none when all is well."""
+        """A sentence for each error; none when the run was correct."""
         try:
             yield from self.with_fault(operations, environment)
             yield from self.without_fault()

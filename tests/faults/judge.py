@@ -1,5 +1,5 @@
-"""Judges a history: the checker of tests/checker, and the few sums that a run of ours must meet
-whatever the checker thinks of it (a run that did nothing has shown nothing)."""
+"""Checks a history: by the checker of tests/checker, and by a few sums that a run must reach in any
+case (a run without events has tested nothing)."""
 import json
 import os
 import subprocess
@@ -13,7 +13,7 @@ FINAL = ("completed", "cancelled", "dead")
 
 
 def violations(path, enqueued_min=1):
-    """Sentences, none when all is well."""
+    """Sentences; none when the history is correct."""
     events = in_time(path)
     return [*own_sums(events, enqueued_min), *checked(path)]
 

@@ -1,4 +1,4 @@
-"""What the programs of this folder share: options, progress, the last line."""
+"""Shared by the programs of this folder: options, progress, the last line."""
 import argparse
 import os
 import shutil

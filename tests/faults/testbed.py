@@ -1,7 +1,7 @@
 """A broker under load, and one recorder of all that its producers and workers saw.
 
-The load's lines come over pipes, which outlive a killed writer. Whoever waits, waits here: pump()
-takes lines until a condition holds, and no condition is waited for without a bound.
+The load's lines come over pipes, which outlive a killed writer. All waiting is done here: pump()
+reads lines until a condition holds, and every wait has a time limit.
 """
 import json
 import os
@@ -132,7 +132,7 @@ class Testbed:
         elif kind == "deliver":
             job, token = event["job"], event["token"]
             if token < self.newest.get(job, token):
-                return  # it came late: somebody else has it by now
+                return  # it came late: another worker has it by now
             self.newest[job] = token
             self.held.setdefault(event["by"], {})[job] = (token, event["attempt"])
         elif kind == "settle":

@@ -1,4 +1,4 @@
-// Any line of `millrace enqueue --jsonl`: a job, or a sentence.
+// Fuzzing: any line of `millrace enqueue --jsonl` gives a job or an error sentence.
 #include "job_line.h"
 
 #include <cstdint>

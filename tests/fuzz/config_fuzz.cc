@@ -1,4 +1,5 @@
-// Any bytes as the settings file: a whole configuration, or errors with their places.
+// Fuzzing: any bytes as the settings file give a complete configuration, or errors with their line
+// and column.
 #include "config.h"
 
 #include <sys/mman.h>

@@ -1,5 +1,5 @@
-// Every file of the corpus through its target, by the usual compiler: what once broke a parser
-// stays mended wherever the tests run.
+// Every file of the corpus through its target, by the usual compiler: a regression test of every
+// input that once broke a parser, wherever the tests run.
 #include <gtest/gtest.h>
 #include <algorithm>
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Any bytes as a header frame and as a body frame of any verb: the codec answers or refuses, and
-// what it accepts it writes and reads again to the same bytes.
-// Input: a byte that picks the body, then the frame.
+// Any bytes as a header frame and as a body frame of any verb: the codec decodes or refuses it, and
+// accepted input survives a round trip to the same bytes. Input: a byte that picks the body, then
+// the frame.
 #include "wire/codec.h"
 
 #include <array>

@@ -1,5 +1,5 @@
-// Any values in the columns of rows: what a file may hold that somebody else wrote.
-// Input: columns, each a byte for its kind and what it holds.
+// Any values in the columns of rows: a file may have been written by another program. Input:
+// columns, each a byte for its kind and its value.
 #include "storage/packs.h"
 #include "storage/row_key.h"
 #include "storage/sqlite_handle.h"

@@ -1,4 +1,4 @@
-"""What the integration tests share: where the client is, and a broker."""
+"""Shared by the integration tests: the path of the protocol client, and a broker."""
 import os
 import sys
 

@@ -1,4 +1,4 @@
-"""Looking at a broker from outside: metrics, health, the log, the service manager, SIGHUP."""
+"""Observability of a broker: metrics, health, the log, the service manager, SIGHUP."""
 import json
 import os
 import re

@@ -1,4 +1,4 @@
-"""The broker as a stranger meets it: real processes, the protocol, kill -9."""
+"""The broker as a black box: real processes, the protocol, kill -9."""
 import os
 import subprocess
 import time
@@ -86,10 +86,10 @@ def test_what_arrives_at_once_is_read_at_once(broker):
 
 def test_a_liar_settles_nothing(broker):
     Client(broker.endpoint, "producer").enqueue()
-    honest, liar = worker(broker, 1), worker(broker, 0)
-    job = honest.deliveries(1)[0]
-    assert liar.settle(job) == [job["token"]]
-    assert honest.settle(job) == []
+    holder, other = worker(broker, 1), worker(broker, 0)
+    job = holder.deliveries(1)[0]
+    assert other.settle(job) == [job["token"]]
+    assert holder.settle(job) == []
 
 
 def test_a_job_for_a_peer_that_is_gone_waits_for_another(broker):

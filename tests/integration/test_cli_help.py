@@ -1,4 +1,4 @@
-"""What --help says is true: its examples run, and completion and man page know every word of it."""
+"""The help of the CLI: its examples run, and completion and man page have every command and option."""
 import os
 import re
 import subprocess

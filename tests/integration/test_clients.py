@@ -1,4 +1,4 @@
-"""Clients that are not ours at both ports: curl, promtool, a browser, raw bytes at the broker's."""
+"""Third-party clients at both ports: curl, promtool, a browser, raw bytes at the broker's."""
 import json
 import os
 import select

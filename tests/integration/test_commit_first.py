@@ -1,4 +1,4 @@
-"""Nothing leaves before its commit: the broker's sync of the disk is held, and nobody may hear of it."""
+"""Commit before reply: while the broker's sync of the disk is held back, no client gets an answer."""
 import mmap
 import struct
 

@@ -1,5 +1,5 @@
-"""More connections than the broker has descriptors for: it keeps those it has, refuses others, and
-its store lacks none. Floods are of plain sockets, which say nothing."""
+"""More connections than the broker has file descriptors for: it keeps the open ones, refuses others,
+and its store has enough. The floods are plain sockets that send nothing."""
 import os
 import resource
 import socket

@@ -1,4 +1,4 @@
-"""Files that nobody else can read, and words that name the true cause when files are not there."""
+"""Permissions of the files that the broker creates, and error messages for missing files."""
 import os
 import shutil
 import stat

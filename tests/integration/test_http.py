@@ -1,4 +1,4 @@
-"""HTTP as the standards have it, at the gateway's port and at the broker's: bytes on a socket."""
+"""Conformance with the HTTP standards, at the gateway's port and at the broker's: bytes on a socket."""
 import gzip
 import http.client
 import json

@@ -171,7 +171,7 @@ def test_one_is_drained_and_one_is_killed_under_load(broker, stand, kind):
     s.gateways[0].terminate()
     assert s.gateways[0].wait(PATIENCE_S) == 0
     s.after(100)
-    if kind == "haproxy":  # it asks /readyz and has turned away in time
+    if kind == "haproxy":  # it checks /readyz and has stopped sending requests in time
         assert s.statuses() == {201}
     s.begin(0)
     while s.handed_over(0) == 0:  # the proxy has found it again

@@ -1,4 +1,4 @@
-"""Looking at jobs: JOB, JOBS, EXPLAIN, WAIT, and the check of the file."""
+"""Queries for jobs: JOB, JOBS, EXPLAIN, WAIT, and the integrity check of the file."""
 from millrace_wire import (CANCEL, EXPLAIN, JOB, JOBS, PAUSE, RESUME, STATUS, SUBSCRIBE, WAIT,
                            Client)
 

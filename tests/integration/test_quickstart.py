@@ -1,4 +1,4 @@
-"""examples/quickstart as a stranger runs it: real pictures, kill -9, nothing lost, nothing left."""
+"""examples/quickstart as a new user runs it: real pictures, kill -9, no lost job, no process left."""
 import json
 import os
 import re

@@ -1,5 +1,5 @@
-"""What the SDK sends again, and what it calls answered: to a broker of a few lines that forgets its
-peer, or answers late and in another order."""
+"""Resends of the SDK, and its field "answered": against a small scripted broker that forgets its peer,
+or answers late and in another order."""
 import contextlib
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the machine refuses the broker: a disk that is full or read-only, a port, a reader."""
+"""Resources that the broker cannot get: space on a full or read-only disk, a port, a reader."""
 import os
 import socket
 import subprocess
@@ -28,7 +28,7 @@ def test_a_read_only_data_directory_is_refused_with_what_to_do(idle):
         os.chmod(idle.folder, 0o500)
         code, said = ended(idle)
         os.chmod(idle.folder, 0o700)
-    else:  # root writes everywhere: somebody else does not
+    else:  # root may write everywhere: use another user
         os.chmod(idle.folder, 0o755)
         code, said = ended(idle, user=NOBODY, group=NOBODY)
     assert code == 74 and idle.folder in said

@@ -1,4 +1,4 @@
-"""Settings that cannot work: --check-config names each with its place, and nothing starts."""
+"""Invalid settings: --check-config reports each with its line, and the broker does not start."""
 import subprocess
 
 import pytest

@@ -1,4 +1,4 @@
-"""What systemd sees of a worker instance, without systemd; test_admin.py has the broker's words."""
+"""Notifications of a worker instance to systemd, without systemd; those of the broker: test_admin.py."""
 import os
 import socket
 import subprocess

@@ -1,4 +1,4 @@
-"""A data folder of an older version is brought up to date, one of a newer version is refused."""
+"""A data folder of an older version is upgraded, a folder of a newer version is refused."""
 import os
 import sqlite3
 import subprocess

@@ -1,4 +1,4 @@
-"""sdk/wire/vectors.json: what the bytes mean, by another library, and what a broker says to bad ones."""
+"""sdk/wire/vectors.json: the bytes decoded by another library, and a broker's answers to invalid ones."""
 import json
 import os
 

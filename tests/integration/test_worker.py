@@ -1,4 +1,4 @@
-"""millrace-worker as an operator meets it: a command per job, drain, kill -9, limits."""
+"""millrace-worker as an operator uses it: a command per job, drain, kill -9, limits."""
 import os
 import signal
 import subprocess

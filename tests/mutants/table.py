@@ -1,4 +1,4 @@
-"""The list of planted bugs (bugs/, a file a room), what can be wrong with it, and the page made of it."""
+"""The list of planted bugs (bugs/, one file for each room), its checks, and the page generated from it."""
 import json
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the tests of the packages share: the files of build/packages, and what is in them."""
+"""Shared by the package tests: the files of build/packages, and their contents."""
 import glob
 import os
 import re

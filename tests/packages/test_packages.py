@@ -1,4 +1,4 @@
-"""The packages as files: what is in them, what dpkg is told, and what lintian says."""
+"""The packages as files: contents, metadata for dpkg, and the result of lintian."""
 import gzip
 import os
 import re
@@ -63,7 +63,7 @@ def test_what_it_holds(packages, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_survive(packages, name):
-    """dpkg asks before it changes what somebody edited: of all that lies in /etc."""
+    """dpkg asks before it changes a file that was edited: for every file in /etc."""
     package = packages[name]
     listed = package.read("DEBIAN/conffiles").split() if package.has("DEBIAN/conffiles") else []
     assert listed == CONFFILES.get(name, [])

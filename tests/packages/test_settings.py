@@ -21,7 +21,7 @@ def check(packages, text, folder):
 
 
 def shown(text):
-    """With every default uncommented: what somebody has who takes each # away."""
+    """With every default uncommented: the settings of a user who removes each #."""
     return re.sub(r"^#(?=[a-z_]+ = |\[)", "", text, flags=re.M)
 
 

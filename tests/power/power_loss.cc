@@ -1,8 +1,8 @@
 // Power losses under the real store: power_loss --losses N --recovery M [--from S] [--processes P]
 // or --seed S [--trace]. A seed is a world: one file, its commits and checkpoints, and losses_each
-// times the power goes at some operation. What was acknowledged must be there whole, the commit in
-// flight whole or not at all, the counts those of the rows, and the file sound; recoveries_each of
-// the losses strike again while the file is being recovered, and some while it is being made.
+// times the power is lost at some operation. Every acknowledged commit must be complete, the commit
+// in flight complete or absent, the counts equal to the rows, and the file intact; recoveries_each
+// of the losses strike again while the file is being recovered, and some while it is being made.
 // Failing writes and syncs are mixed in: after one the store must answer nothing more.
 #include "storage/sqlite_store.h"
 
@@ -146,7 +146,7 @@ class World {
       disk_.cut_power_in(1 + random_() % 24);
     } else if (way < 9) {
       const DiskFault fault = any_fault();
-      // A disk that is full while the log is written back has lost nothing.
+      // A disk that is full during a checkpoint has lost nothing.
       fatal = fault != DiskFault::no_space;
       disk_.fail_in(1 + random_() % 12, fault);
     } else {

@@ -1,4 +1,5 @@
-// Commits at random, and what a store has to hold after each, kept apart from the store's own code.
+// Random commits, and the expected contents of a store after each, implemented independently of the
+// store's code.
 #pragma once
 
 #include "core/change.h"

@@ -1,4 +1,4 @@
-// Rows of a file as texts by their place in it, to compare what should be there with what is.
+// Rows of a file as texts by their primary key, to compare the expected rows with the rows found.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The batches that a producer makes of what was handed over before it had reached a broker.
+// The batches of a producer whose jobs were queued before it had reached a broker.
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>

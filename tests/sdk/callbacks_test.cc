@@ -1,5 +1,5 @@
-// Callbacks as applications write them: they throw, wait, hand more over; and what becomes of jobs
-// when their Producer is destroyed.
+// Callbacks as applications write them: they throw, wait, enqueue more jobs; and the outcomes of
+// jobs whose Producer is destroyed.
 #include "broker_process.h"
 #include "event_log.h"
 #include "scripted_broker.h"
@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What the log was told, and a connection that tells it.
+// The messages of the log, and a connection that writes them.
 struct Told {
   [[nodiscard]] ConnectionOptions at(const std::string& endpoint) {
     return {.brokers = {endpoint}, .log = [this](LogLevel /*level*/, std::string_view what) {

@@ -1,4 +1,4 @@
-// A child of fork() in a test: what it finds is its exit code. Threads: one.
+// A child of fork() in a test: its exit code is the result. Threads: one.
 #pragma once
 
 #include <sys/wait.h>

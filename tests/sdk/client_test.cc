@@ -1,5 +1,4 @@
-// A client's calls: what each answers at a real broker, and what it says of an answer that does not
-// come.
+// A client's calls: the answers of a real broker, and the errors when an answer does not come.
 #include "broker_process.h"
 #include "scripted_broker.h"
 

@@ -1,5 +1,5 @@
-// One Connection under many Producers, Workers and Clients: what they share, and that each stays
-// what it was.
+// One Connection under many Producers, Workers and Clients: what they share, and that each behaves
+// as with a connection of its own.
 #include "broker_process.h"
 #include "child.h"
 #include "event_log.h"

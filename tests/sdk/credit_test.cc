@@ -1,4 +1,4 @@
-// The credit that a worker grants, where messages cross on their way.
+// The credit that a worker grants when messages cross in flight.
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// What handlers and callbacks of a test write down, and a bounded wait for it. Threads: any.
+// Events that handlers and callbacks of a test record, and a wait for them with a time limit.
+// Threads: any.
 #pragma once
 
 #include <chrono>

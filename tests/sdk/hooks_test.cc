@@ -1,4 +1,4 @@
-// What an application may hang into the SDK: the log, connection callbacks, middleware.
+// The hooks of the SDK for applications: the log, connection callbacks, middleware.
 #include "broker_process.h"
 #include "event_log.h"
 #include "scripted_broker.h"

@@ -1,5 +1,5 @@
-// A producer that keeps its id over restarts: what is in the file, who may have
-// it, and what a broker is told.
+// A producer that stores its id over restarts: the contents of the file, its lock, and the messages
+// to a broker.
 #include "broker_process.h"
 #include "child.h"
 #include "scripted_broker.h"
@@ -119,7 +119,7 @@ TEST_F(IdFileTest, OfAProcessThatWasKilledIsTakenOver) {
             })),
             -SIGKILL);
   EXPECT_TRUE(content().ends_with(" 1\n"));
-  std::ofstream(path + ".new") << "half a fi";  // of a start that was cut short
+  std::ofstream(path + ".new") << "half a fi";  // of a start that was interrupted
   (void)producer("ipc:///nowhere");
   EXPECT_TRUE(content().ends_with(" 2\n")) << content();
 }
@@ -140,7 +140,7 @@ TEST_F(IdFileTest, WhatIsNoneIsRefusedAndLeftAsItIs) {
     EXPECT_NE(error.message.find("'" + path + "' is not an id_file"), std::string::npos);
     EXPECT_EQ(content(), text);
   }
-  write("");  // made by somebody for us: as none
+  write("");  // an empty file counts as a missing one
   (void)producer("ipc:///nowhere");
   EXPECT_TRUE(content().ends_with(" 1\n"));
   write("millrace-producer 1 " + id + " 41\n");

@@ -1,4 +1,4 @@
-// A producer's outcomes, bounds and threads at a broker whose every answer the test chooses.
+// A producer's outcomes, bounds and threads with a scripted broker.
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A worker whose topics the broker refuses: the application hears it, and what waiting mends is
-// asked again.
+// A worker whose topics the broker refuses: the application is notified, and after a temporary
+// refusal the worker subscribes again.
 #include "scripted_broker.h"
 
 #include <gtest/gtest.h>

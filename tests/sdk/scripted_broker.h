@@ -1,5 +1,5 @@
-// A broker whose every message the test chooses, for what a real one does too seldom: a socket, one
-// peer, the project's own codec. Threads: one.
+// A scripted broker: the test chooses its every message, for cases that are rare with a real one. A
+// socket, one peer, the project's own codec. Threads: one.
 #pragma once
 
 #include "wire/codec.h"

@@ -1,5 +1,5 @@
-// Producer, Worker and Client of one process at a real broker, from many threads at once: what the
-// public headers promise, and scenes for the sanitizers to watch.
+// Producer, Worker and Client of one process with a real broker, from many threads at once: the
+// contracts of the public headers, and concurrency for the sanitizers to check.
 #include "broker_process.h"
 #include "event_log.h"
 

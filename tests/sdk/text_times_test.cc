@@ -1,4 +1,4 @@
-// Times and durations in text: what is taken, and what is refused by name.
+// Times and durations in text: accepted forms, and refused ones with their messages.
 #include <gtest/gtest.h>
 #include <millrace/times.h>
 

@@ -1,5 +1,5 @@
-// Times as long as their fields can hold, from a caller and from a broker: each is the longest that
-// a clock can count, and none has passed already.
+// The largest times that the fields can hold, from a caller and from a broker: each becomes the
+// longest time that a clock can count, and none has already passed.
 #include "broker_process.h"
 #include "scripted_broker.h"
 
@@ -23,7 +23,7 @@ constexpr auto for_ever = std::chrono::milliseconds::max();
 constexpr auto century = std::chrono::hours(24 * 36'500);
 constexpr auto number_max = std::numeric_limits<std::uint64_t>::max();
 
-// Whoever waits for ever is ended from outside: the broker first, so that nothing is left behind.
+// A test that hangs is ended from outside: the broker first, so that no process is left behind.
 void bounded(BrokerProcess& broker, const std::function<void()>& what) {
   const auto ended = std::async(std::launch::async, what);
   if (ended.wait_for(std::chrono::seconds(60)) == std::future_status::ready) return;
@@ -61,7 +61,7 @@ TEST(Times, ACallersLongestPatienceIsNotNone) {
   EXPECT_EQ(broker.stop(), 0);
 }
 
-// Each job that is handed over is a turn of the link, which looks how long the first has waited.
+// Each job that is enqueued causes a turn of the link, which checks how long the first has waited.
 TEST(Times, AnEndlessPatienceForRepliesOutlastsEveryTurn) {
   ScriptedBroker broker;
   Producer producer({.connection = {.brokers = {broker.endpoint}, .reply_patience = for_ever},

@@ -1,4 +1,4 @@
-// What a handler sees of its job, and what a worker tells a broker of it.
+// A handler's view of its job, and the messages of a worker to a broker.
 #include "broker_process.h"
 #include "scripted_broker.h"
 

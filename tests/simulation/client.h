@@ -1,5 +1,5 @@
-// A simulated client after docs/protocol.md: HELLO first, patience, a new connection and a resend
-// when there is no answer. Its kinds: producer.h, worker.h, hostile_client.h.
+// A simulated client that follows docs/protocol.md: HELLO first, a timeout, then a new connection
+// and a resend when there is no answer. Its kinds: producer.h, worker.h, hostile_client.h.
 #pragma once
 
 #include "network.h"

@@ -86,7 +86,7 @@ class World {
     const Token token = worker.holds.begin()->first;
     Settle command{1, worker.id, {}, 1};
     command.outcomes.push_back({token, kind, "e", {}, {}});
-    // Crash between commit and reply: the worker still believes that it holds the job.
+    // Crash between commit and reply: the worker still holds the job.
     if (pick(8) == 0) {
       shard_.turn(command, pick(2) == 0);
       return restart();

@@ -120,7 +120,7 @@ void HostileClient::answered(std::uint64_t correlation, std::string_view body) {
   asked_.erase(asked);
 }
 
-// Its jobs may be stored or not; nobody is told which.
+// Its jobs may be stored or not; no client gets their outcome.
 void HostileClient::used_number() {
   HistoryEvent event;
   event.kind = EventKind::enqueue;

@@ -1,5 +1,5 @@
-// Somebody who cancels jobs, and a liar: settles what others hold, sends another batch under a used
-// number, claims what it never had, and frames that mean nothing.
+// A client that cancels jobs, and a malicious client: it settles jobs of other workers, sends
+// another batch under a used number, claims deliveries that it never had, and sends invalid frames.
 #pragma once
 
 #include "client.h"

@@ -1,6 +1,6 @@
 // The machine that the broker runs on: its disk, its clocks, and the broker's process, which is the
 // real shard over the real store. It may stop for a while, die at any message or disk operation,
-// and come back, with the power gone or not.
+// and start again, with or without a power loss.
 #pragma once
 
 #include "client.h"

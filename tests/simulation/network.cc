@@ -16,7 +16,7 @@ Verb verb_of(const std::string& header) {
   return decoded ? static_cast<Verb>(decoded->verb) : Verb::heartbeat;
 }
 
-// Somebody waits for an answer, and will notice that it does not come.
+// A client waits for an answer, and will notice that it does not come.
 bool is_missed(Verb verb) {
   return verb != Verb::deliver && verb != Verb::credit && verb != Verb::revoke &&
          verb != Verb::closing;

@@ -1,8 +1,8 @@
-// The network between simulated clients and the broker, as ZeroMQ makes it look: whole messages
-// over connections; a connection that breaks takes what was under way with it, and the next message
-// goes over a new one, whose peer the broker does not know. A request or its answer may vanish,
+// The network between simulated clients and the broker, as ZeroMQ presents it: whole messages over
+// connections; a connection that breaks loses the messages in flight, and the next message goes
+// over a new connection, whose peer is unknown to the broker. A request or its answer may vanish,
 // come twice, late or out of order; a message that nobody answers (DELIVER, CREDIT, REVOKE) is lost
-// only with its connection, as TCP has it.
+// only with its connection, as with TCP.
 #pragma once
 
 #include "recorder.h"
@@ -27,7 +27,7 @@ struct Letter {
 // What the network does to messages now.
 struct Weather {
   std::uint64_t drop = 0, duplicate = 0, reorder = 0;  // of a thousand
-  std::int64_t delay_ms = 0;                           // at the most
+  std::int64_t delay_ms = 0;                           // at most
 };
 
 class Network {
@@ -39,7 +39,7 @@ class Network {
 
   // A client gives up its connection and makes a new one.
   void reconnect(std::size_t client);
-  // A connection breaks. Unnoticed: the broker still believes in it.
+  // A connection breaks. Unnoticed: for the broker it still exists.
   void reset(std::size_t client, bool unnoticed);
   // The broker's process is gone, and every connection with it.
   void broker_gone();

@@ -105,11 +105,10 @@ Plan make_plan(std::uint64_t seed) {
   plan.key_percent = draw.one_of({0ULL, 50ULL, 100ULL});
   plan.priorities = draw.one_of({1ULL, 1ULL, 3ULL});
   plan.wal_bytes_max = draw.one_of({32LL << 10, 256LL << 10, 1LL << 20});
-  // Of no draw, and of none of the seeds that were kept before somebody asked: those stay as they
-  // were.
+  // Derived from the seed without a draw, so that the seeds that were kept before there were query
+  // clients give the same plan.
   plan.ask_percent = seed % 7 == 4 || seed % 7 == 6 ? 30 : 0;
-  plan.late_store =
-      seed % 5 == 2;  // as before: of no draw, and of none of the seeds kept till then
+  plan.late_store = seed % 5 == 2;  // likewise without a draw
   // Each seed has kinds of its own, so that some worlds see much of one and nothing of others.
   std::vector<FaultKind> kinds;
   for (std::size_t kind = 0; kind < fault_kinds; ++kind) {

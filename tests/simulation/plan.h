@@ -1,5 +1,5 @@
-// What a seed decides before anything runs: the world's size and settings, and the faults that
-// will strike it. A fault is a value with a time, so that a run can be repeated without it.
+// The plan that a seed determines before anything runs: the world's size and settings, and its
+// faults. A fault is a value with a time, so that a run can be repeated without it.
 #pragma once
 
 #include <cstddef>
@@ -37,7 +37,7 @@ enum class FaultKind : std::uint8_t {
   worker_slow,
   producer_kill,
   producer_pause,
-  lie,  // somebody who says what is not so, for a while
+  lie,  // a malicious client is active for a while
 };
 inline constexpr std::size_t fault_kinds = static_cast<std::size_t>(FaultKind::lie) + 1;
 inline constexpr std::size_t faults_min = 5, faults_max = 9;

@@ -1,5 +1,5 @@
-// Somebody who looks at jobs that were acknowledged, by JOB, EXPLAIN and WAIT, and at all of them
-// by JOBS; one question at a time.
+// A client that queries acknowledged jobs, by JOB, EXPLAIN and WAIT, and all of them by JOBS; one
+// query at a time.
 #pragma once
 
 #include "client.h"

@@ -1,5 +1,5 @@
-// What happens in a simulated world: the history that the checker judges, a digest of every step,
-// and, for a person, a line each.
+// Records a simulated world: the history for the checker, a digest of every step, and one line of
+// trace for each.
 #pragma once
 
 #include "history.h"
@@ -12,7 +12,7 @@
 
 namespace millrace::testing {
 
-// A delivery that left the broker: what a liar may have overheard.
+// A delivery that left the broker: a malicious client may know it.
 struct Overheard {
   std::string job;
   Token token = 0;

@@ -1,5 +1,5 @@
-// Who answers questions about rows in a simulated broker: the store's reader, a while after they
-// were asked, as its thread does in a real one. It is opened with the first of them.
+// Answers queries for rows in a simulated broker: the store's reader, a while after they were
+// asked, as the reader thread does in a real one. It is opened with the first query.
 #pragma once
 
 #include "runtime/row_source.h"

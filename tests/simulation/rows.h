@@ -1,4 +1,4 @@
-// What is in the store when a run has ended, read as people would read it.
+// The rows of the store at the end of a run, read through the views for people.
 #pragma once
 
 #include "recorder.h"

@@ -1,9 +1,9 @@
-// The broker in simulated worlds: simulation [--seeds N] [--from S] [--jobs P], or
-// --seed S [--trace] [--minimise]. A seed is a world with at least five faults: lost, doubled and
-// late messages, crashes at any message and any disk operation, power losses, failing and full
-// disks, clocks that jump, clients that stop, die and lie. Its history is judged by
+// Deterministic simulation of the broker: simulation [--seeds N] [--from S] [--jobs P], or --seed S
+// [--trace] [--minimise]. A seed is a world with at least five faults: lost, duplicated and late
+// messages, crashes at any message and any disk operation, power losses, failing and full disks,
+// clocks that jump, clients that stop, die or are malicious. Its history is checked by
 // tests/checker. Seeds of tests/simulation/seeds.txt, which once failed, are run each time; one
-// seed of a hundred is run twice, and must do the same to the byte.
+// seed of a hundred is run twice, and both runs must be the same to the byte.
 #include "world.h"
 
 #include "program.h"

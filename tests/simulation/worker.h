@@ -1,5 +1,5 @@
 // A worker: takes jobs by credit, works on each for a while, settles it, resends what is
-// unanswered, and says on every HELLO what it still holds.
+// unanswered, and lists on every HELLO the deliveries that it still holds.
 #pragma once
 
 #include "client.h"

@@ -1,5 +1,6 @@
-// A simulated world: producers, workers, meddlers, a network, and a machine with the broker, all
-// driven by a plan. The same plan gives the same steps, to the last byte on the disk.
+// A simulated world: producers, workers, hostile clients, query clients, a network, and a machine
+// with the broker, all driven by a plan. The same plan gives the same steps, to the last byte on
+// the disk.
 #pragma once
 
 #include "checker.h"

@@ -1,6 +1,6 @@
 // A store that answers late on purpose, over a real one that answers at once: commits in the order
-// of their calls, loads in theirs, each when the test says so. What is committed may be on disk
-// before it is answered, and what a load answers may have been read before. Threads: one.
+// of their calls, loads in theirs, each when the test says so. A commit may be on disk before it is
+// answered, and the rows of a load may have been read before it is answered. Threads: one.
 #pragma once
 
 #include "storage/store.h"

@@ -1,4 +1,4 @@
-"""A small client of the protocol, written from docs/protocol.md alone, and a broker to talk to."""
+"""A small client of the protocol, written from docs/protocol.md alone, and a scripted broker."""
 import os
 import shutil
 import signal

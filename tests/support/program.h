@@ -1,4 +1,4 @@
-// What the test programs that run by seeds share: options, workers, and the last line.
+// Shared by the test programs that run by seeds: options, worker processes, and the last line.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// SQLite's interface to a file system, told in terms of SimDisk. Times and randomness are the
-// disk's, so that a seed decides every byte.
+// SQLite's VFS interface, implemented by SimDisk. Times and randomness are the disk's, so that a
+// seed decides every byte.
 #include "sim_vfs.h"
 
 #include "sim_disk.h"

@@ -1,4 +1,4 @@
-// SQLite's door to a SimDisk.
+// A SQLite VFS on a SimDisk.
 #pragma once
 
 #include <sqlite3.h>

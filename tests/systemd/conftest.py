@@ -1,4 +1,4 @@
-"""What the tests of the booted systemd share."""
+"""Shared by the tests of the booted systemd."""
 import os
 import sys
 

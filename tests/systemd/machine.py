@@ -1,7 +1,7 @@
 """A machine under test: a systemd booted in a container over a throw-away copy of a Debian.
 
-What it needs of the host are namespaces, which tests/systemd/run has made: mounts and processes
-end with them. Waiting is for a state, with a bound; every step is a line of the day's log.
+It needs namespaces of the host, which tests/systemd/run has created: mounts and processes
+end with them. Every wait is for a state, with a time limit; every step is a line of the day's log.
 """
 import os
 import re

@@ -1,4 +1,4 @@
-"""A day of an operator: the packages on a stock Debian, work, faults, and what is seen of them.
+"""A day of an operator: the packages on a stock Debian, work, faults, and how the operator notices them.
 
 The tests go on from one another, in this order, on one machine.
 """

@@ -1,4 +1,4 @@
-"""What the units may not do, tried from inside: by a worker's command, and in the broker's sandbox."""
+"""Accesses that the sandbox of the units must deny, tried from inside: by a worker's command, and in the broker's sandbox."""
 import re
 
 import pytest

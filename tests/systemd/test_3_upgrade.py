@@ -1,4 +1,4 @@
-"""An upgrade from the version before with jobs under way: old workers on the new broker, and new
+"""An upgrade from the previous version with running jobs: old workers on the new broker, and new
 workers on the old broker, each on a machine of its own."""
 import pytest
 

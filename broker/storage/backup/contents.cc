@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* wrongs_max = "20";  // of one kind, in one file
 
-// A copy that SQLite's own shell made has room for the checksums and none in it; the start of a
-// broker writes them.
+// A copy that SQLite's own shell made has space for the checksums, but not the checksums; the start
+// of a broker writes them.
 bool copied_by_another(const std::string& path) {
   std::string page = real_files().head(path, 65'536);
   const auto* bytes = reinterpret_cast<const unsigned char*>(page.data());
@@ -61,7 +61,7 @@ Expected<std::vector<NextSequence>> sequences_of(Database& db) {
   return found;
 }
 
-// What a question to a file of an older version is asked before: it has no packs.
+// Prepended to a query on a file of an older version, which has no packs.
 constexpr std::int64_t packs_since = 5;
 static_assert(pack_jobs_max == 62);  // as the questions below have it
 constexpr const char* no_packs =
@@ -109,7 +109,7 @@ Expected<ShardContents> contents_of(Database& db) {
   return contents;
 }
 
-// Rows of text: each is a thing that is wrong.
+// Rows of text: each describes one fault.
 void add_rows(Database& db, const std::string& sql, const std::string& before,
               std::vector<std::string>& wrongs) {
   Statement rows(db.get(), sql);
@@ -123,15 +123,15 @@ Expected<std::string> schema_text(Database& db) {
       "WHERE sql IS NOT NULL ORDER BY type, name)");
 }
 
-// Whether the log of a broker that is gone still has every commit that was synced. That of one that
-// runs moves as it is read: it was looked at when that broker started.
+// Whether the log of a broker that no longer runs still has every commit that was synced. The log
+// of a running broker changes while it is read: that broker checked it at its start.
 Expected<void> check_log(const std::string& path) {
   if (copied_by_another(path) || real_files().size(path + "-wal").value_or(0) == 0) return {};
   const auto lock = real_files().lock(path);
   return lock ? check_file(real_files(), path) : Expected<void>();
 }
 
-// The schema as the migrations make it, up to that version.
+// The schema that the migrations create, up to that version.
 Expected<std::string> schema_of_version(std::size_t version) {
   auto db = Database::open(":memory:", false, nullptr);
   if (!db) return tl::unexpected(db.error());
@@ -243,7 +243,7 @@ SoundFile check_shard(const std::string& path) {
     sound.wrongs.push_back(db.error().message);
     return sound;
   }
-  // One moment of a file that may be written to.
+  // A snapshot of a file that may be written to.
   if (auto begun = db->execute("BEGIN"); !begun) {
     sound.wrongs.push_back(begun.error().message);
     return sound;
@@ -254,7 +254,7 @@ SoundFile check_shard(const std::string& path) {
            std::string("SELECT integrity_check FROM pragma_integrity_check(") + wrongs_max +
                ") WHERE integrity_check <> 'ok'",
            path + ": ", sound.wrongs);
-  // Of a file with broken pages the counters say nothing.
+  // In a file with damaged pages the counters mean nothing.
   if (!sound.wrongs.empty()) return sound;
   const auto rows = live_rows_of(*db);
   if (!rows) {

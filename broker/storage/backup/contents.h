@@ -1,4 +1,4 @@
-// Reads a shard's file that nobody writes: what stands in it, and whether it is sound.
+// Reads a shard's file that nobody writes: its contents, and whether it is intact.
 #pragma once
 
 #include "storage/backup/manifest.h"
@@ -14,12 +14,12 @@ namespace millrace::storage {
 
 struct SoundFile {
   ShardContents contents;           // as far as they could be read
-  std::vector<std::string> wrongs;  // a sentence each; none: it is sound
+  std::vector<std::string> wrongs;  // a sentence each; none: the file is intact
 };
-// Everything that can be judged from the file alone: SQLite's own check of each page and index, the
-// schema as the migrations make it, and the counters of each partition against its rows. Works on
-// the file of a running broker too (a moment of it), and then keeps its log from starting again
-// for as long as it reads.
+// Every check that needs only the file: SQLite's own check of each page and index, the schema as
+// the migrations make it, and the counters of each partition against its rows. Works on the file of
+// a running broker too (a snapshot of it), and then the broker cannot restart its log for as long
+// as the check reads.
 [[nodiscard]] SoundFile check_shard(const std::string& path);
 
 }  // namespace millrace::storage

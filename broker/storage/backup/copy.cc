@@ -10,10 +10,11 @@
 namespace millrace::storage {
 namespace {
 
-// What is written is synced in pieces. One sync of it all at the end would make the commits that
-// come meanwhile wait for it: 160 ms instead of 30, measured with 290 MB.
+// The copy is synced in pieces. One sync at the end would make the commits of the broker wait for
+// it: 160 ms instead of 30, measured with 290 MB.
 constexpr std::uint64_t sync_bytes = 4U << 20;
-// Of SQLite's machine between two looks. A row takes about four, and may have 1 MiB.
+// Instructions of SQLite's virtual machine between two checks. A row takes about four, and may have
+// 1 MiB.
 constexpr int look_steps = 100;
 
 class Copying {
@@ -72,7 +73,7 @@ class Copying {
   std::optional<Failure> failure_;
 };
 
-// With each page's checksum looked at: a backup must not keep damage for later.
+// Each page's checksum is verified: a backup must not contain damage.
 Expected<Database> open_source(const SqliteOptions& from) {
   auto db =
       Database::open_uri(uri_of(from.path) + "?mode=ro&vfs=" + checked_vfs(from.files->vfs()));

@@ -1,5 +1,5 @@
-// The few things that a backup asks of the file system: bytes that are on disk, names that stay
-// after a power loss, and the checksum of a file.
+// The file system operations of a backup: bytes that are synced, names that survive a power loss,
+// and the checksum of a file.
 #pragma once
 
 #include "storage/store.h"

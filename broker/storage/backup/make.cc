@@ -32,7 +32,7 @@ Expected<std::shared_ptr<void>> take_folder(const std::string& folder) {
                                                        folder + ": try again when it is finished"});
 }
 
-// What an earlier broker that was killed in the middle has left.
+// The unfinished backup of an earlier broker that was killed.
 void sweep(const std::string& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -51,7 +51,7 @@ Expected<std::uint64_t> space_needed(const BackupPlan& plan) {
   return sum;
 }
 
-// The copy of one shard and what the manifest says of it.
+// The copy of one shard and its entry in the manifest.
 Expected<ShardCopy> copy_one(const BackupPlan& plan, std::size_t shard, const std::string& part,
                              const CopyWatch& watch) {
   ShardCopy copy;
@@ -159,7 +159,7 @@ Expected<std::vector<std::string>> remove_old(const std::string& folder, const s
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename();
     if (!valid_backup_name(name) || series_of(name) != series) continue;
-    // What has no readable manifest is not ours to remove.
+    // A folder without a readable manifest is not a backup and is not removed.
     if (const auto manifest = read_manifest(entry.path()); manifest) {
       found.emplace_back(manifest->made_ms, name);
     }
@@ -167,7 +167,7 @@ Expected<std::vector<std::string>> remove_old(const std::string& folder, const s
   std::sort(found.rbegin(), found.rend());
   std::vector<std::string> removed;
   for (std::size_t at = keep; at < found.size(); ++at) {
-    // Out of the way first, so that one that is half removed never bears its name.
+    // Renamed first, so that a half removed backup never has the name of a complete one.
     const std::string& name = found[at].second;
     const std::string part = part_of(folder, name);
     if (auto done = rename_synced(in_folder(folder, name), part); !done) {

@@ -1,6 +1,6 @@
 // Makes a backup of every shard of a running broker: a folder NAME in the backup folder, with a
 // copy of each shard's file and the manifest. It is written as .NAME.part, synced, and then
-// renamed: what bears its final name is whole.
+// renamed: a folder with the final name is complete.
 #pragma once
 
 #include "storage/backup/copy.h"
@@ -30,10 +30,10 @@ struct BackupWatch {
   std::function<void(const BackupProgress&)> progress;
 };
 
-// Whether a backup of that name can begin: the folder, the name, the space. A name that is taken is
-// answered with FailureKind::busy, one that cannot be with not_ours.
+// Whether a backup of that name can start: the folder, the name, the space. A name that is taken
+// fails with FailureKind::busy, an invalid name with not_ours.
 [[nodiscard]] Expected<void> may_begin(const BackupPlan& plan, const std::string& name);
-// From the name to the rename. When it fails nothing of it is left.
+// Makes the backup, up to the rename. After a failure its files are removed.
 [[nodiscard]] Expected<Manifest> make_backup(const BackupPlan& plan, const std::string& name,
                                              const BackupWatch& watch);
 
@@ -44,7 +44,7 @@ struct BackupWatch {
 [[nodiscard]] Expected<std::vector<std::string>> remove_old(const std::string& folder,
                                                             const std::string& series,
                                                             std::size_t keep);
-// Of the folder; none where there is none that can be read.
+// The newest complete backup of the folder; empty if there is none that can be read.
 [[nodiscard]] std::optional<Manifest> newest_backup(const std::string& folder);
 
 }  // namespace millrace::storage

@@ -55,7 +55,7 @@ ShardCopy shard_of(const Json& json) {
 Expected<Manifest> parse(const std::string& folder, const std::string& text) {
   Manifest manifest;
   std::uint64_t written = 0, shards = 0;
-  // The library says what is wrong by an exception: it ends here.
+  // The library reports errors by exceptions: they are caught here.
   try {
     const Json json = Json::parse(text);
     json.at("format").get_to(written);

@@ -1,5 +1,5 @@
-// What a backup says of itself: manifest.json, beside the files of its shards, and in
-// manifest.sha256 the checksum of that page, in the form that `sha256sum -c` reads.
+// The manifest of a backup: manifest.json, beside the files of its shards, and manifest.sha256 with
+// the checksum of manifest.json, in the form that `sha256sum -c` reads.
 #pragma once
 
 #include "storage/store.h"
@@ -19,7 +19,7 @@ struct NextSequence {
   bool operator==(const NextSequence&) const = default;
 };
 
-// What stands in a shard's file.
+// The contents of a shard's file.
 struct ShardContents {
   std::uint64_t schema = 0, epoch = 0, jobs = 0, finished = 0;
   std::vector<NextSequence> sequences;  // by topic and partition
@@ -49,7 +49,7 @@ struct Manifest {
 [[nodiscard]] std::string to_json(const Manifest& manifest);
 // Writes both files, synced.
 [[nodiscard]] Expected<void> write_manifest(const Manifest& manifest, const std::string& folder);
-// Reads it and checks its checksum. damaged: it is not what was written.
+// Reads the manifest and verifies its checksum. damaged: the file was changed.
 [[nodiscard]] Expected<Manifest> read_manifest(const std::string& folder);
 
 }  // namespace millrace::storage

@@ -36,7 +36,7 @@ bool is_shard_file(const std::string& name) {
 }
 bool is_lock(const std::string& name) { return name.ends_with(".lock"); }
 
-// What lies in the folder, but for what a restore or a broker that has gone leaves lying.
+// The names in the folder, except those that an earlier restore or broker leaves behind.
 std::vector<std::string> names_in(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
@@ -50,7 +50,7 @@ std::vector<std::string> names_in(const std::string& folder) {
 
 using Locks = std::vector<std::shared_ptr<void>>;
 
-// Of every shard that is there and every one that will be, so that no broker starts meanwhile.
+// Locks of every shard that exists or will exist, so that no broker starts meanwhile.
 Expected<Locks> take_locks(const std::string& folder, std::size_t shards) {
   std::vector<std::string> files;
   for (std::size_t shard = 0; shard < shards; ++shard) files.push_back(shard_file(shard));
@@ -82,13 +82,13 @@ std::string step(std::uint64_t gap) {
          seqs + ";DELETE FROM leases; DELETE FROM sessions; COMMIT;";
 }
 
-// A copy of one shard's file, moved on.
+// Copies one shard's file and raises its epoch and job numbers.
 Expected<void> stage(const std::string& from, const std::string& to, std::uint64_t gap) {
   if (auto done = copy_file_synced(from, to); !done) return done;
   {
     auto db = Database::open(to, false, checked_vfs(nullptr).c_str());
     if (!db) return tl::unexpected(db.error());
-    // The file is alone until it is in its place: without a log, so that nothing lies beside it.
+    // Without a write-ahead log until the file is in its place, so that there is no file beside it.
     const auto mode = db->text("PRAGMA journal_mode=DELETE");
     if (!mode) return tl::unexpected(mode.error());
     if (auto done = db->execute("PRAGMA synchronous=FULL;" + step(gap)); !done) return done;
@@ -118,8 +118,8 @@ Expected<void> stage_all(const std::string& backup, const Manifest& manifest,
   return write_synced(staging + "/" + shards_file, std::to_string(manifest.shards.size()) + "\n");
 }
 
-// Sets aside what lies there and puts the new files in its place. A folder where this was cut off
-// says so by its mark.
+// Moves the previous files aside and puts the new files in their place. If this is interrupted, a
+// marker file records it.
 Expected<void> swap_in(const std::string& data_dir, const std::string& staging,
                        const std::string& aside) {
   const std::string mark = data_dir + "/" + restoring_file;
@@ -161,7 +161,7 @@ std::string in_the_way(const std::string& data_dir, const std::vector<std::strin
 std::uint64_t seq_gap(std::int64_t age_ms) {
   const std::uint64_t seconds = age_ms < 0 ? 0 : static_cast<std::uint64_t>(age_ms) / 1'000;
   const std::uint64_t given = std::min(seconds * seq_gap_a_second, seq_gap_max);
-  // Whole thousands of millions, so that people see where the old numbers end.
+  // A multiple of 1,000,000,000, so that people recognize the gap.
   return std::max((given + seq_gap_min - 1) / seq_gap_min * seq_gap_min, seq_gap_min);
 }
 

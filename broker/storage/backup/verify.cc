@@ -17,7 +17,7 @@ void add(std::vector<std::string>& to, std::vector<std::string>&& more) {
   to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-// One file against what the manifest says of it.
+// Compares one file with its entry in the manifest.
 void compare(const std::string& path, const ShardCopy& told, Verdict& verdict) {
   const auto bytes = real_files().size(path);
   if (!bytes) return verdict.wrongs.push_back(path + " is missing");

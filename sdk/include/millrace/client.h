@@ -1,16 +1,16 @@
-// Client: questions and administration, the same verbs that the CLI and the gateway use.
+// Client: queries and administration, with the same verbs that the CLI and the gateway use.
 //
 // Every call waits for its answers, and asks as many shards as it needs. It waits for each message
-// at most options.timeout. Most calls are one message; pause() asks for the topic first, jobs()
-// goes from topic to topic, requeue_dead() and purge_dead() go on in steps (an error ends them, and
-// the steps before it are done), and wait() takes its own timeout on top.
-// What changes something carries an id: though its answer is lost and it is sent again, by this
-// client, it is done once, and answered as the first time. Without an answer the outcome is unknown
-// (outcome_unknown); a second call of yours is another request.
+// at most options.timeout. Most calls are one message; pause() first looks the topic up, jobs()
+// goes from topic to topic, requeue_dead() and purge_dead() work in steps (an error ends them, and
+// the steps before it are done), and wait() adds its own timeout.
+// A request that changes something carries an id and is idempotent: if its answer is lost and this
+// client sends it again, it is executed once and gets the first answer. Without an answer the
+// outcome is unknown (outcome_unknown); a second call by the application is another request.
 // Threads: members may be called from any thread, many calls at a time; one background thread, or
 // one for all that share a Connection. Inside a callback on that thread a call would wait for
 // itself, and is refused at once (invalid).
-// fork(): as of a Producer: in a child each call ends at once as unavailable, and destruction does
+// fork(): as for a Producer: in a child each call ends at once as unavailable, and destruction does
 // nothing.
 #pragma once
 
@@ -28,7 +28,7 @@
 
 namespace millrace {
 
-// Fields as docs/protocol.md, Topic settings; what is absent keeps its default.
+// Fields as in docs/protocol.md, Topic settings; an absent field keeps its default.
 struct TopicSettings {
   std::optional<int> partitions, max_attempts;
   std::optional<std::chrono::milliseconds> backoff_min, backoff_max, run_max;
@@ -92,14 +92,14 @@ struct ShardView {
 
 enum class BackupState : std::uint8_t { none, running, done, failed };
 struct BackupView {
-  BackupState state = BackupState::none;  // of the one that was begun last
+  BackupState state = BackupState::none;  // of the backup that was started last
   std::string name;
   std::string code, error;              // why it failed: docs/protocol.md, BACKUP_STATUS
-  std::uint64_t shard = 0, shards = 0;  // being copied, of so many
-  std::uint64_t copied_bytes = 0, total_bytes = 0;  // the total is an estimate until it is done
+  std::uint64_t shard = 0, shards = 0;  // the shard being copied, and their number
+  std::uint64_t copied_bytes = 0, total_bytes = 0;  // the total is an estimate until the end
   std::chrono::milliseconds took{0};
-  std::uint64_t removed = 0;  // older ones of its series
-  // The newest backup that is whole; none if last_name is empty.
+  std::uint64_t removed = 0;  // older backups of its series
+  // The newest complete backup; none if last_name is empty.
   std::string last_name;
   std::chrono::system_clock::time_point last_at;
   std::chrono::milliseconds last_took{0};
@@ -109,7 +109,7 @@ struct BackupView {
 struct JobFilter {
   std::optional<std::string> topic;
   std::optional<State> state;
-  std::size_t limit = 50;  // 1 to 256; what is beyond is taken as the nearer of them
+  std::size_t limit = 50;  // 1 to 256; other values are clamped
   std::optional<JobId> after;
 };
 struct JobPage {
@@ -117,19 +117,19 @@ struct JobPage {
   std::optional<JobId> next;
 };
 
-// Which dead jobs, said in one of three ways: ids; the oldest of a topic, up to limit; or all of a
+// Selects dead jobs in one of three ways: ids; the oldest of a topic, up to limit; or all of a
 // topic. None or two of them is refused as invalid, and nothing is changed. With ids the topic may
-// be left out, or is that of each.
+// be empty, else it must be the topic of each id.
 struct DeadSelection {
   std::string topic;
   std::vector<JobId> ids;
-  std::uint64_t limit = 0;  // 0: not said
+  std::uint64_t limit = 0;  // 0: not set
   bool all = false;
 };
 
 struct ClientOptions {
   ConnectionOptions connection;
-  std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
+  std::shared_ptr<Connection> shared_connection;  // instead of connection; both set: invalid
   std::chrono::milliseconds timeout{10'000};
 };
 
@@ -140,19 +140,20 @@ class MILLRACE_EXPORT Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // All, or the one of that name: none where it does not exist.
+  // All topics, or the topic of that name; empty if it does not exist.
   [[nodiscard]] Result<std::vector<TopicView>> topics(const std::optional<std::string>& only = {});
-  // true if it was made now, false if it was there.
+  // true if the topic was created, false if it existed.
   [[nodiscard]] Result<bool> create_topic(const std::string& topic, const TopicSettings& settings);
-  [[nodiscard]] Result<bool> pause(const std::string& topic);  // true if that changed it
+  [[nodiscard]] Result<bool> pause(const std::string& topic);  // true if it was not paused
   [[nodiscard]] Result<bool> resume(const std::string& topic);
 
-  // A completed or cancelled job of a topic without history is not_found, here and in what follows.
+  // A completed or cancelled job of a topic without history is not_found, here and in the calls
+  // below.
   [[nodiscard]] Result<JobView> job(const JobId& id);
   [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter);
   [[nodiscard]] Result<Explanation> explain(const JobId& id);
   [[nodiscard]] Result<State> cancel(const JobId& id);
-  // The view once it is final, or as it stands at the timeout.
+  // The view of the job when it has ended, or its state at the timeout.
   [[nodiscard]] Result<JobView> wait(const JobId& id, std::chrono::milliseconds timeout);
 
   [[nodiscard]] Result<std::uint64_t> requeue_dead(const DeadSelection& which);
@@ -161,8 +162,8 @@ class MILLRACE_EXPORT Client {
   [[nodiscard]] Result<std::vector<ShardView>> status();
   [[nodiscard]] Result<std::vector<SessionView>> sessions();
 
-  // Begins a backup of all shards in the broker's backup folder; it goes on without the client.
-  // keep: afterwards so many of its series stay (the name up to its last -); 0: all.
+  // Starts a backup of all shards in the broker's backup folder; it continues without the client.
+  // keep: how many backups of its series (the name up to its last -) are kept afterwards; 0: all.
   [[nodiscard]] Result<BackupView> backup(const std::string& name, std::uint64_t keep = 0);
   [[nodiscard]] Result<BackupView> backup_status();
 

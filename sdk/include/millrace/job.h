@@ -1,4 +1,4 @@
-// What a job is to the people who use it: its id, its states, and what is asked for at enqueue.
+// A job in the public interface: its id, its states, and its options at enqueue.
 #pragma once
 
 #include <millrace/export.h>
@@ -13,7 +13,8 @@
 
 namespace millrace {
 
-// Where a job lives and its place in the order of arrival there: "thumbnails/3/1842".
+// The partition that stores a job, and its place in the order of arrival there:
+// "thumbnails/3/1842".
 struct MILLRACE_EXPORT JobId {
   std::string topic;
   std::uint16_t partition = 0;
@@ -25,7 +26,7 @@ struct MILLRACE_EXPORT JobId {
 };
 
 enum class State : std::uint8_t {
-  scheduled,  // its time has not come
+  scheduled,  // waits for its due time
   blocked,    // waits for a parent
   available,
   running,
@@ -42,20 +43,21 @@ enum class State : std::uint8_t {
 // A job to enqueue: {.topic = "images", .payload = "...", .delay = 30s}.
 struct Job {
   std::string topic;
-  std::string payload;                 // any bytes, at most 1 MiB
-  std::string key;                     // jobs with one key share a partition; empty: any partition
-  std::optional<int> priority;         // 0 (first) to 9; default 5
+  std::string payload;          // any bytes, at most 1 MiB
+  std::string key;              // jobs with the same key share a partition; empty: any partition
+  std::optional<int> priority;  // 0 (first) to 9; default 5
   std::chrono::milliseconds delay{0};  // from now; together with run_at: refused
-  std::optional<std::chrono::system_clock::time_point> run_at;  // from 1970 on; past: at once
-  std::optional<int> max_attempts;                              // default: the topic's
-  // Carried to the worker beside the payload, for example a trace id: texts in UTF-8, at most 32,
-  // together at most 1 KiB as msgpack; a name is not empty.
+  std::optional<std::chrono::system_clock::time_point>
+      run_at;                       // from 1970 on; in the past: at once
+  std::optional<int> max_attempts;  // default: the topic's
+  // Metadata that the worker receives beside the payload, for example a trace id: strings in UTF-8,
+  // at most 32 headers, together at most 1 KiB as msgpack; a name must not be empty.
   std::map<std::string, std::string> headers;
 };
 
-// What a producer refuses before it sends anything, as Producer says it in Enqueued::error: a name
-// that is no topic's, a bound that is passed, a contradiction. For fronts that take jobs from
-// others.
+// Validates a job as a Producer does before it sends anything, with the error of Enqueued::error:
+// an invalid topic name, an exceeded bound, fields that exclude each other. For programs that
+// receive jobs from users.
 [[nodiscard]] MILLRACE_EXPORT Result<void> check(const Job& job);
 
 }  // namespace millrace

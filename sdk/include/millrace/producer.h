@@ -1,35 +1,36 @@
-// Producer: hands jobs to the broker and says what became of them.
+// Producer: sends jobs to the broker and reports their outcomes.
 //
-// Durability: Outcome::stored is said only after the broker's commit was fsynced.
-// Resend: after a reconnect unanswered batches are sent again with their first numbers, so a
-// resend never makes a second job, for as long as this Producer lives (options.id_file says what is
-// kept beyond that).
+// Durability: Outcome::stored is reported only after the broker's commit was fsynced.
+// Resend (idempotent producer): after a reconnect unanswered batches are sent again with their
+// first numbers, so a resend never creates a second job, for as long as this Producer lives
+// (options.id_file extends that over restarts).
 //
-// Threads: every member may be called from any thread, and no signal of the application's is taken
-// by ours. One background thread a Producer, or one for all that share a Connection, beside the two
-// of ZeroMQ (connection.h says what else sharing means).
+// Threads: every member may be called from any thread, and the SDK's threads handle no signals of
+// the application. One background thread for each Producer, or one for all that share a Connection,
+// beside the two of ZeroMQ (connection.h says what else is shared).
 //
-// Callbacks run on the background thread and must not block. But those of jobs that are refused
-// before they are handed over (wrong options, a wrong job, middleware, no room inside a callback)
-// run inside the call, and those that destruction finds unanswered run inside the destructor. An
-// exception out of a callback is caught and told to ConnectionOptions::log with the job; all else
-// goes on.
+// Callbacks run on the background thread and must not block. But callbacks of jobs that are refused
+// before they are queued (wrong options, a wrong job, middleware, exceeded bounds inside a
+// callback) run inside the call, and callbacks of jobs that are unanswered at destruction run
+// inside the destructor. An exception from a callback is caught and reported to
+// ConnectionOptions::log with the job; the Producer continues.
 // Inside a callback of the same Producer: enqueue_async() never waits (below); enqueue(),
 // enqueue_all() and flush() would wait for themselves, and are refused at once (invalid, false);
-// destroying the Producer there is a programmer error: it says so and aborts.
+// destroying the Producer there is a programmer error: the SDK prints a message and aborts.
 //
-// Destruction waits for what is unanswered, at most options.flush_at_destruction. What is left then
-// ends as at its deadline (Outcome), and its callbacks are told. No other thread may be inside a
-// member by then.
+// Destruction waits for unanswered jobs, at most options.flush_at_destruction. The jobs that are
+// left then end as at their deadline (Outcome), and their callbacks run. No other thread may be
+// inside a member by then.
 //
 // fork(): a Producer belongs to the process that made it. In a child every call ends at once
 // (rejected with unavailable, or false), destruction does nothing at all, and callbacks of the
-// parent's jobs never run; make a new one there. docs/sdk.md
+// parent's jobs never run; make a new Producer there. docs/sdk.md
 //
-// Bounded: at most in_flight_jobs_max jobs and in_flight_bytes_max bytes (payloads, headers and 64
-// for each job) are unanswered at a time; where nothing is, a job is taken whatever its size.
+// Bounded (backpressure): at most in_flight_jobs_max jobs and in_flight_bytes_max bytes (payloads,
+// headers and 64 for each job) are unanswered at a time; if no job is unanswered, a job of any size
+// is accepted.
 //
-// Options that are wrong: each call ends at once as rejected with invalid, which names the option.
+// Wrong options: each call ends at once as rejected with invalid, and the message names the option.
 #pragma once
 
 #include <millrace/connection.h>
@@ -48,7 +49,7 @@ namespace millrace {
 enum class Outcome : std::uint8_t {
   stored,    // on disk; ids are set
   rejected,  // nothing was stored; error says why
-  unknown,   // sent, and it is not known what became of it: it may be stored
+  unknown,   // sent, but not answered: the job may be stored
 };
 
 struct Enqueued {
@@ -57,41 +58,42 @@ struct Enqueued {
   Error error;  // when not
 };
 
-// Sees each job before it is handed over, and may change it; an error refuses it.
+// Called with each job before it is queued, and may change it; an error refuses the job.
 using EnqueueMiddleware = std::function<Result<void>(Job&)>;
 
 struct ProducerOptions {
   ConnectionOptions connection;
-  std::shared_ptr<Connection> shared_connection;  // in place of it; both given: invalid
+  std::shared_ptr<Connection> shared_connection;  // instead of connection; both set: invalid
   std::size_t in_flight_jobs_max = 16'384;
   std::size_t in_flight_bytes_max = 64U << 20;
-  std::size_t batch_jobs_max = 512;  // jobs gathered into one message
-  // Counted from the call that hands a job over. A job without an answer ends then: as rejected if
-  // it was never sent (unavailable) or each sending was refused for the time being (overloaded or
-  // shutting_down, as the broker said), else as unknown.
+  std::size_t batch_jobs_max = 512;  // jobs in one message
+  // Counted from the call that enqueues a job. A job without an answer ends at its deadline: as
+  // rejected if it was never sent (unavailable) or each attempt was refused with a temporary error
+  // (overloaded or shutting_down, as the broker said), else as unknown.
   std::chrono::milliseconds deadline{30'000};
-  std::chrono::milliseconds flush_at_destruction{5'000};  // 0: none
+  std::chrono::milliseconds flush_at_destruction{5'000};  // 0: the destructor does not wait
 
-  // A file in which this Producer keeps its id over restarts; empty: a new random id each time. It
-  // is made if it is missing (mode 0600, in a folder that exists), locked while the Producer lives,
-  // and holds the id and an epoch, which each start raises and syncs to disk before the first use.
-  // So the constructor waits for the disk. Refused, as options that are wrong are: a file that
-  // another Producer has, in this process or another (unavailable, "in use"), that cannot be read
-  // or written (unavailable), or that is no such file (invalid; it is left as it is). The lock is
-  // flock()'s: it does not hold across machines on every network file system, and a child of fork()
-  // that does not exec keeps it when its parent dies.
+  // A file in which this Producer stores its id over restarts; empty: a new random id each time.
+  // The file is created if it is missing (mode 0600, in an existing folder), locked while the
+  // Producer lives, and holds the id and an epoch, which each start raises and syncs to disk before
+  // the first use. So the constructor waits for the disk. Refused like a wrong option: a file that
+  // another Producer uses, in this process or another (unavailable, "in use"), a file that cannot
+  // be read or written (unavailable), and a file of another format (invalid; the file is not
+  // changed). The lock is flock()'s: it does not hold across machines on every network file system,
+  // and a child of fork() that does not exec keeps it when its parent dies.
   //
-  // What it gives: once a shard has stored a batch of this start, it refuses batches of an earlier
-  // start (stale), however late they come; and a shard remembers one producer over all restarts,
-  // of the 10,000 for which it can answer resends, not one for each start.
-  // What it does not give: enqueuing once over a crash. A job whose outcome this process did not
-  // learn before it ended may be stored; enqueued again by the next start it is another job.
+  // Effects: once a shard has stored a batch of this start, it refuses batches of an earlier start
+  // (stale), however late they come; and over all restarts this Producer takes one of the 10,000
+  // entries in which a shard stores answers for resends, not one for each start. It does not make
+  // an enqueue idempotent over a crash. A job whose outcome this process did not receive before it
+  // ended may be stored; if the next start enqueues it again, it is another job.
   std::string id_file;
 
-  // Run in this order, on the thread that hands the job over, inside the call, before the job is
-  // looked at. The first error rejects the job with that error, and those after it do not run; so
-  // does an exception, as invalid with its what(). They run for each call, so again for a job that
-  // is tried again, and not for a job that is refused whatever is in it (wrong options, fork()).
+  // Functions that run in this order, on the calling thread, inside the call, before the job is
+  // validated. The first error rejects the job with that error, and later functions do not run; an
+  // exception does the same, as invalid with its what(). They run for each call, so again for a job
+  // that the application enqueues again, and not if the Producer refuses every job (wrong options,
+  // fork()).
   std::vector<EnqueueMiddleware> middleware;
 };
 
@@ -105,27 +107,26 @@ class MILLRACE_EXPORT Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
-  // Enqueues one job and waits for its outcome, which it has soon after options.deadline at the
-  // latest.
+  // Enqueues one job and waits for its outcome, at most until shortly after options.deadline.
   [[nodiscard]] Enqueued enqueue(Job job);
 
-  // Enqueues many jobs, waits for all; outcome i belongs to job i.
+  // Enqueues many jobs and waits for all outcomes; outcome i belongs to job i.
   [[nodiscard]] std::vector<Enqueued> enqueue_all(std::vector<Job> jobs);
 
-  // Hands the job over and returns; done, if there is one, is called exactly once. Waits while the
-  // bounds are reached (back-pressure). Inside a callback it never waits: the job is taken up to
-  // twice the bounds, and beyond them rejected with overloaded.
+  // Queues the job and returns; done, if set, is called exactly once. Waits while the bounds are
+  // reached (backpressure). Inside a callback it never waits: jobs are accepted up to twice the
+  // bounds, and beyond them rejected with overloaded.
   void enqueue_async(Job job, Done done);
 
-  // The same without waiting: false, and done is never called, while the bounds are reached. True
-  // when the job was refused for another reason: done was told.
+  // As enqueue_async(), but never waits: while the bounds are reached it returns false, and done is
+  // never called. If the job was refused for another reason it returns true, and done was called.
   [[nodiscard]] bool try_enqueue_async(Job job, Done done);
 
-  // Waits until nothing is unanswered; false if that took longer than the timeout, and at once
+  // Waits until all jobs are answered; false if that took longer than the timeout, and at once
   // inside a callback or in a child of fork().
   [[nodiscard]] bool flush(std::chrono::milliseconds timeout);
 
-  // Whether every known shard is connected now: what a health check asks.
+  // Whether every known shard is connected now: for health checks.
   [[nodiscard]] bool connected() const;
 
  private:

@@ -12,7 +12,8 @@
 
 namespace millrace {
 
-// The protocol's codes (docs/protocol.md, Errors), and the last three that only a client makes.
+// The protocol's codes (docs/protocol.md, Errors), and three codes at the end that only a client
+// produces.
 enum class ErrorCode : std::uint8_t {
   invalid,
   too_large,
@@ -31,7 +32,7 @@ enum class ErrorCode : std::uint8_t {
   disk_full,
   shutting_down,
   outcome_unknown,  // sent, never answered: it may have happened
-  timeout,          // the broker did not answer a question in time
+  timeout,          // the broker did not answer a query in time
   unavailable,      // never sent: nothing happened
 };
 
@@ -40,7 +41,7 @@ enum class ErrorCode : std::uint8_t {
 
 struct Error {
   ErrorCode code = ErrorCode::invalid;
-  std::string message;                       // a sentence that says what to do
+  std::string message;                       // a sentence that says what happened and what to do
   std::chrono::milliseconds retry_after{0};  // when waiting helps, else 0
 };
 

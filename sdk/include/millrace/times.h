@@ -1,6 +1,6 @@
-// Times and durations as people and other programs write them: one reading for the command line,
-// HTTP and settings. Nothing is guessed: what is not well-formed is refused with a sentence that
-// says what is wrong with it. Threads: any.
+// Times and durations as people and other programs write them: one parser for the command line,
+// HTTP and settings. It guesses nothing: malformed text is refused with a sentence that says what
+// is wrong with it. Threads: any.
 #pragma once
 
 #include <millrace/export.h>
@@ -14,8 +14,9 @@ namespace millrace {
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
 // RFC 3339, with Z or an offset: 2030-01-31T12:00:00Z, 2030-01-31T12:00:00.123+02:00. From 1970 to
-// the end of 9999. What a fraction has beyond milliseconds is cut. The second 60 is taken where a
-// leap second may be (the end of June or December in UTC) and is the first moment after it.
+// the end of 9999. Digits of a fraction beyond milliseconds are dropped. The second 60 is accepted
+// where a leap second is possible (the end of June or December in UTC) and is the first moment
+// after it.
 [[nodiscard]] MILLRACE_EXPORT Result<std::chrono::sys_time<std::chrono::milliseconds>> parse_time(
     std::string_view text);
 

@@ -23,8 +23,8 @@ template <typename T>
   return {buffer.data(), buffer.size()};
 }
 
-// A handler of T: a payload that is not a T is discarded to the dead-letter queue with the reason,
-// for no retry can mend it.
+// A handler of T: a job whose payload is not a T is discarded to the dead-letter queue with the
+// reason, because a retry cannot succeed.
 template <typename T, typename Fn>
 [[nodiscard]] Handler typed(Fn fn) {
   return [fn = std::move(fn)](JobContext& job) -> HandlerResult {

@@ -1,6 +1,7 @@
-// Which version a program was compiled with, and which library it runs with. Applications that are
-// compiled with the headers of one minor version run with libraries of that one only, until 1.0
-// (docs/api-stability.md): ConnectionOptions carries the number, and another library refuses it.
+// The version that a program was compiled with, and the version of the library that it runs with.
+// Applications that are compiled with the headers of one minor version run only with libraries of
+// that minor version, until 1.0 (docs/api-stability.md): ConnectionOptions carries the number, and
+// another library refuses it.
 #pragma once
 
 #include <millrace/export.h>
@@ -8,7 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
-// Held against the version of the build by sdk/CMakeLists.txt.
+// sdk/CMakeLists.txt checks that this is the version of the build.
 #define MILLRACE_VERSION_MAJOR 0
 #define MILLRACE_VERSION_MINOR 2
 #define MILLRACE_VERSION_PATCH 0
@@ -19,7 +20,7 @@
 
 namespace millrace {
 
-// Of the library that runs: "0.2.0".
+// The version of the library that runs: "0.2.0".
 [[nodiscard]] MILLRACE_EXPORT std::string_view version();
 [[nodiscard]] MILLRACE_EXPORT std::uint32_t version_number();
 

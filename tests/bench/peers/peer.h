@@ -1,6 +1,6 @@
-// What a peer is to bench_peer: three functions. Each speaks the peer's own protocol as a careful
-// user would: pipelined where it allows that, acknowledged after the handler, in batches where it
-// has them.
+// The interface of a peer for bench_peer: three functions. Each speaks the peer's own protocol as a
+// careful user would: pipelined where it allows that, acknowledged after the handler, in batches
+// where it has them.
 #pragma once
 
 #include "../options.h"

@@ -1,6 +1,6 @@
-// A queue by hand on PostgreSQL: a producer inserts 500 rows a statement, several statements in a
-// pipeline; a worker's transaction deletes the 500 oldest rows that nobody holds, and commits after
-// they were handled.
+// A hand-written queue on PostgreSQL: a producer inserts 500 rows a statement, several statements
+// in a pipeline; a worker's transaction deletes the 500 oldest rows that are not locked, and
+// commits after they were handled.
 #include "peer.h"
 
 #include <libpq-fe.h>

@@ -1,4 +1,5 @@
-// What the scheduler keeps its jobs in: bytes shared by counting, a ring, the table of leases.
+// The containers of the scheduler: bytes with a reference count, a ring buffer, the table of
+// leases.
 #include "core/bytes.h"
 #include "core/lease_table.h"
 #include "core/ring.h"

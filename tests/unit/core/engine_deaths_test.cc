@@ -1,4 +1,4 @@
-// What becomes of a job whose worker dies: it waits, and only deaths that are apart count towards
+// A job whose worker dies: it waits, and only deaths that are a minute apart count towards
 // quarantine.
 #include "engine_test_kit.h"
 

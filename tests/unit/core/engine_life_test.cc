@@ -1,4 +1,4 @@
-// The life of a job, as the engine lives it.
+// The state transitions of a job, as the engine executes them.
 #include "engine_test_kit.h"
 
 #include <gtest/gtest.h>
@@ -35,8 +35,8 @@ TEST(Engine, RefusesTheTokenOfAnotherSession) {
   shard.enqueue(1);
   shard.worker(1, 1);
   const Token token = shard.take_deliveries().at(0).token;
-  const auto liar = shard.worker(2, 0);
-  EXPECT_EQ(shard.settle(liar, token), std::vector<Token>{token});
+  const auto other = shard.worker(2, 0);
+  EXPECT_EQ(shard.settle(other, token), std::vector<Token>{token});
   EXPECT_EQ(shard.store.jobs.size(), 1U);
 }
 

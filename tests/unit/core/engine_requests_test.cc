@@ -1,4 +1,4 @@
-// Requests that change something, sent again: done once, answered as the first time.
+// Requests that change something, sent again: executed once, answered as the first time.
 #include "core/request_table.h"
 #include "engine_test_kit.h"
 
@@ -101,7 +101,7 @@ TEST(Requests, FlagsAreThoseOfTheFirstTime) {
     EXPECT_TRUE(shard.last<Changed>().value);
   }
   shard.turn(PauseTopic{1, "made", false, id_of(3)});
-  // A late copy: somebody has resumed it since.
+  // A late copy: the topic was resumed since.
   shard.turn(PauseTopic{1, "made", true, id_of(2)});
   EXPECT_TRUE(shard.last<Changed>().value);
   EXPECT_FALSE(shard.engine->topic("made")->paused);

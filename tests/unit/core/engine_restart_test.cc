@@ -1,4 +1,5 @@
-// What survives a restart: live workers keep what they hold, and nothing runs twice for it.
+// Restarts of the broker: live workers keep the deliveries that they hold, and no job runs twice
+// because of it.
 #include "engine_test_kit.h"
 
 #include <gtest/gtest.h>
@@ -94,7 +95,7 @@ TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeAfterAnotherHasRun) {
   scene.expect_that_the_first_has_lost_it();
 }
 
-// A requeued job begins anew and remembers no run.
+// A requeued job starts again without any state of its runs.
 TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeOnAJobThatWasRequeued) {
   Overtaken scene;
   ASSERT_TRUE(scene.shard.settle(scene.second, scene.fresh.token, OutcomeKind::discard).empty());

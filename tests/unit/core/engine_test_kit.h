@@ -1,5 +1,6 @@
-// A shard without its shell: the real engine over a store in memory, driven turn by turn as the
-// runtime drives it (step, dispatch, commit, loads). crash() forgets all that was not committed.
+// A shard without its server: the real engine over a store in memory, driven turn by turn as the
+// runtime drives it (step, dispatch, commit, loads). crash() drops all state that was not
+// committed.
 #pragma once
 
 #include "core/engine.h"

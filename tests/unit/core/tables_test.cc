@@ -1,4 +1,4 @@
-// The small tables of the core: transitions, backoff, what is remembered of producers.
+// The small tables of the core: transitions, backoff, the stored state of producers.
 #include "core/producer_table.h"
 #include "core/retry_policy.h"
 #include "core/transitions.h"

@@ -1,4 +1,4 @@
-// Jobs in JSON: a payload is the caller's bytes, and nothing is taken in silence.
+// Jobs in JSON: a payload is kept byte for byte, and no unknown or invalid field is ignored.
 #include "base64.h"
 #include "job_json.h"
 #include "json_scan.h"

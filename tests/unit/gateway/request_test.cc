@@ -1,4 +1,5 @@
-// Requests out of bytes: where each ends is beyond doubt, or it is refused. And packed bodies.
+// Parsing of HTTP requests: the end of each request is unambiguous, or the request is refused. And
+// compressed bodies.
 #include "descriptors.h"
 #include "http_request.h"
 #include "media_types.h"

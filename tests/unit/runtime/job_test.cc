@@ -1,5 +1,5 @@
-// A job on its way through the broker: as a producer sends it, as a worker gets it, as people see
-// it.
+// The conversions of a job in the broker: from a producer's message, to a worker's message, to the
+// views.
 #include "core/engine.h"
 #include "net/dispatcher.h"
 #include "net/job_messages.h"

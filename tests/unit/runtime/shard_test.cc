@@ -1,5 +1,5 @@
-// The shard on a store that answers late: what leaves, leaves in the order of the turns, each after
-// its own commit and those before it.
+// The shard on a store that answers late: messages are sent in the order of the turns, each after
+// its own commit and all earlier ones.
 #include "runtime/shard.h"
 
 #include "late_store.h"
@@ -154,8 +154,8 @@ TEST_F(LateAnswers, AQuestionIsAnsweredAfterWhatItSaw) {
   EXPECT_EQ(taken(), (std::vector{ok("p", first), ok("p", asked)}));
 }
 
-// What a worker is told on a new connection it is told in the answer to its HELLO: a delivery of
-// before would be one for which it granted nothing.
+// On a new connection the worker gets its state by the answer to its HELLO: a delivery of before
+// would be one for which it granted nothing.
 TEST_F(LateAnswers, ADeliveryDoesNotReachAConnectionThatCameAfterIt) {
   enqueue();
   turn("w", wire::Verb::credit, wire::encode(wire::Credit{1}));
@@ -166,7 +166,7 @@ TEST_F(LateAnswers, ADeliveryDoesNotReachAConnectionThatCameAfterIt) {
   EXPECT_EQ(shard_->engine().topics({})[0].running, 0U);
 }
 
-// Somebody who looks at the store may know already that the job was cancelled.
+// A query to the store may already show that the job was cancelled.
 TEST_F(LateAnswers, AJobThatWasCancelledMeanwhileIsNotDeliveredAndItsCreditComesBack) {
   enqueue();
   turn("w", wire::Verb::credit, wire::encode(wire::Credit{1}));

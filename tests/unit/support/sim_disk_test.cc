@@ -1,4 +1,4 @@
-// The disk in memory does what its header says: what it may lose, what it must keep.
+// The simulated disk behaves as its header says: what it may lose, what it must keep.
 #include "sim_disk.h"
 
 #include <gtest/gtest.h>

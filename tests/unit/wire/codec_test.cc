@@ -1,4 +1,4 @@
-// Messages there and back, and what is refused of them.
+// Round trips of messages, and invalid messages that are refused.
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 

@@ -1,4 +1,4 @@
-// A job's headers there and back, what is refused of them, and bytes that are no map.
+// Round trips of a job's headers, invalid headers that are refused, and bytes that are not a map.
 #include "wire/headers.h"
 #include "wire/limits.h"
 

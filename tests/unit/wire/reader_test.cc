@@ -1,4 +1,4 @@
-// The reader believes nothing: each malformed input is an error, never more.
+// The reader trusts no length: each malformed input is an error, and nothing worse.
 #include "wire/reader.h"
 #include "wire/codec.h"
 

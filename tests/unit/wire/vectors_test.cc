@@ -1,4 +1,4 @@
-// sdk/wire/vectors.json, the file that any client can be checked against, checked against ours.
+// Checks our codec against sdk/wire/vectors.json, the test vectors for any client.
 #include "wire/codec.h"
 
 #include <gtest/gtest.h>
