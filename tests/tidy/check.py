@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 
+from words import plain_words
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LINES_MAX = 500
 # Formats without a comment, texts that are not ours to write, and pages that open with a title.
@@ -174,6 +176,7 @@ RULES = [
     (decided_packages, "a row in docs/decisions.md for each package"),
     (planted_bugs, "planted bugs apply, and their page is of today"),
     (named_places, "what docs/contributing.md names exists"),
+    (plain_words, "messages, opening comments, headings and file names use the field's words"),
 ]
 
 
