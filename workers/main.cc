@@ -1,8 +1,8 @@
 // millrace-worker: runs a command for each job until SIGTERM, then drains.
 #include "command.h"
-#include "journal.h"
 #include "options.h"
 
+#include <millrace/log_line.h>
 #include <millrace/version.h>
 #include <millrace/worker.h>
 
@@ -16,14 +16,13 @@
 
 namespace {
 
-using millrace::workers::Priority;
+using millrace::LogLevel;
 
 constexpr int exit_untold = 1, exit_usage = 64, exit_refused = 76;
 constexpr auto alive_within = std::chrono::seconds(2);
 
-void say(Priority priority, const std::string& what) {
-  const std::string begin = millrace::workers::line_begin(priority);
-  std::fprintf(stderr, "%smillrace-worker: %s\n", begin.c_str(), what.c_str());
+void say(LogLevel level, std::string_view what) {
+  millrace::write_log_line(level, "millrace-worker", what);
 }
 
 // READY once the first broker answered, WATCHDOG only while the session's own loop turns.
@@ -32,7 +31,7 @@ class Supervisor {
   void look(const millrace::Worker& worker) {
     if (!ready_ && worker.connected()) {
       ready_ = true;
-      say(Priority::info, "connected to the broker");
+      say(LogLevel::info, "connected to the broker");
       sd_notify(0, "READY=1");
     }
     if (std::chrono::steady_clock::now() - worker.last_alive() < alive_within) {
@@ -56,7 +55,7 @@ void wait_for_end(const sigset_t& signals, const millrace::Worker& worker) {
 int main(int count, char** arguments) {
   auto [options, error] = millrace::workers::read_options(count, arguments);
   if (!error.empty()) {
-    say(Priority::error, error);
+    say(LogLevel::error, error);
     return exit_usage;
   }
   if (options.help || options.version) {
@@ -71,10 +70,8 @@ int main(int count, char** arguments) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  options.worker.connection.log = [](millrace::LogLevel level, std::string_view what) {
-    if (level < millrace::LogLevel::warning) return;
-    say(level == millrace::LogLevel::error ? Priority::error : Priority::warning,
-        std::string(what));
+  options.worker.connection.log = [](LogLevel level, std::string_view what) {
+    if (level >= LogLevel::warning) say(level, what);
   };
   millrace::Worker worker(options.worker);
   for (const auto& topic : options.topics) {
@@ -85,10 +82,10 @@ int main(int count, char** arguments) {
   if (!worker.start()) return exit_usage;  // the log says why
   wait_for_end(signals, worker);
   sd_notify(0, "STOPPING=1");
-  say(Priority::info, "draining: takes no new jobs and waits for the running ones");
+  say(LogLevel::info, "draining: takes no new jobs and waits for the running ones");
   const bool told = worker.stop();
   const auto counts = worker.counts();
-  say(told ? Priority::info : Priority::warning,
+  say(told ? LogLevel::info : LogLevel::warning,
       "stopped: completed " + std::to_string(counts.completed) + ", retried " +
           std::to_string(counts.retried) + ", discarded " + std::to_string(counts.discarded) +
           ", released " + std::to_string(counts.released) + ", lost " +

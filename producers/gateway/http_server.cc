@@ -3,7 +3,8 @@
 
 #include "http_connection.h"
 #include "http_text.h"
-#include "journal.h"
+
+#include <millrace/log_line.h>
 
 #include <uv.h>
 #include <atomic>
@@ -151,12 +152,10 @@ void HttpServer::Impl::turn_away() {
 
 void HttpServer::Impl::say_full(bool full) {
   if (metrics_.full.exchange(full) == full) return;
-  const std::string begin = line_begin(full ? Priority::warning : Priority::info);
-  std::fprintf(
-      stderr,
-      full ? "%smillrace-gateway: all %u connections are in use: new connections are refused\n"
-           : "%smillrace-gateway: new connections are accepted again, at most %u connections\n",
-      begin.c_str(), options_.connections_max);
+  const std::string most = std::to_string(options_.connections_max) + " connections";
+  write_log_line(full ? LogLevel::warning : LogLevel::info, "millrace-gateway",
+                 full ? "all " + most + " are in use: new connections are refused"
+                      : "new connections are accepted again, at most " + most);
 }
 
 void HttpServer::Impl::answer_all() {

@@ -1,11 +1,11 @@
 // millrace-gateway: HTTP and JSON in front of the producer SDK. Stateless: run as many as you like.
 #include "descriptors.h"
 #include "http_server.h"
-#include "journal.h"
 #include "options.h"
 #include "problem.h"
 #include "routes.h"
 
+#include <millrace/log_line.h>
 #include <millrace/version.h>
 
 #include <algorithm>
@@ -17,12 +17,12 @@
 namespace {
 
 using namespace millrace::gateway;
+using millrace::LogLevel;
 
 constexpr int exit_usage = 64, exit_limit = 71, exit_listen = 74;
 
-void say(Priority priority, const std::string& what) {
-  const std::string begin = line_begin(priority);
-  std::fprintf(stderr, "%smillrace-gateway: %s\n", begin.c_str(), what.c_str());
+void say(LogLevel level, const std::string& what) {
+  millrace::write_log_line(level, "millrace-gateway", what);
 }
 
 // Serves on and says that it stops, until a load balancer has seen it or a second signal comes.
@@ -31,7 +31,7 @@ void drain(const sigset_t& signals, std::chrono::milliseconds span, HttpServer& 
   if (span.count() == 0) return;
   metrics.draining = true;
   server.drain();
-  say(Priority::info, "draining: stops in " + std::to_string(span.count()) + " ms");
+  say(LogLevel::info, "draining: stops in " + std::to_string(span.count()) + " ms");
   const auto seconds = std::chrono::floor<std::chrono::seconds>(span);
   const timespec patience{seconds.count(), std::chrono::nanoseconds(span - seconds).count()};
   sigtimedwait(&signals, nullptr, &patience);
@@ -43,7 +43,7 @@ int main(int count, char** arguments) {
   const auto read = read_options(count, arguments);
   const auto& options = read.options;
   if (!read.error.empty()) {
-    say(Priority::error, read.error);
+    say(LogLevel::error, read.error);
     return exit_usage;
   }
   if (options.help || options.version) {
@@ -60,13 +60,13 @@ int main(int count, char** arguments) {
   const std::uint64_t descriptors = raise_descriptor_limit();
   const std::uint64_t room = connections_within(descriptors);
   if (room == 0) {
-    say(Priority::error,
+    say(LogLevel::error,
         std::to_string(descriptors) +
             " file descriptors are not enough: raise the limit (LimitNOFILE=, ulimit -n)");
     return exit_limit;
   }
   if (room < options.connections_max) {
-    say(Priority::warning, std::to_string(descriptors) + " file descriptors allow " +
+    say(LogLevel::warning, std::to_string(descriptors) + " file descriptors allow " +
                                std::to_string(room) + " connections, not " +
                                std::to_string(options.connections_max));
   }
@@ -83,11 +83,11 @@ int main(int count, char** arguments) {
        .refusal = refusal},
       [&routes](const ExchangeRef& exchange) { routes->handle(exchange); }, &metrics);
   if (const auto wrong = server.listen(); !wrong.empty()) {
-    say(Priority::error, wrong);
+    say(LogLevel::error, wrong);
     return exit_listen;
   }
   routes = std::make_unique<Routes>(options, &metrics);
-  say(Priority::info, "listening on http://" + options.host + ":" + std::to_string(server.port()));
+  say(LogLevel::info, "listening on http://" + options.host + ":" + std::to_string(server.port()));
   std::thread stopper([&] {
     int signal = 0;
     sigwait(&signals, &signal);
@@ -97,6 +97,6 @@ int main(int count, char** arguments) {
   server.run();
   stopper.join();
   routes.reset();  // its threads may still answer: before the server goes
-  say(Priority::info, "stopped");
+  say(LogLevel::info, "stopped");
   return 0;
 }
