@@ -8,7 +8,7 @@ namespace millrace::gateway {
 
 using nlohmann::json;
 
-BatchAnswer::BatchAnswer(ExchangeRef exchange, std::size_t jobs, bool array,
+BatchAnswer::BatchAnswer(http::ExchangeRef exchange, std::size_t jobs, bool array,
                          GatewayMetrics* metrics)
     : exchange_(std::move(exchange)),
       outcomes_(jobs),
@@ -26,7 +26,7 @@ void BatchAnswer::add(std::size_t i, const Enqueued& outcome) {
   if (--left_ == 0) exchange_->answer(answer());
 }
 
-Answer BatchAnswer::answer() const {
+http::Response BatchAnswer::answer() const {
   json ids = json::array();
   const Enqueued* failed = nullptr;
   for (const Enqueued& outcome : outcomes_) {
@@ -35,12 +35,12 @@ Answer BatchAnswer::answer() const {
     if (!stored && failed == nullptr) failed = &outcome;
   }
   if (failed == nullptr) {
-    Answer created{201, "application/json", {}, {}};
+    http::Response created{201, "application/json", {}, {}};
     created.body = (array_ ? json{{"ids", ids}} : json{{"id", ids[0]}}).dump();
     if (!array_) created.headers.emplace_back("Location", "/v1/jobs/" + outcomes_[0].id.str());
     return created;
   }
-  Answer refused = problem(failed->error);
+  http::Response refused = problem(failed->error);
   if (array_) {  // null: not stored, or not known to be
     json body = json::parse(refused.body);
     body["ids"] = ids;

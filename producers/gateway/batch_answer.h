@@ -2,7 +2,8 @@
 // producer's.
 #pragma once
 
-#include "http_server.h"
+#include "gateway_metrics.h"
+#include "http/server.h"
 
 #include <millrace/producer.h>
 
@@ -13,13 +14,13 @@ namespace millrace::gateway {
 
 class BatchAnswer {
  public:
-  BatchAnswer(ExchangeRef exchange, std::size_t jobs, bool array, GatewayMetrics* metrics);
+  BatchAnswer(http::ExchangeRef exchange, std::size_t jobs, bool array, GatewayMetrics* metrics);
   void add(std::size_t i, const Enqueued& outcome);  // the last one answers
 
  private:
-  [[nodiscard]] Answer answer() const;
+  [[nodiscard]] http::Response answer() const;
 
-  ExchangeRef exchange_;
+  http::ExchangeRef exchange_;
   std::vector<Enqueued> outcomes_;
   std::atomic<std::size_t> left_;
   const bool array_;

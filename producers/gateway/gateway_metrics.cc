@@ -20,11 +20,12 @@ void add(std::string* page, const std::string& name, const char* type, const cha
 
 }  // namespace
 
-std::string metrics_page(const GatewayMetrics& metrics, bool broker_connected) {
+std::string metrics_page(const GatewayMetrics& metrics, const http::ServerCounters& http,
+                         bool broker_connected) {
   std::string page;
   add(&page, "requests_total", "counter", "Answered requests, by status.", {});
-  for (std::size_t status = 0; status < metrics.answers.size(); ++status) {
-    const auto count = metrics.answers[status].load();
+  for (std::size_t status = 0; status < http.responses.size(); ++status) {
+    const auto count = http.responses[status].load();
     if (count == 0) continue;
     page += "millrace_gateway_requests_total{status=\"" + std::to_string(status) + "\"} " +
             std::to_string(count) + "\n";
@@ -33,22 +34,22 @@ std::string metrics_page(const GatewayMetrics& metrics, bool broker_connected) {
       {{"{outcome=\"stored\"}", metrics.stored},
        {"{outcome=\"rejected\"}", metrics.rejected},
        {"{outcome=\"unknown\"}", metrics.unknown}});
-  add(&page, "connections", "gauge", "Open connections.", {{"", metrics.connections}});
+  add(&page, "connections", "gauge", "Open connections.", {{"", http.connections}});
   add(&page, "connections_limit", "gauge", "Maximum number of open connections.",
-      {{"", metrics.connections_max}});
+      {{"", http.connections_max}});
   add(&page, "connections_accepted_total", "counter", "Accepted connections.",
-      {{"", metrics.accepted}});
+      {{"", http.accepted}});
   add(&page, "connections_refused_total", "counter",
       "Connections that were refused because all connections were in use.",
-      {{"", metrics.refused}});
+      {{"", http.refused}});
   add(&page, "connections_displaced_total", "counter",
       "Connections without a request that were closed to accept a new connection.",
-      {{"", metrics.displaced}});
+      {{"", http.displaced}});
   add(&page, "connections_expired_total", "counter",
       "Connections that were closed because their client exceeded a time limit.",
-      {{"", metrics.expired}});
+      {{"", http.expired}});
   add(&page, "body_bytes", "gauge", "Total size of the bodies of unanswered requests.",
-      {{"", metrics.body_bytes}});
+      {{"", http.body_bytes}});
   add(&page, "broker_connected", "gauge", "1 while a broker is connected, else 0.",
       {{"", broker_connected ? 1U : 0U}});
   add(&page, "draining", "gauge", "1 while the gateway drains before it stops, else 0.",

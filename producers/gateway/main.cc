@@ -1,6 +1,6 @@
 // millrace-gateway: HTTP and JSON in front of the producer SDK. Stateless: run as many as you like.
 #include "descriptors.h"
-#include "http_server.h"
+#include "http/server.h"
 #include "options.h"
 #include "problem.h"
 #include "routes.h"
@@ -25,8 +25,17 @@ void say(LogLevel level, const std::string& what) {
   millrace::write_log_line(level, "millrace-gateway", what);
 }
 
+void say_full(bool full, unsigned connections_max) {
+  const std::string most = std::to_string(connections_max) + " connections";
+  if (full) {
+    say(LogLevel::warning, "all " + most + " are in use: new connections are refused");
+  } else {
+    say(LogLevel::info, "new connections are accepted again, at most " + most);
+  }
+}
+
 // Serves on and says that it stops, until a load balancer has seen it or a second signal comes.
-void drain(const sigset_t& signals, std::chrono::milliseconds span, HttpServer& server,
+void drain(const sigset_t& signals, std::chrono::milliseconds span, millrace::http::Server& server,
            GatewayMetrics& metrics) {
   if (span.count() == 0) return;
   metrics.draining = true;
@@ -72,22 +81,26 @@ int main(int count, char** arguments) {
   }
   GatewayMetrics metrics;
   std::unique_ptr<Routes> routes;
-  HttpServer server(
-      {.host = options.host,
-       .port = options.port,
-       .connections_max =
-           static_cast<unsigned>(std::min<std::uint64_t>(options.connections_max, room)),
+  const auto connections_max =
+      static_cast<unsigned>(std::min<std::uint64_t>(options.connections_max, room));
+  millrace::http::Server server(
+      {.address = options.listen,
+       .connections_max = connections_max,
        .patience = options.timeout,
+       // Longer than the proxies in front keep a connection that they do not use, so that they
+       // close it and never send a request into a connection that is being closed here.
+       .keep_alive = std::chrono::seconds(75),
        .body_bytes_max = options.body_bytes_max,
        .bodies_bytes_max = options.bodies_bytes_max,
-       .refusal = refusal},
-      [&routes](const ExchangeRef& exchange) { routes->handle(exchange); }, &metrics);
+       .refusal = refusal,
+       .on_full = [connections_max](bool full) { say_full(full, connections_max); }},
+      [&routes](const millrace::http::ExchangeRef& exchange) { routes->handle(exchange); });
   if (const auto wrong = server.listen(); !wrong.empty()) {
-    say(LogLevel::error, wrong);
+    say(LogLevel::error, "cannot listen on " + to_string(options.listen) + ": " + wrong);
     return exit_listen;
   }
-  routes = std::make_unique<Routes>(options, &metrics);
-  say(LogLevel::info, "listening on http://" + options.host + ":" + std::to_string(server.port()));
+  routes = std::make_unique<Routes>(options, &metrics, server.counters());
+  say(LogLevel::info, "listening on http://" + to_string(server.address()));
   std::thread stopper([&] {
     int signal = 0;
     sigwait(&signals, &signal);

@@ -1,11 +1,13 @@
 #include "media_types.h"
 
+#include "http/server.h"
+
 #include <algorithm>
 
 namespace millrace::gateway {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+using http::same_word;
 
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
@@ -46,11 +48,6 @@ Parameter take_parameter(std::string_view* rest) {
 }
 
 }  // namespace
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::optional<std::string> not_json(std::string_view content_type) {
   const auto end = std::min(content_type.find(';'), content_type.size());

@@ -9,8 +9,6 @@
 
 namespace millrace::gateway {
 
-[[nodiscard]] bool same_word(std::string_view a, std::string_view b);  // without regard to case
-
 // Why a Content-Type is not JSON in UTF-8, or nothing.
 [[nodiscard]] std::optional<std::string> not_json(std::string_view content_type);
 

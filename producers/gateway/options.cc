@@ -3,7 +3,6 @@
 
 #include <millrace/times.h>
 
-#include <arpa/inet.h>
 #include <getopt.h>
 #include <charconv>
 #include <optional>
@@ -48,15 +47,12 @@ std::optional<std::uint64_t> number(std::string_view text, std::uint64_t least,
 }
 
 std::string set_listen(Options& options, const std::string& text) {
-  const auto colon = text.rfind(':');
-  const auto port =
-      colon == std::string::npos ? std::nullopt : number(text.substr(colon + 1), 0, 65'535);
-  in_addr address{};
-  if (!port || inet_pton(AF_INET, text.substr(0, colon).c_str(), &address) != 1) {
-    return "--listen takes an IPv4 address and a port, such as 127.0.0.1:8080, not '" + text + "'";
+  const auto address = http::parse_address(text);
+  if (!address) {
+    return "--listen takes an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, not '" +
+           text + "'";
   }
-  options.host = text.substr(0, colon);
-  options.port = static_cast<std::uint16_t>(*port);
+  options.listen = *address;
   return {};
 }
 
@@ -110,7 +106,7 @@ std::string misread(int flag, const std::string& word) {
 const char* usage() {
   return R"(usage: millrace-gateway [options]
 Accepts jobs over HTTP and answers when the broker has stored them.
-  --listen ADDRESS:PORT   address to listen on (127.0.0.1:8080)
+  --listen ADDRESS:PORT   address to listen on (127.0.0.1:8080); [::1]:8080 for IPv6
   --allow-public          allow an address that is not loopback; the gateway does not authenticate
                           clients: put a proxy in front of it that does
   --broker ENDPOINT       address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
@@ -144,8 +140,8 @@ ReadOptions read_options(int count, char** arguments) {
     read.error =
         std::string("unexpected argument '") + arguments[optind] + "'; see millrace-gateway --help";
   }
-  if (read.error.empty() && !read.options.allow_public && !read.options.host.starts_with("127.")) {
-    read.error = read.options.host +
+  if (read.error.empty() && !read.options.allow_public && !http::is_loopback(read.options.listen)) {
+    read.error = read.options.listen.host +
                  " is not a loopback address, and the gateway does not authenticate clients: put a "
                  "proxy in front of it that does, and add --allow-public";
   }

@@ -1,6 +1,8 @@
 // The gateway's command line.
 #pragma once
 
+#include "http/server.h"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -9,8 +11,7 @@
 namespace millrace::gateway {
 
 struct Options {
-  std::string host = "127.0.0.1";
-  std::uint16_t port = 8080;
+  http::Address listen{"127.0.0.1", 8080};
   std::vector<std::string> brokers;
   unsigned connections_max = 4'096;
   std::size_t body_bytes_max = 4U << 20, bodies_bytes_max = 256U << 20;

@@ -1,7 +1,7 @@
 // Errors as problem details.
 #include "problem.h"
 
-#include "http_text.h"
+#include "http/server.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -22,22 +22,22 @@ int status_of(ErrorCode code) {
   }
 }
 
-Answer problem(int status, ErrorCode code, const std::string& detail) {
+http::Response problem(int status, ErrorCode code, const std::string& detail) {
   const nlohmann::json body{{"type", "about:blank"},
-                            {"title", reason_of(status)},
+                            {"title", http::reason_of(status)},
                             {"status", status},
                             {"code", to_string(code)},
                             {"detail", detail}};
-  Answer answer{status,
-                "application/problem+json",
-                body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-                {}};
+  http::Response answer{status,
+                        "application/problem+json",
+                        body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                        {}};
   if (status == 415) answer.headers.emplace_back("Accept-Encoding", "gzip, zstd");
   if (status == 503) answer.headers.emplace_back("Retry-After", "1");
   return answer;
 }
 
-Answer refusal(int status, const std::string& detail) {
+http::Response refusal(int status, const std::string& detail) {
   switch (status) {
     case 408: return problem(status, ErrorCode::timeout, detail);
     case 413:
@@ -48,8 +48,8 @@ Answer refusal(int status, const std::string& detail) {
   }
 }
 
-Answer problem(const Error& error) {
-  Answer answer = problem(status_of(error.code), error.code, error.message);
+http::Response problem(const Error& error) {
+  http::Response answer = problem(status_of(error.code), error.code, error.message);
   const auto wait = std::chrono::ceil<std::chrono::seconds>(error.retry_after).count();
   for (auto& [name, value] : answer.headers) {
     if (name == "Retry-After" && wait > 1) value = std::to_string(wait);

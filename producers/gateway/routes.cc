@@ -16,8 +16,8 @@ using nlohmann::json;
 
 constexpr std::size_t threads_max = 4, questions_max = 256;
 
-Answer not_allowed(const char* allowed) {
-  Answer answer =
+http::Response not_allowed(const char* allowed) {
+  http::Response answer =
       problem(405, ErrorCode::invalid, std::string("allowed methods of this path: ") + allowed);
   answer.headers.emplace_back("Allow", allowed);
   return answer;
@@ -31,8 +31,10 @@ ProducerOptions producer_options(const Options& options) {
 
 }  // namespace
 
-Routes::Routes(const Options& options, GatewayMetrics* metrics)
+Routes::Routes(const Options& options, GatewayMetrics* metrics,
+               const http::ServerCounters& connections)
     : metrics_(*metrics),
+      connections_(connections),
       body_bytes_max_(options.body_bytes_max),
       producer_(producer_options(options)),
       client_({.connection = {.brokers = options.brokers}, .timeout = options.timeout}) {
@@ -48,7 +50,7 @@ Routes::~Routes() {
   for (auto& thread : threads_) thread.join();
 }
 
-void Routes::handle(const ExchangeRef& e) {
+void Routes::handle(const http::ExchangeRef& e) {
   const Path path = read_path(e->path);
   const bool get = e->method == "GET" || e->method == "HEAD";
   switch (path.to) {
@@ -73,11 +75,11 @@ void Routes::handle(const ExchangeRef& e) {
 }
 
 // What those who watch the gateway ask.
-Answer Routes::watched(Path::To page) {
+http::Response Routes::watched(Path::To page) {
   if (page == Path::To::metrics) {
     return {200,
             "text/plain; version=0.0.4; charset=utf-8",
-            metrics_page(metrics_, producer_.connected()),
+            metrics_page(metrics_, connections_, producer_.connected()),
             {}};
   }
   if (page == Path::To::ready) {
@@ -85,7 +87,7 @@ Answer Routes::watched(Path::To page) {
       return problem(503, ErrorCode::shutting_down,
                      "this gateway is shutting down: use another one");
     }
-    if (metrics_.full) {
+    if (connections_.full) {
       return problem(503, ErrorCode::overloaded, "all connections of this gateway are in use");
     }
     if (!producer_.connected()) {
@@ -95,7 +97,7 @@ Answer Routes::watched(Path::To page) {
   return {200, "application/json", "{\"status\":\"ok\"}", {}};
 }
 
-void Routes::enqueue(const ExchangeRef& exchange, const std::string& topic) {
+void Routes::enqueue(const http::ExchangeRef& exchange, const std::string& topic) {
   if (const auto wrong = not_json(exchange->content_type)) {
     return exchange->answer(problem(415, ErrorCode::invalid, *wrong));
   }
@@ -128,24 +130,24 @@ void Routes::enqueue(const ExchangeRef& exchange, const std::string& topic) {
   }
 }
 
-void Routes::look(const ExchangeRef& exchange, const JobId& id) {
+void Routes::look(const http::ExchangeRef& exchange, const JobId& id) {
   ask(exchange, [this, id] {
     const auto view = client_.job(id);
     if (!view) return problem(view.error());
-    return Answer{200, "application/json", json_text(*view), {}};
+    return http::Response{200, "application/json", json_text(*view), {}};
   });
 }
 
-void Routes::cancel(const ExchangeRef& exchange, const JobId& id) {
+void Routes::cancel(const http::ExchangeRef& exchange, const JobId& id) {
   ask(exchange, [this, id] {
     const auto state = client_.cancel(id);
     if (!state) return problem(state.error());
     const json body{{"id", id.str()}, {"state", to_string(*state)}};
-    return Answer{200, "application/json", body.dump(), {}};
+    return http::Response{200, "application/json", body.dump(), {}};
   });
 }
 
-void Routes::ask(const ExchangeRef& exchange, std::function<Answer()> question) {
+void Routes::ask(const http::ExchangeRef& exchange, std::function<http::Response()> question) {
   {
     const std::lock_guard lock(mutex_);
     if (questions_.size() < questions_max) {

@@ -2,7 +2,8 @@
 // Threads: handle() on the HTTP loop.
 #pragma once
 
-#include "http_server.h"
+#include "gateway_metrics.h"
+#include "http/server.h"
 #include "options.h"
 #include "paths.h"
 
@@ -19,28 +20,30 @@ namespace millrace::gateway {
 
 class Routes {
  public:
-  Routes(const Options& options, GatewayMetrics* metrics);
+  // Both outlive it.
+  Routes(const Options& options, GatewayMetrics* metrics, const http::ServerCounters& connections);
   ~Routes();
   Routes(const Routes&) = delete;
   Routes& operator=(const Routes&) = delete;
 
-  void handle(const ExchangeRef& exchange);
+  void handle(const http::ExchangeRef& exchange);
 
  private:
-  [[nodiscard]] Answer watched(Path::To page);
-  void enqueue(const ExchangeRef& exchange, const std::string& topic);
-  void look(const ExchangeRef& exchange, const JobId& id);
-  void cancel(const ExchangeRef& exchange, const JobId& id);
-  void ask(const ExchangeRef& exchange, std::function<Answer()> question);
+  [[nodiscard]] http::Response watched(Path::To page);
+  void enqueue(const http::ExchangeRef& exchange, const std::string& topic);
+  void look(const http::ExchangeRef& exchange, const JobId& id);
+  void cancel(const http::ExchangeRef& exchange, const JobId& id);
+  void ask(const http::ExchangeRef& exchange, std::function<http::Response()> question);
   void work();
 
   GatewayMetrics& metrics_;
+  const http::ServerCounters& connections_;
   const std::size_t body_bytes_max_;
   Producer producer_;
   Client client_;
   std::mutex mutex_;  // guards questions_ and closed_
   std::condition_variable changed_;
-  std::deque<std::pair<ExchangeRef, std::function<Answer()>>> questions_;
+  std::deque<std::pair<http::ExchangeRef, std::function<http::Response()>>> questions_;
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };

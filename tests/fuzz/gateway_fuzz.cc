@@ -1,6 +1,6 @@
 // Any bytes as a request of the gateway. Behind the line "HTTP": as a connection brings them, which
 // have to mean the same however they are cut. Else a line with the path, then the body.
-#include "http_request.h"
+#include "http/request.h"
 #include "job_json.h"
 #include "json_scan.h"
 #include "media_types.h"
@@ -12,6 +12,8 @@
 namespace {
 
 using namespace millrace::gateway;
+using millrace::http::Request;
+using millrace::http::RequestReader;
 
 constexpr std::size_t bytes_max = 4'096;
 

@@ -45,6 +45,19 @@ def test_curl_in_its_many_ways(gateway):
     assert " 415 " in head and "application/json" in json.loads(body)["detail"]
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="this machine has no IPv6")
+def test_both_ports_listen_on_ipv6(start, gateway):
+    g = gateway("--listen", "[::1]:0")
+    assert any(f"listening on http://[::1]:{g.port}" in line for line in g.lines)
+    watched = start(extra='[http]\nlisten = "[::1]:0"\n')
+    port = watched.logged("http port")["message"].rsplit(" ", 1)[1]
+    for url in (f"http://[::1]:{g.port}/healthz", f"http://[::1]:{port}/readyz"):
+        told = subprocess.run(["curl", "-sSg", url], capture_output=True, timeout=PATIENCE_S, check=True)
+        assert b"ok" in told.stdout
+    with pytest.raises(ConnectionRefusedError):  # of ::1 alone
+        socket.create_connection(("127.0.0.1", g.port), timeout=PATIENCE_S)
+
+
 def test_promtool_reads_both_ports(start, gateway):
     g = gateway()
     assert g.ask("POST", "/v1/topics/t/jobs", {})[0] == 201

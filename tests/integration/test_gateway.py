@@ -168,7 +168,9 @@ def test_two_gateways_in_front_of_one_broker(broker, gateway):
 
 @pytest.mark.parametrize("options, code, said", [
     (["--listen", "0.0.0.0:8080"], 64, "--allow-public"),
-    (["--listen", "here"], 64, "IPv4"),
+    (["--listen", "[::]:8080"], 64, "--allow-public"),
+    (["--listen", "here"], 64, "[::1]:8080"),
+    (["--listen", "::1:8080"], 64, "[::1]:8080"),
     (["--timeout", "never"], 64, "not a duration"),
 ])
 def test_wrong_command_lines(options, code, said):

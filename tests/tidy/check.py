@@ -17,6 +17,7 @@ LINES_MAX = 500
 NO_COMMENT = ("LICENSE", ".json", ".gitignore", ".clang-format", ".1", ".8", "/changelog")
 INPUTS = "tests/fuzz/corpus/"  # bytes, of no format
 PUBLIC_ONLY = ("workers/", "producers/", "cli/", "examples/")
+HTTP_DOOR, HTTP_USERS = "http/server.h", ("producers/gateway/",)
 # Headers outside our tree that broker/core may not include either: it is pure.
 IMPURE = {"thread", "mutex", "condition_variable", "future", "fstream", "filesystem", "iostream",
           "random", "ctime"}
@@ -98,16 +99,31 @@ def no_tests_outside(tree):
 
 
 def public_headers_only(tree):
-    ours = re.compile(r"^(?:wire|core|storage|net|runtime|broker|sdk)/")
+    ours = re.compile(r"^(?:wire|core|storage|net|runtime|admin|broker|sdk|http)/")
     for name, text in tree.items():
         if not (name.startswith(PUBLIC_ONLY) and is_cpp(name)):
             continue
         room = os.path.dirname(name)
         for at, bracket, header in includes(text):
+            if header == HTTP_DOOR and name.startswith(HTTP_USERS):
+                continue
             if ours.match(header) or (bracket == '"' and header.startswith("millrace/")):
                 yield f"{name}:{at}: {header}; of ours it may include <millrace/...> only"
             elif bracket == '"' and os.path.normpath(os.path.join(room, header)) not in tree:
                 yield f"{name}:{at}: {header} is not of its own folder"
+
+
+def http_by_its_door(tree):
+    for name, text in tree.items():
+        if not is_cpp(name) or name.startswith("tests/"):
+            continue
+        for at, bracket, header in includes(text):
+            if name.startswith("http/"):
+                if header.startswith("millrace/") or (bracket == '"' and not header.startswith("http/")):
+                    yield f"{name}:{at}: {header}; of ours http/ includes http/ alone"
+            elif header.startswith("http/") and not (
+                    header == HTTP_DOOR and name.startswith(HTTP_USERS)):
+                yield f"{name}:{at}: {header}; {HTTP_DOOR} is for {' and '.join(HTTP_USERS)} alone"
 
 
 def no_naps(tree):
@@ -170,7 +186,9 @@ RULES = [
     (opening_comments, "a file opens with a comment of what it owns"),
     (pure_core, "broker/core includes only the standard library and core/"),
     (no_tests_outside, "nothing includes tests/"),
-    (public_headers_only, "workers, producers, cli, examples include only <millrace/...> of ours"),
+    (public_headers_only, "workers, producers, cli, examples include only <millrace/...> of ours, "
+                          f"the gateway {HTTP_DOOR} too"),
+    (http_by_its_door, f"http/ includes nothing else of ours, and is included as {HTTP_DOOR}"),
     (no_naps, "no sleep in tests"),
     (formatted, "clang-format has nothing to say"),
     (decided_packages, "a row in docs/decisions.md for each package"),

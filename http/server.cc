@@ -1,40 +1,45 @@
 // Who may connect, who is handed to the handler, and how the server ends.
-#include "http_server.h"
+#include "http/server.h"
 
-#include "http_connection.h"
-#include "http_text.h"
-
-#include <millrace/log_line.h>
+#include "http/connection.h"
+#include "http/response.h"
 
 #include <uv.h>
 #include <atomic>
-#include <cstdio>
-#include <cstring>
+#include <csignal>
+#include <list>
 #include <mutex>
 #include <unordered_map>
 
-namespace millrace::gateway {
+namespace millrace::http {
 namespace {
 
 constexpr int backlog = 1'024;
 constexpr unsigned accepts_a_turn = 64;
-constexpr std::uint64_t stop_patience_ms = 10'000, look_ms = 250;
+constexpr std::uint64_t look_ms = 250;
+
+union SocketAddress {
+  sockaddr any;
+  sockaddr_in four;
+  sockaddr_in6 six;
+};
 
 }  // namespace
 
-struct HttpServer::Impl : ConnectionOwner {
+struct Server::Impl : ConnectionOwner {
   struct Call;
 
-  Impl(HttpOptions o, Handler h, GatewayMetrics* t)
-      : options_(std::move(o)), handler(std::move(h)), metrics_(*t) {}
+  Impl(ServerOptions o, Handler h) : options_(std::move(o)), handler(std::move(h)) {
+    counters_.connections_max = options_.connections_max;
+  }
 
   void on_request(const ConnectionRef& from) override;
   void on_spoken(Connection* from) override;
   void on_closing(Connection* from) override;
   void on_closed(Connection* from) override;
   [[nodiscard]] bool last_answers() const override { return draining || stopping; }
-  [[nodiscard]] const HttpOptions& options() const override { return options_; }
-  [[nodiscard]] GatewayMetrics& metrics() override { return metrics_; }
+  [[nodiscard]] const ServerOptions& options() const override { return options_; }
+  [[nodiscard]] ServerCounters& counters() override { return counters_; }
   [[nodiscard]] std::size_t& held_bytes() override { return held; }
 
   void welcome();
@@ -47,9 +52,9 @@ struct HttpServer::Impl : ConnectionOwner {
   void end_if_idle();
   void close_handles();
 
-  HttpOptions options_;
+  ServerOptions options_;
   Handler handler;
-  GatewayMetrics& metrics_;
+  ServerCounters counters_;
   uv_loop_t loop{};
   uv_tcp_t listener{};
   uv_timer_t clock{}, last{};
@@ -66,24 +71,24 @@ struct HttpServer::Impl : ConnectionOwner {
 };
 
 // The connection may have gone by the time of the answer: only the loop's thread holds it.
-struct HttpServer::Impl::Call : Exchange, std::enable_shared_from_this<Call> {
+struct Server::Impl::Call : Exchange, std::enable_shared_from_this<Call> {
   Call(Impl& s, const ConnectionRef& c) : server(s), connection(c) {}
-  void answer(Answer given) override {
+  void answer(Response response) override {
     const std::lock_guard lock(server.mutex);
     if (std::exchange(given_, true)) return;
-    reply = std::move(given);
+    reply = std::move(response);
     server.answered.push_back(shared_from_this());
     uv_async_send(&server.wake);
   }
   Impl& server;
   std::weak_ptr<Connection> connection;
-  Answer reply;
+  Response reply;
 
  private:
   bool given_ = false;
 };
 
-void HttpServer::Impl::on_request(const ConnectionRef& from) {
+void Server::Impl::on_request(const ConnectionRef& from) {
   auto call = std::make_shared<Call>(*this, from);
   Request& request = from->request();
   call->method = request.method;
@@ -94,55 +99,54 @@ void HttpServer::Impl::on_request(const ConnectionRef& from) {
   handler(call);
 }
 
-void HttpServer::Impl::on_spoken(Connection* from) {
+void Server::Impl::on_spoken(Connection* from) {
   silent.erase(from->place);
   from->place = silent.end();
 }
 
-void HttpServer::Impl::on_closing(Connection* from) {
+void Server::Impl::on_closing(Connection* from) {
   if (from->place != silent.end()) silent.erase(std::exchange(from->place, silent.end()));
-  metrics_.connections = --open;
+  counters_.connections = --open;
   if (open < options_.connections_max - options_.connections_max / 8) say_full(false);
 }
 
-void HttpServer::Impl::on_closed(Connection* from) {
+void Server::Impl::on_closed(Connection* from) {
   connections.erase(from);
   end_if_idle();
 }
 
-bool HttpServer::Impl::make_room() {
+bool Server::Impl::make_room() {
   if (open < options_.connections_max) return true;
   if (silent.empty()) return false;
-  ++metrics_.displaced;
+  ++counters_.displaced;
   silent.front()->close();
   return true;
 }
 
 // What is closed is freed at the end of a turn, so a turn takes a bounded number. The listener
 // reads on after the accept that was deferred.
-void HttpServer::Impl::welcome() {
+void Server::Impl::welcome() {
   deferred = ++welcomed > accepts_a_turn;
   if (deferred) return;
   if (!make_room()) return turn_away();
   auto connection = std::make_shared<Connection>(*this, &loop);
   connection->place = silent.insert(silent.end(), connection.get());
   connections.emplace(connection.get(), connection);
-  ++metrics_.accepted;
-  metrics_.connections = ++open;
+  ++counters_.accepted;
+  counters_.connections = ++open;
   if (!connection->accept(reinterpret_cast<uv_stream_t*>(&listener))) connection->close();
 }
 
 // Told why as far as a socket takes it at once; nothing is kept of it.
-void HttpServer::Impl::turn_away() {
+void Server::Impl::turn_away() {
   say_full(true);
-  ++metrics_.refused;
+  ++counters_.refused;
   auto* stream = new uv_tcp_t{};
   uv_tcp_init(&loop, stream);
   if (uv_accept(reinterpret_cast<uv_stream_t*>(&listener),
                 reinterpret_cast<uv_stream_t*>(stream)) == 0) {
-    std::string text = response_text(
-        options_.refusal(503, "all connections of this gateway are in use: try again"),
-        {.last = true});
+    std::string text = response_text(options_.refusal(503, "all connections are in use: try again"),
+                                     {.last = true});
     const uv_buf_t buffer = uv_buf_init(text.data(), static_cast<unsigned>(text.size()));
     uv_try_write(reinterpret_cast<uv_stream_t*>(stream), &buffer, 1);
   }
@@ -150,15 +154,12 @@ void HttpServer::Impl::turn_away() {
            [](uv_handle_t* handle) { delete reinterpret_cast<uv_tcp_t*>(handle); });
 }
 
-void HttpServer::Impl::say_full(bool full) {
-  if (metrics_.full.exchange(full) == full) return;
-  const std::string most = std::to_string(options_.connections_max) + " connections";
-  write_log_line(full ? LogLevel::warning : LogLevel::info, "millrace-gateway",
-                 full ? "all " + most + " are in use: new connections are refused"
-                      : "new connections are accepted again, at most " + most);
+void Server::Impl::say_full(bool full) {
+  if (counters_.full.exchange(full) == full) return;
+  if (options_.on_full) options_.on_full(full);
 }
 
-void HttpServer::Impl::answer_all() {
+void Server::Impl::answer_all() {
   std::vector<std::shared_ptr<Call>> all;
   {
     const std::lock_guard lock(mutex);
@@ -171,28 +172,29 @@ void HttpServer::Impl::answer_all() {
   end_if_idle();
 }
 
-void HttpServer::Impl::look_at_clock() {
+void Server::Impl::look_at_clock() {
   std::vector<ConnectionRef> all;  // closing takes one out of the table later, never at once
   all.reserve(connections.size());
   for (const auto& [key, connection] : connections) all.push_back(connection);
   for (const auto& connection : all) connection->look_at_clock();
 }
 
-void HttpServer::Impl::begin_stop() {
+void Server::Impl::begin_stop() {
   stopping = true;
   uv_close(reinterpret_cast<uv_handle_t*>(&listener), nullptr);
   for (const auto& [key, connection] : connections) {
     if (connection->idle()) connection->close();
   }
   uv_timer_start(
-      &last, [](uv_timer_t* t) { uv_stop(t->loop); }, stop_patience_ms, 0);
+      &last, [](uv_timer_t* t) { uv_stop(t->loop); },
+      static_cast<std::uint64_t>(options_.stop_patience.count()), 0);
 }
 
-void HttpServer::Impl::end_if_idle() {
+void Server::Impl::end_if_idle() {
   if (stopping && connections.empty()) uv_stop(&loop);
 }
 
-void HttpServer::Impl::close_handles() {
+void Server::Impl::close_handles() {
   for (const auto& [key, connection] : connections) connection->close();
   for (auto* handle :
        {reinterpret_cast<uv_handle_t*>(&listener), reinterpret_cast<uv_handle_t*>(&clock),
@@ -205,8 +207,8 @@ void HttpServer::Impl::close_handles() {
   uv_loop_close(&loop);
 }
 
-HttpServer::HttpServer(HttpOptions options, Handler handler, GatewayMetrics* metrics)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(handler), metrics)) {
+Server::Server(ServerOptions options, Handler handler)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(handler))) {
   Impl& s = *impl_;
   uv_loop_init(&s.loop);
   uv_tcp_init(&s.loop, &s.listener);
@@ -215,35 +217,43 @@ HttpServer::HttpServer(HttpOptions options, Handler handler, GatewayMetrics* met
   uv_async_init(&s.loop, &s.wake, [](uv_async_t* a) { static_cast<Impl*>(a->data)->answer_all(); });
   uv_check_init(&s.loop, &s.turn);
   s.turn.data = s.wake.data = s.clock.data = s.listener.data = &s;
-  metrics->connections_max = s.options_.connections_max;
 }
 
-HttpServer::~HttpServer() { impl_->close_handles(); }
+Server::~Server() { impl_->close_handles(); }
 
-std::string HttpServer::listen() {
+std::string Server::listen() {
   Impl& s = *impl_;
-  sockaddr_in address{};
-  uv_ip4_addr(s.options_.host.c_str(), s.options_.port, &address);
-  int wrong = uv_tcp_bind(&s.listener, reinterpret_cast<const sockaddr*>(&address), 0);
+  const auto& where = s.options_.address;
+  SocketAddress address{};
+  if (uv_ip4_addr(where.host.c_str(), where.port, &address.four) != 0) {
+    uv_ip6_addr(where.host.c_str(), where.port, &address.six);
+  }
+  int wrong = uv_tcp_bind(&s.listener, &address.any, 0);
   if (wrong == 0) {
     wrong = uv_listen(reinterpret_cast<uv_stream_t*>(&s.listener), backlog,
                       [](uv_stream_t* listener, int status) {
                         if (status == 0) static_cast<Impl*>(listener->data)->welcome();
                       });
   }
-  if (wrong == 0) return {};
-  return "cannot listen on " + s.options_.host + ":" + std::to_string(s.options_.port) + ": " +
-         uv_strerror(wrong) + "; if another program uses the port, stop it or choose another port";
-}
-
-std::uint16_t HttpServer::port() const {
-  sockaddr_in address{};
   int bytes = sizeof address;
-  uv_tcp_getsockname(&impl_->listener, reinterpret_cast<sockaddr*>(&address), &bytes);
-  return ntohs(address.sin_port);
+  if (wrong == 0) wrong = uv_tcp_getsockname(&s.listener, &address.any, &bytes);
+  if (wrong != 0) {
+    return std::string(uv_strerror(wrong)) +
+           "; if another program uses the port, stop it or choose another port";
+  }
+  s.options_.address.port = ntohs(address.four.sin_port);  // has the same place in both families
+  return {};
 }
 
-void HttpServer::run() {
+const Address& Server::address() const { return impl_->options_.address; }
+
+const ServerCounters& Server::counters() const { return impl_->counters_; }
+
+void Server::run() {
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
   uv_timer_start(
       &impl_->clock, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->look_at_clock(); }, look_ms,
       look_ms);
@@ -255,11 +265,11 @@ void HttpServer::run() {
   uv_run(&impl_->loop, UV_RUN_DEFAULT);
 }
 
-void HttpServer::drain() { impl_->draining = true; }
+void Server::drain() { impl_->draining = true; }
 
-void HttpServer::stop() {
+void Server::stop() {
   impl_->stop_wanted = true;
   uv_async_send(&impl_->wake);
 }
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http

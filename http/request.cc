@@ -1,10 +1,10 @@
-#include "http_request.h"
+#include "http/request.h"
 
-#include "http_head.h"
+#include "http/head.h"
 
 #include <algorithm>
 
-namespace millrace::gateway {
+namespace millrace::http {
 namespace {
 
 constexpr std::size_t head_bytes_max = 8U << 10;
@@ -176,4 +176,4 @@ RequestReader::Step RequestReader::trailer() {
   return Step::more;
 }
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http

@@ -1,8 +1,8 @@
-#include "http_text.h"
+#include "http/response.h"
 
 #include <ctime>
 
-namespace millrace::gateway {
+namespace millrace::http {
 namespace {
 
 std::string date_text() {
@@ -39,23 +39,24 @@ const char* reason_of(int status) {
   }
 }
 
-std::string response_text(const Answer& answer, const Manner& manner) {
-  std::string out = "HTTP/1.1 " + std::to_string(answer.status) + " " + reason_of(answer.status);
+std::string response_text(const Response& response, const Manner& manner) {
+  std::string out =
+      "HTTP/1.1 " + std::to_string(response.status) + " " + reason_of(response.status);
   const auto header = [&out](const std::string& name, const std::string& value) {
     out.append("\r\n").append(name).append(": ").append(value);
   };
   header("Date", date_text());
-  header("Content-Type", answer.type);
-  header("Content-Length", std::to_string(answer.body.size()));
+  header("Content-Type", response.type);
+  header("Content-Length", std::to_string(response.body.size()));
   header("Cache-Control", "no-store");
-  for (const auto& [name, value] : answer.headers) header(name, value);
+  for (const auto& [name, value] : response.headers) header(name, value);
   if (manner.last)
     header("Connection", "close");
   else if (manner.old_keep_alive)
     header("Connection", "keep-alive");
   out += "\r\n\r\n";
-  if (!manner.head_only) out += answer.body;
+  if (!manner.head_only) out += response.body;
   return out;
 }
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http

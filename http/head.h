@@ -1,11 +1,12 @@
 // The request line and the headers of a request, read strictly.
 #pragma once
 
-#include "http_request.h"
+#include "http/request.h"
+#include "http/server.h"
 
 #include <optional>
 
-namespace millrace::gateway {
+namespace millrace::http {
 
 using HeaderFields = std::vector<std::pair<std::string, std::string>>;
 
@@ -28,4 +29,4 @@ struct Framing {
 [[nodiscard]] std::optional<Fault> read_framing(const HeaderFields& fields, bool old,
                                                 Framing* framing);
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http

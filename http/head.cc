@@ -1,14 +1,14 @@
-#include "http_head.h"
-
-#include "media_types.h"
+#include "http/head.h"
 
 #include <algorithm>
 #include <charconv>
 
-namespace millrace::gateway {
+namespace millrace::http {
 namespace {
 
 constexpr std::size_t fields_max = 100, method_bytes_max = 32;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 Fault bad(std::string message) { return {400, std::move(message)}; }
 
@@ -131,6 +131,11 @@ std::optional<Fault> read_what_is_used(const HeaderFields& fields, Request* requ
 
 }  // namespace
 
+bool same_word(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
 std::optional<Fault> read_field(std::string_view line, HeaderFields* fields) {
   if (line.starts_with(' ') || line.starts_with('\t')) {
     return bad("folded header lines are not supported");
@@ -196,4 +201,4 @@ std::optional<Fault> read_framing(const HeaderFields& fields, bool old, Framing*
   return std::nullopt;
 }
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http

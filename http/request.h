@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace millrace::gateway {
+namespace millrace::http {
 
 struct Request {
   std::string method;
@@ -67,4 +67,4 @@ class RequestReader {
   Fault fault_;
 };
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http

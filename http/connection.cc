@@ -1,22 +1,18 @@
-#include "http_connection.h"
+#include "http/connection.h"
 
-#include "http_text.h"
+#include "http/response.h"
 
 #include <algorithm>
 
-namespace millrace::gateway {
+namespace millrace::http {
 namespace {
 
 using std::chrono::milliseconds;
 
 // A whole request line with its headers has to be there by then.
 constexpr milliseconds head_patience_max{5'000};
-constexpr milliseconds request_patience{60'000};  // and the whole request, however it trickles
-// Longer than the proxies in front keep a connection that they do not use, so that they close it
-// and never send a request into a connection that is being closed here.
-constexpr milliseconds keep_alive{75'000};
 // After a refusal what the client is still sending is read and dropped, so that it reads why.
-constexpr milliseconds linger{2'000};
+constexpr milliseconds linger_patience{2'000};
 constexpr std::uint64_t linger_bytes_max = 64U << 20;
 constexpr std::size_t read_bytes = 64U << 10;
 constexpr std::size_t small_body_bytes = 64U << 10;  // is taken however much others hold
@@ -41,15 +37,16 @@ bool Connection::accept(uv_stream_t* listener) {
   if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(&socket_)) != 0) return false;
   uv_tcp_nodelay(&socket_, 1);
   await(std::min(head_patience_max, owner_.options().patience));
-  request_deadline_ms_ =
-      uv_now(socket_.loop) + static_cast<std::uint64_t>(request_patience.count());
+  request_deadline_ms_ = in(owner_.options().message_patience);
   read_more();
   return true;
 }
 
-void Connection::await(milliseconds span) {
-  deadline_ms_ = uv_now(socket_.loop) + static_cast<std::uint64_t>(span.count());
+std::uint64_t Connection::in(milliseconds span) const {
+  return uv_now(socket_.loop) + static_cast<std::uint64_t>(span.count());
 }
+
+void Connection::await(milliseconds span) { deadline_ms_ = in(span); }
 
 void Connection::read_more() {
   uv_read_start(reinterpret_cast<uv_stream_t*>(&socket_), lend_buffer, on_bytes);
@@ -70,16 +67,15 @@ void Connection::take(std::string_view bytes) {
   const auto step = reader_.read(&bytes);
   if (!was_begun) {  // from here on a whole head is waited for, and a trickle does not help
     await(std::min(head_patience_max, owner_.options().patience));
-    request_deadline_ms_ =
-        uv_now(socket_.loop) + static_cast<std::uint64_t>(request_patience.count());
+    request_deadline_ms_ = in(owner_.options().message_patience);
   } else if (reader_.in_body()) {
     await(owner_.options().patience);
   }
   hold(reader_.request().body.size());
   if (held_ > small_body_bytes && owner_.held_bytes() > owner_.options().bodies_bytes_max) {
     return refuse(503,
-                  "the bodies of other requests use all memory that this gateway may use: the jobs "
-                  "were not sent");
+                  "the bodies of other requests use all memory that is allowed for them: this "
+                  "request was not handled");
   }
   switch (step) {
     case RequestReader::Step::more: return;
@@ -96,7 +92,7 @@ void Connection::take(std::string_view bytes) {
 
 void Connection::hold(std::size_t bytes) {
   owner_.held_bytes() = owner_.held_bytes() - held_ + bytes;
-  owner_.metrics().body_bytes = owner_.held_bytes();
+  owner_.counters().body_bytes = owner_.held_bytes();
   held_ = bytes;
 }
 
@@ -108,9 +104,9 @@ void Connection::go_ahead() {
                       [](uv_write_t* w, int) { self_of(w->data)->hinting_ = false; }) == 0;
 }
 
-void Connection::answer(const Answer& answer) {
+void Connection::answer(const Response& response) {
   if (state_ != State::asked) return;
-  write(answer, !reader_.request().keep_alive || owner_.last_answers(), false);
+  write(response, !reader_.request().keep_alive || owner_.last_answers(), false);
 }
 
 void Connection::refuse(int status, const std::string& why) {
@@ -119,17 +115,17 @@ void Connection::refuse(int status, const std::string& why) {
   write(owner_.options().refusal(status, why), true, true);
 }
 
-void Connection::write(const Answer& answer, bool last, bool linger) {
+void Connection::write(const Response& response, bool last, bool linger) {
   state_ = State::writing;
   hold(0);
   last_ = last;
   linger_ = linger;
   const Request& request = reader_.request();
-  out_ = response_text(answer, {.head_only = request.method == "HEAD",
-                                .last = last,
-                                .old_keep_alive = request.old && !last});
-  ++owner_.metrics().answers[static_cast<std::size_t>(std::clamp(answer.status, 0, 599))];
-  await(request_patience);
+  out_ = response_text(response, {.head_only = request.method == "HEAD",
+                                  .last = last,
+                                  .old_keep_alive = request.old && !last});
+  ++owner_.counters().responses[static_cast<std::size_t>(std::clamp(response.status, 0, 599))];
+  await(owner_.options().message_patience);
   const uv_buf_t buffer = uv_buf_init(out_.data(), static_cast<unsigned>(out_.size()));
   const int failed =
       uv_write(&writing_, reinterpret_cast<uv_stream_t*>(&socket_), &buffer, 1,
@@ -142,14 +138,14 @@ void Connection::written(bool well) {
   if (!well || (last_ && !linger_)) return close();
   if (last_) {
     state_ = State::lingering;
-    await(linger);
+    await(linger_patience);
     uv_shutdown(&shutting_, reinterpret_cast<uv_stream_t*>(&socket_), [](uv_shutdown_t*, int) {});
     return read_more();
   }
   out_.clear();
   reader_.next();
   state_ = State::reading;
-  await(keep_alive);
+  await(owner_.options().keep_alive);
   read_more();
   if (const std::string ahead = std::exchange(ahead_, {}); !ahead.empty()) take(ahead);
 }
@@ -160,7 +156,7 @@ void Connection::look_at_clock() {
   const bool in_request = reading && reader_.begun();
   const bool late = now >= deadline_ms_ || (in_request && now >= request_deadline_ms_);
   if (!late || state_ == State::asked || state_ == State::closed) return;
-  if (state_ != State::lingering) ++owner_.metrics().expired;
+  if (state_ != State::lingering) ++owner_.counters().expired;
   if (in_request) return refuse(408, "the request was not received completely in time");
   close();
 }
@@ -175,4 +171,4 @@ void Connection::close() {
   });
 }
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http

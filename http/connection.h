@@ -1,16 +1,16 @@
-// A connection: reads one request after the other, writes an answer to each, and closes.
+// A connection: reads one request after the other, writes a response to each, and closes.
 // Lives on the loop's thread; its owner holds it until it says that it is closed.
 #pragma once
 
-#include "http_request.h"
-#include "http_server.h"
+#include "http/request.h"
+#include "http/server.h"
 
 #include <uv.h>
 #include <list>
 #include <memory>
 #include <string>
 
-namespace millrace::gateway {
+namespace millrace::http {
 
 class Connection;
 using ConnectionRef = std::shared_ptr<Connection>;
@@ -23,8 +23,8 @@ class ConnectionOwner {
   virtual void on_closing(Connection* from) = 0;        // its descriptor goes with this
   virtual void on_closed(Connection* from) = 0;         // it may go
   [[nodiscard]] virtual bool last_answers() const = 0;  // connections end with their answer
-  [[nodiscard]] virtual const HttpOptions& options() const = 0;
-  [[nodiscard]] virtual GatewayMetrics& metrics() = 0;
+  [[nodiscard]] virtual const ServerOptions& options() const = 0;
+  [[nodiscard]] virtual ServerCounters& counters() = 0;
   [[nodiscard]] virtual std::size_t& held_bytes() = 0;  // of all bodies
 };
 
@@ -36,7 +36,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // False where the socket is gone already.
   [[nodiscard]] bool accept(uv_stream_t* listener);
-  void answer(const Answer& answer);  // to the request that was handed over
+  void answer(const Response& response);  // to the request that was handed over
   void refuse(int status, const std::string& why);
   void close();
   void look_at_clock();  // gives up a client that is silent for too long
@@ -52,8 +52,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void take(std::string_view bytes);
   void hold(std::size_t bytes);
   void go_ahead();
-  void write(const Answer& answer, bool last, bool linger);
+  void write(const Response& response, bool last, bool linger);
   void written(bool well);
+  [[nodiscard]] std::uint64_t in(std::chrono::milliseconds span) const;
   void await(std::chrono::milliseconds span);
 
   static void on_bytes(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
@@ -72,4 +73,4 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t deadline_ms_ = 0, request_deadline_ms_ = 0, lingered_bytes_ = 0;
 };
 
-}  // namespace millrace::gateway
+}  // namespace millrace::http
