@@ -1,6 +1,6 @@
 // millraced: builds the parts and runs them. A shard is a thread with a loop, a socket, an engine
 // and a store of its own; the main thread waits for signals.
-#include "admin/pages.h"
+#include "admin/http_port.h"
 #include "config.h"
 #include "data_folder.h"
 #include "descriptors.h"
@@ -225,15 +225,16 @@ int serve(const std::string& path, const millrace::Config& config) {
     spdlog::critical("{}", wrong);
     return exit_store;
   }
-  millrace::admin::HttpServer http(config.http_listen,
-                                   millrace::admin::pages(watchers.snapshots, watchers.metrics),
-                                   descriptors.plan.http_connections);
+  std::unique_ptr<millrace::admin::HttpPort> http;
   if (watchers.http) {
-    if (const auto wrong = http.start(); !wrong.empty()) {
+    http = std::make_unique<millrace::admin::HttpPort>(config.http_listen,
+                                                       descriptors.plan.http_connections,
+                                                       watchers.snapshots, watchers.metrics);
+    if (const auto wrong = http->start(); !wrong.empty()) {
       spdlog::critical("{}", wrong);
       return exit_store;
     }
-    spdlog::info("metrics and health on http port {}", http.port());
+    spdlog::info("metrics and health on http port {}", http->port());
   }
   limiter.measure();
   return run_shards(signals, path, config, shards, watchers.snapshots);

@@ -3,11 +3,15 @@
 #include "net/connection_limiter.h"
 #include "runtime/clock.h"
 
+#include <cstdint>
+#include <vector>
+
 namespace millrace::admin {
 namespace {
 
-Page health(const std::vector<std::string>& wrong) {
-  Page page{.status = wrong.empty() ? 200U : 503U, .body = wrong.empty() ? "ok\n" : ""};
+http::Response health(const std::vector<std::string>& wrong) {
+  if (wrong.empty()) return text_page(200, "ok");
+  http::Response page{.status = 503, .type = "text/plain; charset=utf-8"};
   for (const auto& sentence : wrong) page.body += sentence + "\n";
   return page;
 }
@@ -25,16 +29,26 @@ std::vector<std::string> not_ready(const ShardSnapshots& snapshots, std::int64_t
   return wrong;
 }
 
+http::Response not_allowed() {
+  http::Response page = text_page(405, "only GET and HEAD are allowed");
+  page.headers.emplace_back("Allow", "GET, HEAD");
+  return page;
+}
+
 }  // namespace
 
+http::Response text_page(int status, const std::string& sentence) {
+  return {.status = status, .type = "text/plain; charset=utf-8", .body = sentence + "\n"};
+}
+
 Pages pages(const ShardSnapshots& snapshots, Metrics& metrics) {
-  return [&snapshots, &metrics](const std::string& path) -> Page {
+  return [&](const std::string& method, const std::string& path) -> http::Response {
+    if (method != "GET" && method != "HEAD") return not_allowed();
     const std::int64_t now_mono_ms = runtime::read_clocks().mono_ms;
     if (path == "/healthz") return health(snapshots.problems(now_mono_ms, false));
     if (path == "/readyz") return health(not_ready(snapshots, now_mono_ms));
-    if (path != "/metrics") return {};
-    return {.status = 200,
-            .type = "text/plain; version=0.0.4; charset=utf-8",
+    if (path != "/metrics") return text_page(404, "there are: /metrics /healthz /readyz");
+    return {.type = "text/plain; version=0.0.4; charset=utf-8",
             .body = metrics.text(snapshots.read())};
   };
 }

@@ -5,6 +5,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -74,6 +75,14 @@ def test_promtool_reads_both_ports(start, gateway):
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200),
     (b"GET http://a/healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 200),
     (b"PUT /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 405),
+    (b"GET /healthz?x=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", 200),
+    (b"HEAD /metrics HTTP/1.0\r\n\r\n", 200),
+    (b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 404),
+    (b"GET /" + b"x" * 9_000, 414),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 9_000, 431),
+    (b"GET /healthz HTTP/1.1\nHost: a\n\n", 400),
+    (b"GET /healthz HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+    (b"GET /healthz HT", 408),
     (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}", 400),
@@ -92,12 +101,27 @@ def test_the_brokers_port_refuses_what_is_in_doubt(start, sent, status):
     got = answers(port, sent)
     assert got.split(b"\r\n")[0].split()[1] == str(status).encode(), got
     assert (b"\r\nAllow: GET, HEAD\r\n" in got) == (status == 405)
+    assert b"\r\nContent-Type: text/plain; " in got
+    assert (b"\r\n\r\nthere are: /metrics /healthz /readyz\n" in got) == (status == 404)
 
 
 def test_silence_at_the_brokers_port_ends(start):
     port = int(start().logged("http port")["message"].rsplit(" ", 1)[1])
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as silent:
         assert silent.recv(1) == b""
+
+
+def test_who_is_gone_before_the_answer_or_never_goes_does_not_disturb_the_broker(start):
+    broker = start()
+    port = int(broker.logged("http port")["message"].rsplit(" ", 1)[1])
+    for reset in (0, 1) * 25:  # the first answer is refused, and the next ones are written all the same
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as gone:
+            gone.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", reset, 0))
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as half:
+        half.sendall(b"GET /healthz HT")
+        assert broker.get("/healthz") == (200, "ok\n")
+        assert broker.stop() == 0
 
 
 class Browser:

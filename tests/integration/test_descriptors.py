@@ -1,5 +1,6 @@
 """More connections than the broker has file descriptors for: it keeps the open ones, refuses others,
 and its store has enough. The floods are plain sockets that send nothing."""
+import http.client
 import os
 import resource
 import socket
@@ -199,3 +200,16 @@ def test_a_crowd_that_never_asks_does_not_lock_a_scraper_out(start):
     assert float(broker.metrics()["millrace_connections_refused_total"]) == 0
     for each in crowd:
         each.close()
+
+
+def test_above_the_bound_of_the_http_port_newcomers_are_told(start):
+    broker = start(256)  # 16 of which are for HTTP
+    port = int(broker.logged("http port")["message"].rsplit(" ", 1)[1])
+    there = [http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S) for _ in range(16)]
+    for connection in there:  # those that asked keep their place
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b"ok\n"
+    assert broker.get("/healthz") == (503, "all connections are in use: try again\n")
+    for connection in there:
+        connection.close()
+    until(lambda: broker.get("/healthz")[0] == 200, lambda: "the port stays closed")

@@ -7,7 +7,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 LIST = "tests/mutants/bugs"
 PAGE = "docs/mutants.md"
-KEYS = {"name", "breaks", "suite", "test", "edits", "units"}
+# units: sources that are compiled anew beside the changed ones; program: the one that the bug goes
+# into, where the room does not say it.
+OPTIONAL = {"units", "program"}
+KEYS = {"name", "breaks", "suite", "test", "edits"} | OPTIONAL
 
 
 def read_mutants():
@@ -29,7 +32,7 @@ def mistakes(mutants):
         yield f"{name}: there are two of that name"
     for mutant in mutants:
         unknown = set(mutant) - KEYS
-        missing = KEYS - {"units"} - set(mutant)
+        missing = KEYS - OPTIONAL - set(mutant)
         if unknown or missing:
             yield f"{mutant.get('name')}: unknown {sorted(unknown)}, missing {sorted(missing)}"
             continue
