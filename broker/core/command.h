@@ -12,6 +12,11 @@
 
 namespace millrace::core {
 
+// The answers to requests that carry an id (core/effect.h).
+struct Changed;
+struct Cancelled;
+struct Counted;
+
 // Identifies the request to answer; chosen by the caller, returned in Reply. 0: no answer is
 // needed.
 using RequestId = std::uint64_t;
@@ -23,6 +28,7 @@ struct OpenTopic {
   bool replace = false;  // settings of an existing topic are replaced (configuration), but never
                          // its number of partitions; without it an existing topic is left as it is
   ChangeId change{};
+  using Answer = Changed;
   [[nodiscard]] RequestKind kind() const { return RequestKind::open_topic; }
 };
 struct PauseTopic {
@@ -30,6 +36,7 @@ struct PauseTopic {
   std::string name;
   bool paused = true;
   ChangeId change{};
+  using Answer = Changed;
   [[nodiscard]] RequestKind kind() const {
     return paused ? RequestKind::pause : RequestKind::resume;
   }
@@ -116,6 +123,7 @@ struct Cancel {
   std::uint16_t partition = 0;
   std::uint64_t seq = 0;
   ChangeId change{};
+  using Answer = Cancelled;
   [[nodiscard]] RequestKind kind() const { return RequestKind::cancel; }
 };
 struct DeadCommand {  // requeue, or purge
@@ -125,6 +133,7 @@ struct DeadCommand {  // requeue, or purge
   std::vector<std::pair<std::uint16_t, std::uint64_t>> jobs;  // partition, seq; empty: the oldest
   std::size_t jobs_max = dead_batch_max;
   ChangeId change{};
+  using Answer = Counted;
   [[nodiscard]] RequestKind kind() const {
     return purge ? RequestKind::purge : RequestKind::requeue;
   }

@@ -43,16 +43,28 @@ struct Opened {
 struct Settled {
   std::vector<Token> stale;
 };
+// The answers to requests that carry an id: each can be stored in a RequestRow, and made again from
+// it for a copy of the request.
 struct Changed {
   bool value = false;
+  void store(RequestRow& row) const { row.value = value ? 1 : 0; }
+  [[nodiscard]] static Changed from(const RequestRow& row) { return {row.value != 0}; }
 };
-struct Cancelled {};
-struct DeadCount {
+struct Cancelled {
+  void store(RequestRow& /*row*/) const {}
+  [[nodiscard]] static Cancelled from(const RequestRow& /*row*/) { return {}; }
+};
+struct Counted {
   std::uint64_t count = 0;
   bool more = false;
+  void store(RequestRow& row) const {
+    row.value = count;
+    row.more = more;
+  }
+  [[nodiscard]] static Counted from(const RequestRow& row) { return {row.value, row.more}; }
 };
 using ReplyBody =
-    std::variant<Refused, Accepted, Stored, Opened, Settled, Changed, Cancelled, DeadCount>;
+    std::variant<Refused, Accepted, Stored, Opened, Settled, Changed, Cancelled, Counted>;
 struct Reply {
   RequestId request = 0;
   ReplyBody body;

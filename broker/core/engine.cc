@@ -16,7 +16,9 @@ void Engine::step(Command&& command, Now now, Effects& out) {
   std::visit(
       [&](auto&& c) {
         if constexpr (requires { c.change; }) {
-          if (!impl_->is_new(c.change, c.kind(), c.request, now, out)) return;
+          using Answer = typename std::decay_t<decltype(c)>::Answer;
+          const auto answer = [](const RequestRow& row) -> ReplyBody { return Answer::from(row); };
+          if (!impl_->is_new({c.change, c.kind(), c.request, answer}, now, out)) return;
         }
         impl_->on(std::forward<decltype(c)>(c), now, out);
       },

@@ -174,7 +174,7 @@ void Engine::Impl::on(DeadLoaded&& c, Now now, Effects& out) {
     }
     want_loads(partition);
   }
-  reply(out, work.command.request, DeadCount{c.jobs.size(), c.more});
+  reply(out, work.command.request, Counted{c.jobs.size(), c.more});
   start_finished_work(now, out);
 }
 

@@ -74,8 +74,13 @@ class Engine::Impl {
   Impl(EngineOptions options, Recovered recovered, Now now);
 
   // Requests that are sent again: engine_requests.cc
-  [[nodiscard]] bool is_new(const ChangeId& id, RequestKind kind, RequestId request, Now now,
-                            Effects& out);
+  struct Identified {
+    const ChangeId& id;
+    RequestKind kind;
+    RequestId request;
+    ReplyBody (*answer)(const RequestRow& row);  // of this kind of request
+  };
+  [[nodiscard]] bool is_new(const Identified& asked, Now now, Effects& out);
   void note_answers(std::size_t replied, Now now, Effects& out);
 
   // engine_admin.cc

@@ -4,14 +4,14 @@
 
 namespace millrace::core {
 
-bool Engine::Impl::is_new(const ChangeId& id, RequestKind kind, RequestId request, Now now,
-                          Effects& out) {
-  if (id == ChangeId{} || request == 0) return true;
-  auto [verdict, answer] = requests_.judge(id, kind, request, now, out.changes);
+bool Engine::Impl::is_new(const Identified& asked, Now now, Effects& out) {
+  const RequestId request = asked.request;
+  if (asked.id == ChangeId{} || request == 0) return true;
+  const auto [verdict, stored] = requests_.judge(asked.id, asked.kind, request, now, out.changes);
   switch (verdict) {
     case RequestTable::Verdict::fresh: return true;
     case RequestTable::Verdict::under_way: return false;
-    case RequestTable::Verdict::known: reply(out, request, std::move(answer)); return false;
+    case RequestTable::Verdict::known: reply(out, request, asked.answer(*stored)); return false;
     case RequestTable::Verdict::another:
       reply(
           out, request,

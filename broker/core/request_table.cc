@@ -5,25 +5,13 @@
 namespace millrace::core {
 namespace {
 
-ReplyBody answer_of(const RequestRow& row) {
-  switch (row.kind) {
-    case RequestKind::open_topic:
-    case RequestKind::pause:
-    case RequestKind::resume: return Changed{row.value != 0};
-    case RequestKind::cancel: return Cancelled{};
-    case RequestKind::requeue:
-    case RequestKind::purge: return DeadCount{row.value, row.more};
-  }
-  return Accepted{};
-}
-
 RequestRow row_of(const ChangeId& id, RequestKind kind, const ReplyBody& answer, Now now) {
   RequestRow row{id, kind, now.wall_ms, 0, false};
-  if (const auto* changed = std::get_if<Changed>(&answer)) row.value = changed->value ? 1 : 0;
-  if (const auto* dead = std::get_if<DeadCount>(&answer)) {
-    row.value = dead->count;
-    row.more = dead->more;
-  }
+  std::visit(
+      [&row](const auto& body) {
+        if constexpr (requires { body.store(row); }) body.store(row);
+      },
+      answer);
   return row;
 }
 
@@ -39,17 +27,17 @@ RequestTable::RequestTable(const std::vector<RequestRow>& recovered, std::int64_
 RequestTable::Judgement RequestTable::judge(const ChangeId& id, RequestKind kind, RequestId from,
                                             Now now, ChangeSet& changes) {
   if (const auto known = known_.find(id); known != known_.end()) {
-    if (known->second.kind != kind) return {Verdict::another, {}};
-    return {Verdict::known, answer_of(known->second)};
+    if (known->second.kind != kind) return {Verdict::another, nullptr};
+    return {Verdict::known, &known->second};
   }
   if (const auto first = first_of_.find(id); first != first_of_.end()) {
     UnderWay& under_way = under_way_.at(first->second);
-    if (under_way.kind != kind) return {Verdict::another, {}};
-    if (under_way.copies.size() >= parked_max) return {Verdict::full, {}};
+    if (under_way.kind != kind) return {Verdict::another, nullptr};
+    if (under_way.copies.size() >= parked_max) return {Verdict::full, nullptr};
     under_way.copies.push_back(from);
-    return {Verdict::under_way, {}};
+    return {Verdict::under_way, nullptr};
   }
-  if (!make_room(now.mono_ms, changes)) return {Verdict::full, {}};
+  if (!make_room(now.mono_ms, changes)) return {Verdict::full, nullptr};
   under_way_.emplace(from, UnderWay{id, kind, {}});
   first_of_.emplace(id, from);
   return {};

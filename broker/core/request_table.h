@@ -27,7 +27,7 @@ class RequestTable {
   };
   struct Judgement {
     Verdict verdict = Verdict::fresh;
-    ReplyBody answer;  // when known
+    const RequestRow* stored = nullptr;  // when known, with the answer; until the next call
   };
 
   // recovered: in the order of their age. The age is counted from the start: the wall clock of the

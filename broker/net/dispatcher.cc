@@ -4,6 +4,8 @@
 #include "wire/codec.h"
 #include "wire/limits.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 namespace millrace::net {
@@ -18,6 +20,11 @@ struct Context {
 void refuse(Parsed& out, ErrorCode code, std::string message) {
   out.refused = true;
   out.error = {code, std::move(message), {}};
+}
+
+void refuse_unknown(Parsed& out, std::uint64_t verb) {
+  refuse(out, ErrorCode::unknown_verb,
+         "verb " + std::to_string(verb) + " is not one of this broker's");
 }
 
 // Decodes the body and hands it on, or refuses.
@@ -195,8 +202,7 @@ Parsed parse(const Incoming& message, const core::SessionId* session, core::Now 
   }
   const auto kind = wire::verb_kind(header->verb);
   if (!kind || *kind == wire::VerbKind::reply) {
-    refuse(out, ErrorCode::unknown_verb,
-           "verb " + std::to_string(header->verb) + " is not one of this broker's");
+    refuse_unknown(out, header->verb);
     return out;
   }
   out.verb = static_cast<wire::Verb>(header->verb);
@@ -205,9 +211,12 @@ Parsed parse(const Incoming& message, const core::SessionId* session, core::Now 
     refuse(out, ErrorCode::no_session, "say HELLO first");
     return out;
   }
-  for (const Row& row : table) {
-    if (row.verb != out.verb) continue;
-    row.handle({message, session == nullptr ? core::SessionId{} : *session, now}, out);
+  const auto* const row = std::find_if(std::begin(table), std::end(table),
+                                       [&out](const Row& r) { return r.verb == out.verb; });
+  if (row != std::end(table)) {
+    row->handle({message, session == nullptr ? core::SessionId{} : *session, now}, out);
+  } else if (out.kind == wire::VerbKind::command) {
+    refuse_unknown(out, header->verb);
   }
   return out;
 }

@@ -48,8 +48,8 @@ struct ToBody {
   Answer operator()(const core::Cancelled&) const {
     return {wire::Verb::ok, wire::encode(wire::CancelOk{"cancelled"})};
   }
-  Answer operator()(const core::DeadCount& d) const {
-    return {wire::Verb::ok, wire::encode(wire::DeadOk{d.count, d.more})};
+  Answer operator()(const core::Counted& d) const {
+    return {wire::Verb::ok, wire::encode(wire::CountOk{d.count, d.more})};
   }
 };
 

@@ -170,26 +170,26 @@ Result<RowQuestion> jobs(const wire::Jobs& asked, const Context& c) {
 }
 
 template <typename Body, Result<RowQuestion> (*read)(const Body&, const Context&)>
-Result<RowQuestion> from(std::string_view body, const Context& c) {
+Result<RowQuestion> read_body(std::string_view body, const Context& c) {
   return wire::decode<Body>(body).and_then([&c](const Body& asked) { return read(asked, c); });
 }
 
-struct Row {
+struct RowVerb {
   wire::Verb verb;
   Result<RowQuestion> (*read)(std::string_view body, const Context&);
 };
-constexpr Row table[] = {
-    {wire::Verb::job, from<wire::JobName, job>},
-    {wire::Verb::jobs, from<wire::Jobs, jobs>},
-    {wire::Verb::explain, from<wire::JobName, explain>},
-    {wire::Verb::wait, from<wire::Wait, wait>},
+constexpr RowVerb row_verbs[] = {
+    {wire::Verb::job, read_body<wire::JobName, job>},
+    {wire::Verb::jobs, read_body<wire::Jobs, jobs>},
+    {wire::Verb::explain, read_body<wire::JobName, explain>},
+    {wire::Verb::wait, read_body<wire::Wait, wait>},
 };
 
 }  // namespace
 
 Result<RowQuestion> row_question(const net::Asked& asked, std::string_view body,
                                  const core::Engine& engine, core::Now now) {
-  for (const Row& row : table) {
+  for (const RowVerb& row : row_verbs) {
     if (row.verb != asked.verb) continue;
     auto question = row.read(body, {engine, now});
     if (question) question->asked = asked;

@@ -127,28 +127,28 @@ std::string heartbeat(const wire::Empty& asked, const ShardState& /*state*/) {
 
 // A body that says nothing is not looked at: clients of every version may send what they like.
 template <typename Body, std::string (*answer)(const Body&, const ShardState&)>
-Result<std::string> from(std::string_view body, const ShardState& state) {
+Result<std::string> answer_body(std::string_view body, const ShardState& state) {
   if constexpr (std::is_same_v<Body, wire::Empty>) return answer({}, state);
   return wire::decode<Body>(body).map([&state](const Body& asked) { return answer(asked, state); });
 }
 
-struct Row {
+struct StateQuestion {
   wire::Verb verb;
   Result<std::string> (*answer)(std::string_view body, const ShardState& state);
 };
-constexpr Row table[] = {
-    {wire::Verb::heartbeat, from<wire::Empty, heartbeat>},
-    {wire::Verb::topology, from<wire::Topology, topology>},
-    {wire::Verb::topics, from<wire::TopicName, topics>},
-    {wire::Verb::status, from<wire::Empty, status>},
-    {wire::Verb::sessions, from<wire::Empty, sessions>},
+constexpr StateQuestion state_questions[] = {
+    {wire::Verb::heartbeat, answer_body<wire::Empty, heartbeat>},
+    {wire::Verb::topology, answer_body<wire::Topology, topology>},
+    {wire::Verb::topics, answer_body<wire::TopicName, topics>},
+    {wire::Verb::status, answer_body<wire::Empty, status>},
+    {wire::Verb::sessions, answer_body<wire::Empty, sessions>},
 };
 
 }  // namespace
 
 Result<std::string> answer_question(wire::Verb verb, std::string_view body,
                                     const ShardState& state) {
-  for (const Row& row : table) {
+  for (const StateQuestion& row : state_questions) {
     if (row.verb == verb) return row.answer(body, state);
   }
   return tl::unexpected(

@@ -256,9 +256,9 @@ Result<std::uint64_t> Client::Impl::dead_named(wire::Verb verb, const DeadSelect
     select.topic = id.topic;
     select.jobs.push_back(ref_of(id));
     select.request = random_id();
-    auto counted =
-        decoded<wire::DeadOk, std::uint64_t>(owner(id, verb, wire::encode(select), Effect::changes),
-                                             [](const wire::DeadOk& ok) { return ok.count; });
+    auto counted = decoded<wire::CountOk, std::uint64_t>(
+        owner(id, verb, wire::encode(select), Effect::changes),
+        [](const wire::CountOk& ok) { return ok.count; });
     if (!counted) return counted;
     total += *counted;
   }
@@ -282,9 +282,9 @@ Result<std::uint64_t> Client::Impl::dead(wire::Verb verb, const DeadSelection& w
       select.topic = which.topic;
       select.limit = limit;
       select.request = random_id();
-      const auto told = decoded<wire::DeadOk, wire::DeadOk>(
+      const auto told = decoded<wire::CountOk, wire::CountOk>(
           one(shard, verb, wire::encode(select), Effect::changes),
-          [](const wire::DeadOk& ok) { return ok; });
+          [](const wire::CountOk& ok) { return ok; });
       if (!told) return tl::unexpected(told.error());
       total += told->count;
       more = told->more && told->count > 0;

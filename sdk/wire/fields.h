@@ -248,7 +248,7 @@ void fields(F& f, DeadSelect& m) {
   f("request", m.request, Rule{});
 }
 template <typename F>
-void fields(F& f, DeadOk& m) {
+void fields(F& f, CountOk& m) {
   f("count", m.count, must);
   f("more", m.more, must);
 }
@@ -326,7 +326,7 @@ void fields(F& f, ErrorBody& m) {
   body(Settle) body(SettleOk) body(Progress) body(Revoke) body(Closing) \
   body(TopicName) body(TopicCreate) body(TopicsOk) body(JobName) body(Wait) \
   body(Jobs) body(JobView) body(JobsOk) body(ExplainOk) body(CancelOk) \
-  body(DeadSelect) body(DeadOk) body(ShardView) body(SessionsOk) body(Backup) \
+  body(DeadSelect) body(CountOk) body(ShardView) body(SessionsOk) body(Backup) \
   body(BackupView) body(ErrorBody)
 // clang-format on
 

@@ -232,7 +232,7 @@ struct DeadSelect {  // DEAD_REQUEUE, DEAD_PURGE
   std::optional<std::uint64_t> limit;  // without jobs: the oldest so many
   std::optional<Id> request;
 };
-struct DeadOk {
+struct CountOk {
   std::uint64_t count = 0;
   bool more = false;
 };

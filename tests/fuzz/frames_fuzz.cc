@@ -62,7 +62,7 @@ constexpr std::array readings{
     Reading{there_and_back<ExplainOk>},
     Reading{there_and_back<CancelOk>},
     Reading{there_and_back<DeadSelect>},
-    Reading{there_and_back<DeadOk>},
+    Reading{there_and_back<CountOk>},
     Reading{there_and_back<ShardView>},
     Reading{there_and_back<SessionsOk>},
     Reading{there_and_back<ErrorBody>},

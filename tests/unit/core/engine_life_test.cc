@@ -70,7 +70,7 @@ TEST(Engine, TheLastAttemptEndsInTheDeadLetterQueueAndARequeueRunsItAgain) {
   EXPECT_EQ(shard.store.finished.at(ref).finish.reason, DeadReason::exhausted);
   EXPECT_EQ(shard.store.finished.at(ref).finish.error, "why");
   shard.turn(DeadCommand{1, false, "t", {}, 10});
-  EXPECT_EQ(shard.last<DeadCount>().count, 1U);
+  EXPECT_EQ(shard.last<Counted>().count, 1U);
   const auto again = shard.take_deliveries();
   ASSERT_EQ(again.size(), 1U);
   EXPECT_EQ(again[0].attempt, 1U);
@@ -90,7 +90,7 @@ TEST(Engine, ARequeuedJobIsNotPassedOverByAPageThatWasAskedForBefore) {
   const auto waiting = shard.enqueue(1).at(0);
   shard.crash();
   shard.turn(DeadCommand{1, false, "t", {}, 10});
-  ASSERT_EQ(shard.last<DeadCount>().count, 1U);
+  ASSERT_EQ(shard.last<Counted>().count, 1U);
   (void)shard.worker(2, 5);
   std::set<std::uint64_t> begun;
   for (const Delivered& delivered : shard.take_deliveries()) begun.insert(delivered.seq);

@@ -29,8 +29,8 @@ TEST(Requests, APurgeThatIsSentAgainDoesNotPurgeTheNextOnes) {
     EngineHarness shard = with_dead(5);
     for (int copy = 0; copy < 3; ++copy) {
       shard.turn(DeadCommand{1, true, "t", {}, 2, id_of(7)});
-      EXPECT_EQ(shard.last<DeadCount>().count, 2U);
-      EXPECT_TRUE(shard.last<DeadCount>().more);
+      EXPECT_EQ(shard.last<Counted>().count, 2U);
+      EXPECT_TRUE(shard.last<Counted>().more);
       EXPECT_EQ(shard.store.finished.size(), 3U);
       if (restart) shard.crash();
     }
@@ -43,7 +43,7 @@ TEST(Requests, ARequeueThatIsSentAgainDoesNotRequeueTheNextOnes) {
   EngineHarness shard = with_dead(5);
   for (int copy = 0; copy < 2; ++copy) {
     shard.turn(DeadCommand{1, false, "t", {}, 3, id_of(7)});
-    EXPECT_EQ(shard.last<DeadCount>().count, 3U);
+    EXPECT_EQ(shard.last<Counted>().count, 3U);
     EXPECT_EQ(shard.store.jobs.size(), 3U);
   }
 }
@@ -53,7 +53,7 @@ TEST(Requests, WhatWasNotCommittedIsDoneByTheCopy) {
   shard.turn(DeadCommand{1, true, "t", {}, 2, id_of(7)}, false);
   shard.crash();
   shard.turn(DeadCommand{1, true, "t", {}, 2, id_of(7)});
-  EXPECT_EQ(shard.last<DeadCount>().count, 2U);
+  EXPECT_EQ(shard.last<Counted>().count, 2U);
   EXPECT_EQ(shard.store.finished.size(), 1U);
 }
 
@@ -86,7 +86,7 @@ TEST(Requests, ACopyThatComesWhileTheFirstIsUnderWayGetsItsAnswer) {
   shard.engine->step(shard.store.load(out.loads[0]), shard.now, out);
   ASSERT_EQ(out.replies.size(), 3U);
   for (const std::size_t at : {1U, 2U}) {
-    EXPECT_EQ(std::get<DeadCount>(out.replies[at].body).count, 2U);
+    EXPECT_EQ(std::get<Counted>(out.replies[at].body).count, 2U);
   }
   EXPECT_EQ(out.changes.finished_dropped.size(), 2U);
   EXPECT_EQ(out.changes.requests_put.size(), 1U);

@@ -100,7 +100,7 @@ TEST(EngineRestart, ATokenFromBeforeDoesNotComeBackToLifeOnAJobThatWasRequeued) 
   Overtaken scene;
   ASSERT_TRUE(scene.shard.settle(scene.second, scene.fresh.token, OutcomeKind::discard).empty());
   scene.shard.turn(DeadCommand{1, false, "t", {}, 10});
-  ASSERT_EQ(scene.shard.last<DeadCount>().count, 1U);
+  ASSERT_EQ(scene.shard.last<Counted>().count, 1U);
   scene.expect_that_the_first_has_lost_it();
 }
 
