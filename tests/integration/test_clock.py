@@ -76,7 +76,7 @@ def test_deaths_count_towards_quarantine_when_they_are_apart(clock):
 
     die("retryable", 1)
     told = worker.ask(EXPLAIN, job=job)
-    assert told["reason"] == "backoff" and "1 of the 3 deaths" in told["text"], told
+    assert told["reason"] == "backoff" and "1 of the 3 worker deaths" in told["text"], told
     put(+20)
     die("retryable", 1)  # within a minute of the first
     put(+90)
