@@ -14,6 +14,7 @@ namespace {
 
 constexpr const char* footer =
     R"(Arguments (a TOPIC, the ID of a job) come before options. An ID is TOPIC/PARTITION/SEQ.
+-- ends the options: what follows are arguments, also a payload that begins with -.
 A DURATION is a number with a unit: 500ms, 30s, 1h30m, 2d. A TIME has the format of RFC 3339:
 2030-01-31T12:00:00Z, 2030-01-31T12:00:00.5+02:00.
 millrace COMMAND --help shows the options of a command and examples.
@@ -22,11 +23,50 @@ Exit codes: 0 success, 1 the broker refused the request, 2 not found, 3 timeout 
 Of verify and restore: 0 success, 1 damage found, 2 nothing of Millrace at that path, 3 the data
 folder is in use or not empty, 71 millraced cannot be started, 74 I/O error)";
 
+// A word that is an argument whatever it begins with is handed to the parser behind this mark, and
+// so is one that begins with the mark itself.
+constexpr char argument_mark = '\x01';
+std::string unmarked(const std::string& word) {
+  return word.substr(word.starts_with(argument_mark) ? 1 : 0);
+}
+
+bool takes_value(const std::string& word) {
+  const auto named = [&word](const Option& option) {
+    return !option.value.empty() && option.name == word;
+  };
+  const auto has = [&named](const std::vector<Option>& options) {
+    return std::any_of(options.begin(), options.end(), named);
+  };
+  const auto& commands = all_commands();
+  return has(global_options()) ||
+         std::any_of(commands.begin(), commands.end(),
+                     [&has](const Command& command) { return has(command.options); });
+}
+
+// What was typed, for the parser: the first -- (that is no option's value) is left out, and what
+// follows it is marked. The parser itself knows -- only where a command has arguments left to take.
+std::vector<std::string> marked_words(int count, char** arguments) {
+  std::vector<std::string> words;
+  bool options_over = false, value = false;
+  for (int i = 1; i < count; ++i) {
+    const std::string word = arguments[i];
+    if (!options_over && !value && word == "--") {
+      options_over = true;
+      continue;
+    }
+    const bool looks_like_option = word.size() > 1 && word.starts_with('-');
+    const bool marked = word.starts_with(argument_mark) || (options_over && looks_like_option);
+    words.push_back(marked ? argument_mark + word : word);
+    value = !value && takes_value(word);
+  }
+  return words;
+}
+
 // Gives what was typed to the store of an argument or option; a sentence of it ends the parsing.
 CLI::callback_t storing(const Store& store, Options& options) {
   return [&store, &options](const CLI::results_t& values) {
     for (const auto& value : values) {
-      const std::string wrong = store(options, value);
+      const std::string wrong = store(options, unmarked(value));
       if (!wrong.empty()) throw CLI::ValidationError(wrong);
     }
     return true;
@@ -142,8 +182,8 @@ std::string unexpected(CLI::App* at, const std::string& word) {
            (word.starts_with("--") ? "" : " (put -- before an argument that begins with -)");
   }
   const auto commands = commands_of(at);
-  if (commands.empty()) return "unexpected argument '" + word + "'";
-  return "unknown command '" + word + "'" + suggestion(word, commands);
+  if (commands.empty()) return "unexpected argument '" + unmarked(word) + "'";
+  return "unknown command '" + unmarked(word) + "'" + suggestion(word, commands);
 }
 
 // In a sentence of ours, what the parser found wrong.
@@ -177,7 +217,9 @@ Typed read_options(int count, char** arguments) {
   Grammar grammar(options);
   std::string wrong;
   try {
-    grammar.app.parse(count, arguments);
+    auto words = marked_words(count, arguments);
+    std::reverse(words.begin(), words.end());  // as this parser wants them
+    grammar.app.parse(std::move(words));
     const Command* command = grammar.typed_command();
     if (command->contradiction != nullptr) wrong = command->contradiction(options);
     if (wrong.empty()) return {command, std::move(options)};

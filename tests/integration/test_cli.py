@@ -66,6 +66,34 @@ def test_enqueue_reads_stdin_and_many_arguments(broker):
     assert len(lines(millrace(broker, "enqueue", "t", "a", "b", "c", "--json"))) == 3
 
 
+def payloads(broker, topic):
+    views = lines(millrace(broker, "jobs", topic, "--json"))
+    return sorted(lines(millrace(broker, "job", view["job"], "--json"))[0]["payload"] for view in views)
+
+
+def test_two_dashes_end_the_options_wherever_they_stand(broker):
+    for topic, typed in (("after", ["enqueue", "after", "a", "--", "-b", "--json", "--"]),
+                         ("before", ["enqueue", "--", "before", "a", "-b", "--json", "--"]),
+                         ("first", ["--", "enqueue", "first", "a", "-b", "--json", "--"])):
+        assert len(millrace(broker, *typed).splitlines()) == 4
+        assert payloads(broker, topic) == ["--", "--json", "-b", "a"]
+    millrace(broker, "enqueue", "stdin", "--", "-", stdin="piped")
+    assert payloads(broker, "stdin") == ["piped"]
+    millrace(broker, "enqueue", "options", "--key", "k", "--", "-b")
+    millrace(broker, "enqueue", "options", "--key", "--", "\x01c")  # the option's value
+    assert payloads(broker, "options") == ["\x01c", "-b"]
+    keys = [view["key"] for view in lines(millrace(broker, "jobs", "options", "--json"))]
+    assert sorted(keys) == ["--", "k"]
+    for command in (["job", "t/0/1"], ["topics", "t"], ["jobs"], ["pause", "t"], ["dead", "list"], ["status"],
+                    ["create", "t"], ["backup", "b"]):
+        said = millrace(broker, *command, "--", "-x", "-y", code=64)
+        assert "unexpected argument '-" in said or "'-x' is no" in said, said
+        assert "unknown option" not in said and "\x01" not in said, said
+    for command in (["explain"], ["wait"], ["cancel"], ["dead", "show"]):
+        assert "-x" in millrace(broker, *command, "--", "-x", code=64)
+    assert "a topic's name" in millrace(broker, "--", "topics", "--help", code=1)
+
+
 def test_enqueue_in_bulk(broker, tmp_path):
     file = tmp_path / "jobs"
     file.write_text("".join(json.dumps({"payload": {"n": n}, "key": str(n % 7)}) + "\n"
