@@ -1,19 +1,21 @@
-// Enqueues a job for later and asks why it does not run yet.
+// Enqueues a job for later, asks why it does not run yet, and cancels it.
 #include <millrace/client.h>
 #include <millrace/producer.h>
 
-#include <cstdio>
+#include <iostream>
 
 int main() {
   using namespace std::chrono_literals;
   millrace::Producer producer;
-  const auto outcome =
+  const auto told =
       producer.enqueue({.topic = "reminders", .payload = "water the plants", .delay = 1h});
-  if (outcome.outcome != millrace::Outcome::stored) return 1;
+  if (told.outcome != millrace::Outcome::stored) {
+    std::cerr << told.error.message << '\n';
+    return 1;
+  }
   millrace::Client client;
-  const auto why = client.explain(outcome.id);
-  if (!why) return 1;
-  std::printf("%s: %s\n", why->reason.c_str(), why->text.c_str());
-  const auto cancelled = client.cancel(outcome.id);
-  if (cancelled) std::printf("now %s\n", std::string(to_string(*cancelled)).c_str());
+  const auto why = client.explain(told.id);
+  if (why) std::cout << why->reason << ": " << why->text << '\n';
+  const auto state = client.cancel(told.id);
+  if (state) std::cout << "now " << to_string(*state) << '\n';
 }

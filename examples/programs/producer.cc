@@ -1,14 +1,14 @@
 // Enqueues one job and prints its id.
 #include <millrace/producer.h>
 
-#include <cstdio>
+#include <iostream>
 
 int main() {
   millrace::Producer producer;
-  const auto outcome = producer.enqueue({.topic = "greetings", .payload = "hello"});
-  if (outcome.outcome != millrace::Outcome::stored) {
-    std::fprintf(stderr, "%s\n", outcome.error.message.c_str());
+  const auto told = producer.enqueue({.topic = "greetings", .payload = "hello"});
+  if (told.outcome != millrace::Outcome::stored) {
+    std::cerr << told.error.message << '\n';
     return 1;
   }
-  std::printf("stored as %s\n", outcome.id.str().c_str());
+  std::cout << "stored as " << told.id.str() << '\n';
 }

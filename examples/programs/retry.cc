@@ -3,7 +3,7 @@
 #include <millrace/producer.h>
 #include <millrace/worker.h>
 
-#include <cstdio>
+#include <iostream>
 
 int main() {
   using namespace std::chrono_literals;
@@ -11,14 +11,13 @@ int main() {
   if (!client.create_topic("flaky", {.history = true})) return 1;
   millrace::Worker worker;
   worker.handle("flaky", [](millrace::JobContext& job) {
-    std::printf("attempt %d\n", job.attempt());
+    std::cout << "attempt " << job.attempt() << '\n';
     if (job.attempt() < 3) return millrace::retry("the other side is busy", 50ms);
     return millrace::done("worked at last");
   });
   worker.start();
   millrace::Producer producer;
-  const auto outcome = producer.enqueue({.topic = "flaky", .payload = "x"});
-  const auto job = client.wait(outcome.id, 30s);
-  if (!job) return 1;
-  std::printf("%s: %s\n", std::string(to_string(job->state)).c_str(), job->result.c_str());
+  const auto told = producer.enqueue({.topic = "flaky", .payload = "x"});
+  const auto job = client.wait(told.id, 30s);
+  if (job) std::cout << to_string(job->state) << ": " << job->result << '\n';
 }

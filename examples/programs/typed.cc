@@ -3,9 +3,7 @@
 #include <millrace/producer.h>
 #include <millrace/typed.h>
 
-#include <cstdio>
-#include <exception>
-#include <string>
+#include <iostream>
 
 struct Resize {
   std::string picture;
@@ -13,33 +11,15 @@ struct Resize {
   MSGPACK_DEFINE_MAP(picture, width)
 };
 
-int run() {
-  using namespace std::chrono_literals;
+int main() {
   millrace::Client client;
   if (!client.create_topic("resize", {.history = true})) return 1;
   millrace::Worker worker;
-  worker.handle("resize", millrace::typed<Resize>([](const Resize& r, millrace::JobContext&) {
-                  return millrace::done(r.picture + " at " + std::to_string(r.width));
+  worker.handle("resize", millrace::typed<Resize>([](const Resize& wanted) {
+                  return millrace::done(wanted.picture + " at " + std::to_string(wanted.width));
                 }));
   worker.start();
-  millrace::Producer producer;
-  for (const auto& payload :
-       {millrace::to_payload(Resize{"cat.jpg", 320}), std::string("nonsense")}) {
-    const auto outcome = producer.enqueue({.topic = "resize", .payload = payload});
-    const auto job = client.wait(outcome.id, 30s);
-    if (!job) return 1;
-    std::printf(
-        "%s: %s\n", std::string(to_string(job->state)).c_str(),
-        job->state == millrace::State::completed ? job->result.c_str() : job->dead_reason.c_str());
-  }
-  return 0;
-}
-
-int main() {
-  try {
-    return run();
-  } catch (const std::exception& wrong) {
-    std::fprintf(stderr, "%s\n", wrong.what());
-    return 1;
-  }
+  const auto payload = millrace::to_payload(Resize{"cat.jpg", 320});
+  const auto id = millrace::Producer().enqueue({.topic = "resize", .payload = payload}).id;
+  if (const auto job = client.wait(id, std::chrono::seconds(30))) std::cout << job->result << '\n';
 }

@@ -1,8 +1,9 @@
-// Handles greetings until SIGTERM or SIGINT, then drains.
+// Handles greetings until SIGTERM or SIGINT, then ends what it has begun.
 #include <millrace/worker.h>
 
 #include <csignal>
-#include <cstdio>
+#include <iostream>
+#include <syncstream>
 
 int main() {
   sigset_t signals;
@@ -11,11 +12,9 @@ int main() {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  millrace::Worker worker({.concurrency = 2});
+  millrace::Worker worker;
   worker.handle("greetings", [](millrace::JobContext& job) {
-    std::printf("%s says %.*s\n", job.id().str().c_str(), static_cast<int>(job.payload().size()),
-                job.payload().data());
-    std::fflush(stdout);
+    std::osyncstream(std::cout) << job.id().str() << " says " << job.payload() << std::endl;
     return millrace::done();
   });
   worker.start();

@@ -193,8 +193,12 @@ TEST(Typed, APayloadArrivesAsItsStructAndWhatIsNoneIsDiscardedWithTheReason) {
   worker.handle("t", typed<Resize>([](const Resize& wanted, JobContext& job) {
                   return done(wanted.picture + std::to_string(wanted.width) + job.id().topic);
                 }));
+  ASSERT_TRUE(client.create_topic("numbers", {.history = true}));
+  worker.handle("numbers", typed<int>([](int number) { return done(std::to_string(number + 1)); }));
   ASSERT_TRUE(worker.start());
   Producer producer({.connection = at});
+  const auto number = producer.enqueue({.topic = "numbers", .payload = to_payload(41)});
+  EXPECT_EQ(client.wait(number.id, 60s).value_or(JobView{}).result, "42");
   const auto ended = [&](const std::string& payload) {
     const auto view = client.wait(producer.enqueue({.topic = "t", .payload = payload}).id, 60s);
     EXPECT_TRUE(view);

@@ -11,6 +11,7 @@
 #include <exception>
 #include <msgpack.hpp>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace millrace {
@@ -23,8 +24,8 @@ template <typename T>
   return {buffer.data(), buffer.size()};
 }
 
-// A handler of T: a job whose payload is not a T is discarded to the dead-letter queue with the
-// reason, because a retry cannot succeed.
+// A handler of T, from a function of (const T&) or (const T&, JobContext&): a job whose payload is
+// not a T is discarded to the dead-letter queue with the reason, because a retry cannot succeed.
 template <typename T, typename Fn>
 [[nodiscard]] Handler typed(Fn fn) {
   return [fn = std::move(fn)](JobContext& job) -> HandlerResult {
@@ -37,7 +38,11 @@ template <typename T, typename Fn>
       return discard(std::string("the payload does not match the type of this handler: ") +
                      e.what());
     }
-    return fn(value, job);
+    if constexpr (std::is_invocable_v<const Fn&, const T&>) {
+      return fn(value);
+    } else {
+      return fn(value, job);
+    }
   };
 }
 
