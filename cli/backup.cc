@@ -25,20 +25,10 @@ std::string name_of_now() {
   return text;
 }
 
-std::string_view word(BackupState state) {
-  switch (state) {
-    case BackupState::none: return "none";
-    case BackupState::running: return "running";
-    case BackupState::done: return "done";
-    case BackupState::failed: return "failed";
-  }
-  return "none";
-}
-
 nlohmann::json json_of(const BackupView& view) {
   nlohmann::json json{
-      {"name", view.name},          {"state", word(view.state)},    {"shards", view.shards},
-      {"bytes", view.copied_bytes}, {"took_ms", view.took.count()}, {"removed", view.removed}};
+      {"name", view.name},          {"state", to_string(view.state)}, {"shards", view.shards},
+      {"bytes", view.copied_bytes}, {"took_ms", view.took.count()},   {"removed", view.removed}};
   if (!view.error.empty()) json["error"] = {{"code", view.code}, {"message", view.error}};
   return json;
 }

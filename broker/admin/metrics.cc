@@ -1,6 +1,7 @@
 #include "admin/metrics.h"
 
 #include "admin/gauges.h"
+#include "wire/codec.h"
 
 #include <prometheus/text_serializer.h>
 #include <iterator>
@@ -71,14 +72,15 @@ Metrics::Metrics()
                             "Duration of the newest complete backup")),
       backup_bytes_(
           gauge(registry_, "millrace_backup_last_bytes", "Size of the newest complete backup")) {
-  backups_.Add({{"outcome", "done"}});
-  backups_.Add({{"outcome", "failed"}});
+  for (const auto ended : {runtime::BackupState::done, runtime::BackupState::failed}) {
+    backups_.Add({{"outcome", std::string(wire::backup_state_name(ended))}});
+  }
 }
 
 void Metrics::on_backup(const runtime::BackupReport& report) {
-  const bool done = report.state == runtime::BackupState::done;
-  if (done || report.state == runtime::BackupState::failed) {
-    backups_.Add({{"outcome", done ? "done" : "failed"}}).Increment();
+  using runtime::BackupState;
+  if (report.state == BackupState::done || report.state == BackupState::failed) {
+    backups_.Add({{"outcome", std::string(wire::backup_state_name(report.state))}}).Increment();
   }
   backup_time_.Set(static_cast<double>(report.last.made_ms) / 1'000);
   backup_seconds_.Set(static_cast<double>(report.last.took_ms) / 1'000);

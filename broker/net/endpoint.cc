@@ -2,10 +2,10 @@
 
 #include "net/connection_limiter.h"
 #include "wire/limits.h"
+#include "wire/message_parts.h"
 
 #include <sys/socket.h>
 #include <zmq.h>
-#include <array>
 
 namespace millrace::net {
 namespace {
@@ -13,25 +13,10 @@ namespace {
 // Messages a peer may have waiting before it counts as one that does not read.
 constexpr int queue_max = 10'000;
 
-struct Part {
-  Part() { zmq_msg_init(&message); }
-  ~Part() { zmq_msg_close(&message); }
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
-  [[nodiscard]] std::string_view view() {
-    return {static_cast<const char*>(zmq_msg_data(&message)), zmq_msg_size(&message)};
-  }
-  zmq_msg_t message{};
-};
-struct TwoParts {
-  Part header, body;
-};
-
 // The descriptor of the connection of a message; -1 if unknown.
 int socket_of(const Incoming& message) {
   if (!message.two_parts) return -1;
-  const auto& parts = *static_cast<const TwoParts*>(message.owner.get());
-  return zmq_msg_get(&parts.header.message, ZMQ_SRCFD);
+  return static_cast<const wire::MessageParts*>(message.owner.get())->header.descriptor();
 }
 
 }  // namespace
@@ -82,21 +67,12 @@ bool Endpoint::readable() const {
 }
 
 bool Endpoint::receive(Incoming& message) {
-  Part peer;
-  if (zmq_msg_recv(&peer.message, sockets_->router, ZMQ_DONTWAIT) < 0) return false;
+  wire::MessagePart peer;
+  if (!peer.receive(sockets_->router)) return false;
   message.peer = peer.view();
-  auto parts = std::make_shared<TwoParts>();
-  const std::array<Part*, 2> wanted{&parts->header, &parts->body};
-  Part dropped;
-  std::size_t count = 0;
-  bool more = zmq_msg_more(&peer.message) != 0;
-  while (more) {
-    Part& part = count < wanted.size() ? *wanted[count] : dropped;
-    if (zmq_msg_recv(&part.message, sockets_->router, ZMQ_DONTWAIT) < 0) break;
-    more = zmq_msg_more(&part.message) != 0;
-    ++count;
-  }
-  message.two_parts = count == wire::parts_max;
+  auto parts = std::make_shared<wire::MessageParts>();
+  message.two_parts =
+      peer.more() && wire::receive(sockets_->router, *parts) == wire::Received::two_parts;
   message.header = parts->header.view();
   message.body = parts->body.view();
   message.owner = std::move(parts);

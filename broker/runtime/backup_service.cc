@@ -8,19 +8,9 @@
 namespace millrace::runtime {
 namespace {
 
-std::string_view to_string(BackupState state) {
-  switch (state) {
-    case BackupState::none: return "none";
-    case BackupState::running: return "running";
-    case BackupState::done: return "done";
-    case BackupState::failed: return "failed";
-  }
-  return "none";
-}
-
 std::string view_of(const BackupReport& report) {
   wire::BackupView view;
-  view.state = to_string(report.state);
+  view.state = wire::backup_state_name(report.state);
   view.name = report.asked.name;
   view.code = report.code;
   view.error = report.error;

@@ -6,6 +6,7 @@
 #include "core/job.h"
 #include "net/dispatcher.h"
 #include "net/replies.h"
+#include "wire/messages.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +20,7 @@ struct BackupAsk {
   core::Id16 request{};  // the same in a resend
 };
 
-enum class BackupState : std::uint8_t { none, running, done, failed };
+using wire::BackupState;
 
 struct LastBackup {  // the newest complete backup
   std::string name;

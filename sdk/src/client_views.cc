@@ -2,6 +2,7 @@
 #include "client_views.h"
 
 #include "times.h"
+#include "wire/codec.h"
 
 #include <algorithm>
 
@@ -40,16 +41,18 @@ ShardView view_of_shard(const wire::ShardView& told) {
   return view;
 }
 
+// The public list is the wire's.
+#define MILLRACE_BACKUP_STATE(name) \
+  static_assert(static_cast<int>(BackupState::name) == static_cast<int>(wire::BackupState::name));
+MILLRACE_BACKUP_STATES(MILLRACE_BACKUP_STATE)
+#undef MILLRACE_BACKUP_STATE
+std::string_view to_string(BackupState state) {
+  return wire::backup_state_name(static_cast<wire::BackupState>(state));
+}
+
 BackupView view_of_backup(const wire::BackupView& told) {
-  static constexpr std::pair<std::string_view, BackupState> states[] = {
-      {"none", BackupState::none},
-      {"running", BackupState::running},
-      {"done", BackupState::done},
-      {"failed", BackupState::failed}};
   BackupView view;
-  for (const auto& [word, state] : states) {
-    if (word == told.state) view.state = state;
-  }
+  view.state = static_cast<BackupState>(wire::parse_backup_state(told.state));
   view.name = told.name;
   view.code = told.code;
   view.error = told.error;

@@ -3,6 +3,7 @@
 #include "options.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
+#include "wire/message_parts.h"
 
 #include <unistd.h>
 #include <zmq.h>
@@ -23,18 +24,6 @@ constexpr auto heartbeat_max = 1h;  // twice of it is a patience
 // A correlation is the number of its user, then one that rises.
 constexpr unsigned user_shift = 40;
 constexpr std::uint64_t correlation_mask = (std::uint64_t{1} << user_shift) - 1;
-
-// What came: at most the two parts that a message has.
-struct Part {
-  Part() { zmq_msg_init(&message); }
-  ~Part() { zmq_msg_close(&message); }
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
-  [[nodiscard]] std::string_view view() {
-    return {static_cast<const char*>(zmq_msg_data(&message)), zmq_msg_size(&message)};
-  }
-  zmq_msg_t message{};
-};
 
 // A large body goes to ZeroMQ without a copy. The flag orders our writes before its thread's end of
 // them, where a sanitizer can see it.
@@ -248,10 +237,8 @@ void Link::close_sockets(ShardLink& shard) {
 bool Link::disconnected(ShardLink& shard) {
   if (shard.monitor == nullptr) return false;
   bool any = false;
-  zmq_msg_t part;
-  zmq_msg_init(&part);
-  while (zmq_msg_recv(&part, shard.monitor, ZMQ_DONTWAIT) >= 0) any = true;
-  zmq_msg_close(&part);
+  wire::MessagePart part;
+  while (part.receive(shard.monitor)) any = true;
   return any;
 }
 
@@ -287,17 +274,11 @@ void Link::keep_up(ShardLink& shard, Clock::time_point now) {
 
 void Link::receive_from(ShardLink& shard) {
   for (int budget = 1'024; budget > 0 && shard.socket != nullptr; --budget) {
-    Part parts[wire::parts_max], dropped;
-    std::size_t count = 0;
-    bool more = true;
-    while (more) {
-      Part& part = count < wire::parts_max ? parts[count] : dropped;
-      if (zmq_msg_recv(&part.message, shard.socket, ZMQ_DONTWAIT) < 0) return;
-      more = zmq_msg_more(&part.message) != 0;
-      ++count;
-    }
-    const auto header = wire::decode_header(parts[0].view());
-    if (count == wire::parts_max && header) take(shard, *header, parts[1].view());
+    wire::MessageParts parts;
+    const auto received = wire::receive(shard.socket, parts);
+    if (received == wire::Received::nothing) return;
+    const auto header = wire::decode_header(parts.header.view());
+    if (received == wire::Received::two_parts && header) take(shard, *header, parts.body.view());
   }
 }
 

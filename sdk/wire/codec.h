@@ -40,5 +40,7 @@ template <typename Message>
 [[nodiscard]] std::uint16_t partition_of(std::string_view key, std::uint16_t partitions);
 [[nodiscard]] std::string_view verb_name(std::uint64_t verb);         // "enqueue"; "unknown"
 [[nodiscard]] std::optional<VerbKind> verb_kind(std::uint64_t verb);  // none: an unknown verb
+[[nodiscard]] std::string_view backup_state_name(BackupState state);
+[[nodiscard]] BackupState parse_backup_state(std::string_view text);  // none: no such name
 
 }  // namespace millrace::wire

@@ -260,6 +260,13 @@ struct Backup {
   std::uint64_t keep = 0;     // of its series; 0: remove none
   std::optional<Id> request;  // the same in a resend
 };
+// How far the backup is that was begun last; as people and messages have it, a word.
+#define MILLRACE_BACKUP_STATES(state) state(none) state(running) state(done) state(failed)
+enum class BackupState : std::uint8_t {
+#define MILLRACE_BACKUP_STATE(name) name,
+  MILLRACE_BACKUP_STATES(MILLRACE_BACKUP_STATE)
+#undef MILLRACE_BACKUP_STATE
+};
 struct BackupView {  // what BACKUP and BACKUP_STATUS answer
   std::string_view state, name, code, error;
   std::uint64_t shard = 0, shards = 0, copied_bytes = 0, total_bytes = 0, started_ms = 0,

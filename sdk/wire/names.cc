@@ -1,4 +1,5 @@
-// Rules for names that clients and brokers share: topics, job ids, the partition of a key.
+// Rules for names that clients and brokers share: topics, job ids, the partition of a key; and the
+// names in messages, from their lists.
 #include "wire/codec.h"
 
 #include <algorithm>
@@ -82,6 +83,24 @@ std::optional<VerbKind> verb_kind(std::uint64_t verb) {
 #undef MILLRACE_VERB
   }
   return std::nullopt;
+}
+
+std::string_view backup_state_name(BackupState state) {
+  switch (state) {
+#define MILLRACE_BACKUP_STATE(name) \
+  case BackupState::name: return #name;
+    MILLRACE_BACKUP_STATES(MILLRACE_BACKUP_STATE)
+#undef MILLRACE_BACKUP_STATE
+  }
+  return backup_state_name(BackupState::none);
+}
+
+BackupState parse_backup_state(std::string_view text) {
+#define MILLRACE_BACKUP_STATE(name) \
+  if (text == #name) return BackupState::name;
+  MILLRACE_BACKUP_STATES(MILLRACE_BACKUP_STATE)
+#undef MILLRACE_BACKUP_STATE
+  return BackupState::none;
 }
 
 }  // namespace millrace::wire

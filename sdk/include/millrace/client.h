@@ -24,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace millrace {
@@ -91,6 +92,7 @@ struct ShardView {
 };
 
 enum class BackupState : std::uint8_t { none, running, done, failed };
+[[nodiscard]] MILLRACE_EXPORT std::string_view to_string(BackupState state);
 struct BackupView {
   BackupState state = BackupState::none;  // of the backup that was started last
   std::string name;
