@@ -118,7 +118,7 @@ void EventLoop::run() {
     for (Source* const source : sources_) source->turn(now);
     wait_for_events();
     for (Source* const source : sources_) source->receive();
-    if (inherited()) end_child("callback");  // of a std::stop_token
+    if (inherited()) end_child("callback");  // of a std::stop_token, or the log
   }
 }
 

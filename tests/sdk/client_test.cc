@@ -102,6 +102,23 @@ TEST_F(SilentBroker, LeavesAQuestionUnansweredAndAChangeUnknown) {
   EXPECT_EQ(changed.get().error().code, ErrorCode::outcome_unknown);
 }
 
+TEST_F(SilentBroker, SaysWhatIsOfAnotherShapeAndIsNotBelieved) {
+  Client client(options(60s));
+  auto asked = std::async(std::launch::async, [&client] { return client.topics(); });
+  welcome();
+  (void)broker.expect(wire::Verb::topics);
+  const std::string body = wire::encode(wire::TopicsOk{});
+  broker.answer_parts({});
+  broker.answer_parts({body, body});
+  broker.answer_parts({body, body, body});
+  wire::TopicsOk one;
+  one.topics.push_back({.topic = "t"});
+  broker.answer(one);
+  const auto topics = asked.get();
+  ASSERT_TRUE(topics) << topics.error().message;
+  EXPECT_EQ(topics->size(), 1U);
+}
+
 TEST_F(SilentBroker, IsAskedForTheSameChangeAgain) {
   Client client(options(60s));
   auto changed = std::async(std::launch::async, [&client] { return client.resume("t"); });

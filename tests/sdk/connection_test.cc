@@ -15,6 +15,7 @@
 #include <future>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -69,6 +70,36 @@ TEST(SharedConnection, ProducersWorkersAndClientsWorkSideBySideOverABrokersResta
   EXPECT_TRUE(worker.stop());
   EXPECT_TRUE(stores(first, "after the worker"));
   EXPECT_EQ(broker.stop(), 0);
+}
+
+// Nothing is asked of it: its own thread notices what becomes of the broker.
+TEST(SharedConnection, ThatIsIdleKnowsWhetherItIsConnected) {
+  BrokerProcess broker;
+  const auto connection = connection_to(broker.endpoint());
+  const auto becomes = [&](bool connected) {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (connection->connected() != connected && std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+    }
+    return connection->connected() == connected;
+  };
+  Worker worker({.shared_connection = connection});
+  worker.handle("t", [](JobContext&) { return done(); });
+  ASSERT_TRUE(worker.start());
+  std::optional<Producer> producer;
+  EXPECT_FALSE(connection->connected());  // a worker's session is its own
+  producer.emplace(ProducerOptions{.shared_connection = connection});
+  ASSERT_TRUE(becomes(true));
+  EXPECT_TRUE(producer->connected());
+  broker.kill();
+  ASSERT_TRUE(becomes(false));
+  EXPECT_FALSE(producer->connected());
+  broker.start();
+  ASSERT_TRUE(becomes(true));
+  producer.reset();
+  EXPECT_TRUE(connection->connected());  // the session stays, for those to come
+  broker.kill();
+  ASSERT_TRUE(becomes(false));
 }
 
 TEST(SharedConnection, AnotherProducerCostsNoThreadAndNoDescriptor) {

@@ -154,6 +154,116 @@ TEST(Fork, InsideACallbackAndAHandlerIsSeenToo) {
   EXPECT_EQ(broker.stop(), 0);
 }
 
+// On the background thread, and for middleware on the calling one.
+TEST(Fork, InsideTheOtherCallbacksIsSeenToo) {
+  BrokerProcess broker;
+  std::unique_ptr<Producer> producer;
+  std::promise<void> made;
+  const auto is_made = made.get_future().share();
+  EventLog ends;
+  const auto fork_in = [&](const std::string& callback) {
+    is_made.wait();
+    const int end = end_of(forked([&] { return refused_by(*producer); }));
+    ends.add(callback + " " + std::to_string(end));
+  };
+  const auto in_middleware = [&](Job&) -> Result<void> {
+    fork_in("middleware");
+    return {};
+  };
+  producer = std::make_unique<Producer>(ProducerOptions{
+      .connection = {
+          .brokers = {broker.endpoint()},
+          .log = [&](auto, std::string_view) { fork_in("log"); },
+          .on_connected = [&](const ShardConnection&) { fork_in("on_connected"); },
+          .on_disconnected = [&](const ShardConnection&) { fork_in("on_disconnected"); }},
+      .middleware = {in_middleware}});
+  made.set_value();
+  EXPECT_EQ(producer->enqueue({.topic = "t"}).outcome, Outcome::stored);
+  broker.kill();
+  EXPECT_TRUE(ends.wait_for("on_disconnected 0", 1));
+  broker.start();
+  EXPECT_TRUE(ends.wait_for("on_connected 0", 2));
+  EXPECT_EQ(producer->enqueue({.topic = "t"}).outcome, Outcome::stored);
+  EXPECT_GE(ends.count("log 0"), 3);
+  EXPECT_EQ(ends.count("middleware 0"), 2);
+  EXPECT_EQ(ends.kinds(), 4U);  // each child found what it should
+  producer.reset();
+  EXPECT_EQ(broker.stop(), 0);
+}
+
+// It is on a thread of the application's, so it goes on, and its call is answered.
+TEST(Fork, AChildThatComesBackOutOfTheMiddlewareOfAProducerIsTold) {
+  BrokerProcess broker;
+  pid_t child = -1;
+  const auto forks = [&child](Job&) -> Result<void> {
+    if (child < 0) child = ::fork();
+    if (child == 0) ::alarm(child_seconds_max);
+    return {};
+  };
+  Producer producer({.connection = {.brokers = {broker.endpoint()}}, .middleware = {forks}});
+  const auto told = producer.enqueue({.topic = "t"});
+  if (child == 0) ::_exit(told_of_the_fork(told) ? 0 : 1);
+  EXPECT_EQ(told.outcome, Outcome::stored);
+  EXPECT_EQ(end_of(child), 0);
+  EXPECT_EQ(broker.stop(), 0);
+}
+
+TEST(Fork, InsideTheMiddlewareOfAWorkerIsSeenToo) {
+  BrokerProcess broker;
+  const ConnectionOptions at{.brokers = {broker.endpoint()}};
+  Producer producer({.connection = at});
+  std::unique_ptr<Worker> worker;
+  std::promise<int> in_middleware;
+  const HandlerMiddleware around = [&](JobContext& job, const Handler& next) {
+    in_middleware.set_value(end_of(forked([&] { return refused_by(*worker); })));
+    return next(job);
+  };
+  worker = std::make_unique<Worker>(
+      WorkerOptions{.connection = at, .concurrency = 1, .middleware = {around}});
+  worker->handle("t", [](JobContext&) { return done(); });
+  ASSERT_TRUE(worker->start());
+  ASSERT_EQ(producer.enqueue({.topic = "t"}).outcome, Outcome::stored);
+  EXPECT_EQ(in_middleware.get_future().get(), 0);
+  EXPECT_TRUE(worker->stop());
+  EXPECT_EQ(worker->counts().completed, 1U);
+  EXPECT_EQ(broker.stop(), 0);
+}
+
+// Forks once, where the log is told of this; the child comes back out of the log.
+int end_of_a_child_that_comes_back_out_of_the_log(const std::string& when) {
+  BrokerProcess broker;
+  std::promise<pid_t> child;
+  bool forked_once = false;
+  Producer producer(
+      {.connection = {.brokers = {broker.endpoint()}, .log = [&](auto, std::string_view what) {
+                        if (forked_once || !what.ends_with(when)) return;
+                        forked_once = true;
+                        const pid_t pid = ::fork();
+                        if (pid == 0) {
+                          ::alarm(child_seconds_max);
+                          return;
+                        }
+                        child.set_value(pid);
+                      }}});
+  EXPECT_EQ(producer.enqueue({.topic = "t"}).outcome, Outcome::stored);
+  broker.kill();
+  const int end = end_of(child.get_future().get());
+  broker.start();
+  EXPECT_EQ(producer.enqueue({.topic = "t"}).outcome, Outcome::stored);
+  EXPECT_EQ(broker.stop(), 0);
+  return end;
+}
+
+TEST(Fork, AChildThatComesBackOutOfTheLogIsEnded) {
+  for (const char* when : {"is connected", "is asked for the topology", "is no longer connected"}) {
+    ::testing::internal::CaptureStderr();
+    const int end = end_of_a_child_that_comes_back_out_of_the_log(when);
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    ASSERT_EQ(end, 70) << when << said;
+    EXPECT_NE(said.find("came back out of it"), std::string::npos) << when;
+  }
+}
+
 TEST(Fork, AChildThatComesBackOutOfACallbackIsEnded) {
   BrokerProcess broker;
   Producer producer({.connection = {.brokers = {broker.endpoint()}}});

@@ -9,13 +9,45 @@
 #include <millrace/producer.h>
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <iterator>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <vector>
+
+namespace millrace::testing {
+namespace {
+
+// Asked at each fsync() of this process, where there is one: the file's path; false: it fails
+// (EIO).
+std::function<bool(const std::string&)> at_sync;
+
+}  // namespace
+}  // namespace millrace::testing
+
+// Stands before the C library's.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
+extern "C" int fsync(int fd) {
+  using millrace::testing::at_sync;
+  if (at_sync) {
+    std::error_code wrong;
+    const auto file =
+        std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), wrong).string();
+    if (!at_sync(file)) {
+      errno = EIO;
+      return -1;
+    }
+  }
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
 
 namespace millrace::testing {
 namespace {
@@ -33,8 +65,9 @@ class IdFileTest : public ::testing::Test {
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);
   }
-  [[nodiscard]] std::string content() const {
-    std::ifstream file(path);
+  [[nodiscard]] std::string content() const { return content(path); }
+  [[nodiscard]] static std::string content(const std::string& of) {
+    std::ifstream file(of);
     return {std::istreambuf_iterator<char>(file), {}};
   }
   void write(const std::string& text) const { std::ofstream(path) << text; }
@@ -87,6 +120,40 @@ TEST_F(IdFileTest, EachStartHasTheSameIdAndAHigherEpoch) {
   EXPECT_EQ(second.batch, 1U);
   EXPECT_TRUE(content().ends_with(" 2\n")) << content();
   EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+}
+
+// The new epoch in a file beside it, and then the folder in which that has taken its name: both
+// before the constructor returns, so before anything is sent.
+TEST_F(IdFileTest, IsOnTheDiskBeforeTheFirstUse) {
+  (void)producer("ipc:///nowhere");
+  const std::string before = content();
+  const std::string after = before.substr(0, before.size() - 2) + "2\n";
+  std::vector<std::string> synced;
+  at_sync = [&](const std::string& file) {
+    synced.push_back(std::filesystem::path(file).lexically_relative(folder).string());
+    const bool last = file == folder;
+    EXPECT_EQ(content(last ? path : file), after);
+    EXPECT_EQ(content(), last ? after : before);
+    return true;
+  };
+  const auto started = producer("ipc:///nowhere");
+  at_sync = nullptr;
+  EXPECT_EQ(synced, (std::vector<std::string>{"producer.id.new", "."}));
+}
+
+TEST_F(IdFileTest, ThatCannotBeSyncedIsRefused) {
+  for (const std::string& failing : {path + ".new", folder}) {
+    at_sync = [&failing](const std::string& file) { return file != failing; };
+    const auto told = producer("ipc:///nowhere")->enqueue({.topic = "t"});
+    at_sync = nullptr;
+    EXPECT_EQ(told.outcome, Outcome::rejected);
+    EXPECT_EQ(told.error.code, ErrorCode::unavailable);
+    EXPECT_NE(told.error.message.find("'" + path + "' cannot be written: Input/output error"),
+              std::string::npos)
+        << told.error.message;
+  }
+  (void)producer("ipc:///nowhere");  // neither left it locked, or something that is no id_file
+  EXPECT_TRUE(content().starts_with("millrace-producer 1 ")) << content();
 }
 
 TEST_F(IdFileTest, WithoutOneEachStartIsAnotherProducer) {

@@ -8,6 +8,8 @@
 #include <zmq.h>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace millrace::testing {
@@ -31,15 +33,21 @@ class ScriptedBroker {
   ScriptedBroker(const ScriptedBroker&) = delete;
   ScriptedBroker& operator=(const ScriptedBroker&) = delete;
 
-  // The peer's next message but heartbeats must be of this verb; returns its body.
-  std::string expect(wire::Verb verb) {
+  // The verb and the body of the peer's next message but heartbeats.
+  std::pair<wire::Verb, std::string> next() {
     std::string body;
     do {
       peer_ = part();
       header_ = wire::decode_header(part()).value();
       body = part();
     } while (header_.verb == static_cast<std::uint64_t>(wire::Verb::heartbeat));
-    EXPECT_EQ(wire::verb_name(header_.verb), wire::verb_name(static_cast<std::uint64_t>(verb)));
+    return {static_cast<wire::Verb>(header_.verb), std::move(body)};
+  }
+  // The next message must be of this verb; returns its body.
+  std::string expect(wire::Verb verb) {
+    auto [came, body] = next();
+    EXPECT_EQ(wire::verb_name(static_cast<std::uint64_t>(came)),
+              wire::verb_name(static_cast<std::uint64_t>(verb)));
     return body;
   }
   // HELLO and both questions for the topology, of a producer that has jobs of one topic.
@@ -75,15 +83,30 @@ class ScriptedBroker {
   // To the message that was expected last.
   template <typename Body>
   void answer(const Body& body) {
-    send(wire::Verb::ok, header_.correlation, body);
+    send(wire::Verb::ok, header_.correlation, wire::encode(body));
+  }
+  // With bytes that our codec did not write; the other is told unasked.
+  void answer_bytes(wire::Verb verb, std::string_view body) {
+    send(verb, header_.correlation, body);
+  }
+  void tell_bytes(wire::Verb verb, std::string_view body) { send(verb, 0, body); }
+  // An OK of another shape: its header, and any number of parts behind it.
+  void answer_parts(const std::vector<std::string>& bodies) {
+    zmq_send(router_, peer_.data(), peer_.size(), ZMQ_SNDMORE);
+    const std::string header = wire::encode_header(wire::Verb::ok, header_.correlation);
+    zmq_send(router_, header.data(), header.size(), bodies.empty() ? 0 : ZMQ_SNDMORE);
+    for (const std::string& body : bodies) {
+      zmq_send(router_, body.data(), body.size(), &body == &bodies.back() ? 0 : ZMQ_SNDMORE);
+    }
   }
   void refuse(std::string_view code, std::uint64_t retry_after_ms = 0) {
     send(wire::Verb::error, header_.correlation,
-         wire::ErrorBody{.code = code, .message = "no", .retry_after_ms = retry_after_ms});
+         wire::encode(
+             wire::ErrorBody{.code = code, .message = "no", .retry_after_ms = retry_after_ms}));
   }
   template <typename Body>
   void tell(wire::Verb verb, const Body& body) {
-    send(verb, 0, body);
+    send(verb, 0, wire::encode(body));
   }
 
   std::string endpoint;
@@ -97,9 +120,8 @@ class ScriptedBroker {
     zmq_msg_close(&message);
     return bytes;
   }
-  template <typename Body>
-  void send(wire::Verb verb, std::uint64_t correlation, const Body& body) {
-    const std::string header = wire::encode_header(verb, correlation), bytes = wire::encode(body);
+  void send(wire::Verb verb, std::uint64_t correlation, std::string_view bytes) {
+    const std::string header = wire::encode_header(verb, correlation);
     zmq_send(router_, peer_.data(), peer_.size(), ZMQ_SNDMORE);
     zmq_send(router_, header.data(), header.size(), ZMQ_SNDMORE);
     zmq_send(router_, bytes.data(), bytes.size(), 0);

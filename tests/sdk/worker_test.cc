@@ -13,6 +13,8 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace millrace::testing {
 namespace {
@@ -102,6 +104,50 @@ TEST_F(WorkerTest, OfProgressTheLastIsSentWithinItsBounds) {
   end();
 }
 
+// Each turn of the worker's loop could send one: CREDIT, for a job that is taken back, shows that a
+// turn has been. A slow machine only makes more of them due.
+TEST_F(WorkerTest, OfProgressOneIsSentEach100msHoweverManyTurnsThereAre) {
+  constexpr int steps = 100;
+  std::vector<std::promise<void>> go(steps), told(steps);
+  std::promise<void> seen;
+  begin([&](JobContext& job) {
+    for (std::size_t step = 0; step < steps; ++step) {
+      go[step].get_future().get();
+      job.progress(static_cast<int>(step + 1));
+      told[step].set_value();
+    }
+    seen.get_future().get();
+    return done();
+  });
+  deliver({.seq = 1, .token = 1'000, .attempt = 1, .attempts_max = 25});
+  int sent = 0;
+  std::uint64_t last = 0;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto next = [&] {
+    const auto [verb, body] = broker.next();
+    if (verb == wire::Verb::progress) {
+      ++sent;
+      last = wire::decode<wire::Progress>(body)->percent.value_or(0);
+    }
+    return verb;
+  };
+  for (std::size_t step = 0; step < steps; ++step) {
+    go[step].set_value();
+    told[step].get_future().get();
+    deliver({.seq = 2 + step, .token = step, .attempt = 1, .attempts_max = 25});
+    broker.tell(wire::Verb::revoke, wire::Revoke{.tokens = {step}, .reason = "lease_lost"});
+    while (next() != wire::Verb::credit) {
+    }
+  }
+  while (last < steps) (void)next();  // the last one is sent
+  const auto took = std::chrono::steady_clock::now() - begun;
+  EXPECT_LE(sent, 1 + took / 100ms);
+  seen.set_value();
+  (void)broker.expect(wire::Verb::settle);
+  broker.answer(wire::SettleOk{});
+  end();
+}
+
 TEST_F(WorkerTest, ALostLeaseStopsTheHandlerOnTheBackgroundThreadAndIsCounted) {
   std::promise<void> begun;
   std::atomic<StopReason> reason = StopReason::none;
@@ -156,6 +202,56 @@ TEST_F(WorkerTest, JobsThatHaveNotStartedAreHandedBackWhenItStops) {
   stopping.join();
   EXPECT_EQ(worker.counts().released, 1U);
   EXPECT_EQ(worker.counts().completed, 1U);
+}
+
+// A broker that falls silent when a worker is to stop: its last outcome is said again on a new
+// connection after 5 s, and given up after 10 s. Three of them at once, for it takes the time.
+class SilentAtTheEnd {
+ public:
+  explicit SilentAtTheEnd(bool destroyed = false, bool answers_the_second = false) {
+    auto worker = std::make_unique<Worker>(WorkerOptions{
+        .connection = {.brokers = {broker_.endpoint}, .log = [](auto, auto) {}}, .concurrency = 1});
+    worker->handle("t", [](JobContext&) { return done(); });
+    EXPECT_TRUE(worker->start());
+    broker_.welcome_worker();
+    wire::Deliver message{.topic = "t"};
+    message.jobs.push_back({.seq = 1, .token = 1, .attempt = 1, .attempts_max = 25});
+    broker_.tell(wire::Verb::deliver, message);
+    (void)broker_.expect(wire::Verb::settle);
+    stopped_ = std::async(std::launch::async, [worker = std::move(worker), destroyed]() mutable {
+      const auto began = std::chrono::steady_clock::now();
+      const bool settled = !destroyed && worker->stop();
+      if (destroyed) worker.reset();
+      return std::pair(settled, std::chrono::steady_clock::now() - began);
+    });
+    (void)broker_.expect(wire::Verb::drain);
+    if (answers_the_second) broker_.answer(wire::Empty{});
+  }
+  // The outcome again, on the connection that the worker makes then.
+  void answer_the_second() {
+    (void)broker_.expect(wire::Verb::hello);
+    broker_.answer(wire::HelloOk{.broker = "test", .lease_ms = 30'000, .heartbeat_ms = 10'000});
+    (void)broker_.expect(wire::Verb::drain);
+    broker_.answer(wire::Empty{});
+    (void)broker_.expect(wire::Verb::settle);
+    broker_.answer(wire::SettleOk{});
+  }
+  // What stop() said, and how long it took.
+  std::pair<bool, std::chrono::steady_clock::duration> end() { return stopped_.get(); }
+
+ private:
+  ScriptedBroker broker_;
+  std::future<std::pair<bool, std::chrono::steady_clock::duration>> stopped_;
+};
+
+TEST(StoppingWorker, GivesUpABrokerThatDoesNotAnswerAfter10s) {
+  SilentAtTheEnd silent, destroyed(true), answers(false, true);
+  answers.answer_the_second();
+  EXPECT_TRUE(answers.end().first);
+  const auto [settled, took] = silent.end();
+  EXPECT_FALSE(settled);
+  EXPECT_GE(took, 10s);
+  EXPECT_GE(destroyed.end().second, 10s);
 }
 
 TEST(WorkerDeathTest, DestroyingItInsideAHandlerSaysSo) {
