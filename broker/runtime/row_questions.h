@@ -1,6 +1,6 @@
-// The verbs that are answered from stored rows: JOB, JOBS, EXPLAIN, WAIT. Each is told in one
-// place: how its body is read, what is asked of storage, and what becomes of the rows. Threads:
-// row_question() and Answer on the shard's thread, Read on the reader's.
+// The verbs that are answered from stored rows: JOB, JOBS, EXPLAIN, WAIT. Each has one place for
+// how its body is read, what is read from storage, and how the answer is made of the rows. Threads:
+// row_question() and the body function on the shard's thread, the read function on the reader's.
 #pragma once
 
 #include "core/engine.h"

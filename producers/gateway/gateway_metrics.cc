@@ -40,8 +40,7 @@ std::string metrics_page(const GatewayMetrics& metrics, const http::ServerCounte
   add(&page, "connections_accepted_total", "counter", "Accepted connections.",
       {{"", http.accepted}});
   add(&page, "connections_refused_total", "counter",
-      "Connections that were refused because all connections were in use.",
-      {{"", http.refused}});
+      "Connections that were refused because all connections were in use.", {{"", http.refused}});
   add(&page, "connections_displaced_total", "counter",
       "Connections without a request that were closed to accept a new connection.",
       {{"", http.displaced}});
