@@ -7,6 +7,7 @@
 #include "core/command.h"
 #include "core/effect.h"
 #include "core/job.h"
+#include "core/limits.h"
 #include "core/shard_map.h"
 
 #include <cstdint>
@@ -19,6 +20,12 @@
 
 namespace millrace::core {
 
+// How much of the backlog is held in memory: jobs of the shard, jobs of a partition and priority,
+// and how many are asked of storage at once. Smaller where a test wants a backlog beyond them.
+struct WindowLimits {
+  std::size_t jobs = window_jobs_max, lane_jobs = lane_jobs_max, page_jobs = page_jobs_max;
+};
+
 struct EngineOptions {
   std::uint64_t epoch = 1;       // raised and stored before every start
   std::uint64_t seed = 0;        // for the jitter
@@ -30,6 +37,7 @@ struct EngineOptions {
   std::int64_t grace_ms = grace_ms_max;
   std::int64_t deaths_apart_ms = deaths_apart_ms_default;
   std::int64_t death_wait_ms_min = death_wait_ms_min_default;
+  WindowLimits window;
 };
 
 // The stored state at the start.

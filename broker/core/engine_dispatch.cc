@@ -84,7 +84,7 @@ void Engine::Impl::give_batch(TopicState& state, Session& session, std::size_t j
   session.credit -= delivery.jobs.size();
   credit_free_ -= delivery.jobs.size();
   out.deliveries.push_back(std::move(delivery));
-  if (partition->wants_load(now.wall_ms)) want_loads(*partition);
+  if (partition->wants_load(now.wall_ms, options_.window.page_jobs)) want_loads(*partition);
 }
 
 void Engine::Impl::lease_job(ReadyJob&& ready, Session& session, Delivery& delivery, Now now,
@@ -125,7 +125,7 @@ bool Engine::Impl::may_load(const TopicState& state, const Partition& partition)
   if (!state.subscribers.empty() && !state.topic.paused) {
     return partition.ready() == 0 || window_has_room(page_bytes_max);
   }
-  return window_jobs_ < window_jobs_max / 2 && window_bytes_ < window_bytes_max / 2;
+  return window_jobs_ < options_.window.jobs / 2 && window_bytes_ < window_bytes_max / 2;
 }
 
 void Engine::Impl::ask_loads(Now now, Effects& out) {
@@ -144,7 +144,7 @@ void Engine::Impl::ask_loads(Now now, Effects& out) {
     if (at == candidates_.end()) at = candidates_.begin();
     TopicState& state = topic_at(at->topic);
     Partition& partition = partition_at(*at);
-    if (!partition.wants_load(now.wall_ms)) {
+    if (!partition.wants_load(now.wall_ms, options_.window.page_jobs)) {
       at = candidates_.erase(at);
       continue;
     }
@@ -158,7 +158,8 @@ std::size_t Engine::Impl::ask_partition(TopicState& /*state*/, Partition& partit
                                         Effects& out) {
   std::size_t asked = 0;
   const bool roomy = window_has_room(page_bytes_max);
-  const std::size_t jobs_max = roomy ? page_jobs_max : page_jobs_max / 16;
+  const std::size_t page = options_.window.page_jobs;
+  const std::size_t jobs_max = roomy ? page : std::max<std::size_t>(page / 16, 1);
   const std::size_t bytes_max = roomy ? page_bytes_max : page_bytes_max / 4;
   if (!partition.due_loading && partition.due_next_ms <= now.wall_ms) {
     partition.due_loading = true;
@@ -170,7 +171,7 @@ std::size_t Engine::Impl::ask_partition(TopicState& /*state*/, Partition& partit
   }
   for (std::size_t p = 0; p < partition.lanes.size(); ++p) {
     Lane& lane = partition.lanes[p];
-    if (!lane.backlog || lane.loading || lane.jobs.size() >= page_jobs_max) continue;
+    if (!lane.backlog || lane.loading || lane.jobs.size() >= page) continue;
     lane.loading = true;
     lane.asked_spilled_seq = lane.spilled_seq;
     lane.load = partition.load_asked();

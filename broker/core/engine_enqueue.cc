@@ -90,8 +90,8 @@ void Engine::Impl::take_in(TopicState& state, Partition& partition, Job&& job, s
     return;
   }
   Lane& lane = partition.lanes[job.priority];
-  const bool here =
-      !lane.backlog && lane.jobs.size() < lane_jobs_max && window_has_room(job.payload.size());
+  const bool here = !lane.backlog && lane.jobs.size() < options_.window.lane_jobs &&
+                    window_has_room(job.payload.size());
   if (!here) {
     lane.backlog = true;
     lane.spilled_seq = job.ref.seq;

@@ -6,7 +6,7 @@
 namespace millrace::core {
 
 bool Engine::Impl::window_has_room(std::size_t bytes) const {
-  return window_jobs_ < window_jobs_max && window_bytes_ + bytes <= window_bytes_max;
+  return window_jobs_ < options_.window.jobs && window_bytes_ + bytes <= window_bytes_max;
 }
 
 void Engine::Impl::ready_back(TopicState& state, Partition& partition, Job&& job,

@@ -151,7 +151,8 @@ void Engine::Impl::on(Subscribe&& c, Now now, Effects& out) {
     state->subscribers.push_back(session);
     if (state->subscribers.size() == 1) activity_changed(*state);
     for (const auto& partition : state->partitions) {
-      if (partition != nullptr && partition->wants_load(now.wall_ms)) want_loads(*partition);
+      if (partition != nullptr && partition->wants_load(now.wall_ms, options_.window.page_jobs))
+        want_loads(*partition);
     }
   }
   if (session->epoch != options_.epoch) {

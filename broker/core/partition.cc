@@ -149,10 +149,10 @@ std::uint64_t Partition::available() const {
   return counts.live - waiting(State::scheduled) - waiting(State::retryable) - running_;
 }
 
-bool Partition::wants_load(std::int64_t now_wall_ms) const {
+bool Partition::wants_load(std::int64_t now_wall_ms, std::size_t page_jobs) const {
   if (!due_loading && due_next_ms <= now_wall_ms) return true;
-  return std::any_of(lanes.begin(), lanes.end(), [](const Lane& lane) {
-    return lane.backlog && !lane.loading && lane.jobs.size() < page_jobs_max;
+  return std::any_of(lanes.begin(), lanes.end(), [page_jobs](const Lane& lane) {
+    return lane.backlog && !lane.loading && lane.jobs.size() < page_jobs;
   });
 }
 

@@ -78,7 +78,7 @@ class Partition {
   [[nodiscard]] std::uint64_t waiting(
       State state) const;  // scheduled or retryable, as in the views
   [[nodiscard]] std::uint64_t available() const;
-  [[nodiscard]] bool wants_load(std::int64_t now_wall_ms) const;
+  [[nodiscard]] bool wants_load(std::int64_t now_wall_ms, std::size_t page_jobs) const;
 
   // A row changed or ended while loads are in flight: their results may be older than the state
   // here, or newer, so their values for that row are ignored.

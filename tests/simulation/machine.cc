@@ -23,6 +23,7 @@ runtime::ShardOptions shard_options(const Plan& plan) {
   options.engine.grace_ms = plan.grace_ms;
   options.engine.deaths_apart_ms = plan.lease_ms;
   options.engine.death_wait_ms_min = plan.backoff_ms;
+  if (plan.small_window) options.engine.window = {.jobs = 4, .lane_jobs = 3, .page_jobs = 2};
   options.topology = {{"sim"}};
   options.heartbeat_ms = plan.lease_ms / 3;
   options.disk_free_bytes_min = disk_free_bytes_min;

@@ -109,6 +109,8 @@ Plan make_plan(std::uint64_t seed) {
   // clients give the same plan.
   plan.ask_percent = seed % 7 == 4 || seed % 7 == 6 ? 30 : 0;
   plan.late_store = seed % 5 == 2;  // likewise without a draw
+  const auto window = seed % 35;    // 2, 17 and 27: of worlds with a late store
+  plan.small_window = window == 2 || window == 10 || window == 17 || window == 27;
   // Each seed has kinds of its own, so that some worlds see much of one and nothing of others.
   std::vector<FaultKind> kinds;
   for (std::size_t kind = 0; kind < fault_kinds; ++kind) {

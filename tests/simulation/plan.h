@@ -61,7 +61,8 @@ struct Plan {
   std::uint64_t key_percent = 0, priorities = 1;
   std::uint64_t ask_percent = 0;  // in a step; 0: nobody looks at jobs
   std::int64_t wal_bytes_max = 1 << 20;
-  bool late_store = false;  // storage answers late, reordered, and sometimes never
+  bool late_store = false;    // storage answers late, reordered, and sometimes never
+  bool small_window = false;  // the backlog is larger than what the engine holds of it
   std::vector<Fault> faults;
 
   [[nodiscard]] bool has(FaultKind kind) const;
