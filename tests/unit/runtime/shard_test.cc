@@ -162,8 +162,12 @@ TEST_F(LateAnswers, ADeliveryDoesNotReachAConnectionThatCameAfterIt) {
   greet("w2", wire::Role::worker, 1);
   while (store_->answer_commit()) {
   }
+  turn();  // nor is its credit one of the new connection, with which the next turn would deliver
+  while (store_->answer_commit()) {
+  }
   for (const auto& message : taken()) EXPECT_EQ(message.find("deliver"), std::string::npos);
   EXPECT_EQ(shard_->engine().topics({})[0].running, 0U);
+  EXPECT_EQ(shard_->engine().credit_free(), 0U);
 }
 
 // A query to the store may already show that the job was cancelled.
