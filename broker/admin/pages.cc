@@ -47,7 +47,8 @@ Pages pages(const ShardSnapshots& snapshots, Metrics& metrics) {
     const std::int64_t now_mono_ms = runtime::read_clocks().mono_ms;
     if (path == "/healthz") return health(snapshots.problems(now_mono_ms, false));
     if (path == "/readyz") return health(not_ready(snapshots, now_mono_ms));
-    if (path != "/metrics") return text_page(404, "there are: /metrics /healthz /readyz");
+    if (path != "/metrics")
+      return text_page(404, "unknown path: the known paths are /metrics, /healthz and /readyz");
     return {.type = "text/plain; version=0.0.4; charset=utf-8",
             .body = metrics.text(snapshots.read())};
   };

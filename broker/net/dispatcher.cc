@@ -24,7 +24,7 @@ void refuse(Parsed& out, ErrorCode code, std::string message) {
 
 void refuse_unknown(Parsed& out, std::uint64_t verb) {
   refuse(out, ErrorCode::unknown_verb,
-         "verb " + std::to_string(verb) + " is not one of this broker's");
+         "verb " + std::to_string(verb) + " is unknown to this broker");
 }
 
 // Decodes the body and hands it on, or refuses.
@@ -151,15 +151,16 @@ void dead(const Context& c, Parsed& out) {
     // No jobs means the oldest, so that which ones must never come to be none by mistake.
     if (body.jobs.empty() && body.limit.value_or(0) == 0) {
       return refuse(out, ErrorCode::invalid,
-                    "say which dead jobs: name them in jobs, or say how many of the oldest as "
-                    "limit (1 to 1,024)");
+                    "no dead jobs are selected: list them in jobs, or set limit (1 to 1,024) for "
+                    "the oldest");
     }
     command.jobs_max = body.limit.value_or(wire::batch_max);
     for (const wire::JobRef& job : body.jobs) {
       if (job.topic != body.topic) {
         return refuse(out, ErrorCode::invalid,
-                      wire::job_text(job.topic, job.partition, job.seq) + " is no job of topic " +
-                          std::string(body.topic) + ": a request is of one topic");
+                      wire::job_text(job.topic, job.partition, job.seq) +
+                          " is not a job of topic " + std::string(body.topic) +
+                          ": all jobs of a request must belong to one topic");
       }
       command.jobs.emplace_back(job.partition, job.seq);
     }
@@ -187,7 +188,7 @@ constexpr Row table[] = {
 Parsed parse(const Incoming& message, const core::SessionId* session, core::Now now) {
   Parsed out;
   if (!message.two_parts) {
-    refuse(out, ErrorCode::invalid, "a message has two parts: a header and a body");
+    refuse(out, ErrorCode::invalid, "a message must have two parts: a header and a body");
     return out;
   }
   const auto header = wire::decode_header(message.header);
@@ -197,7 +198,7 @@ Parsed parse(const Incoming& message, const core::SessionId* session, core::Now 
   }
   out.correlation = header->correlation;
   if (header->version != wire::protocol_version) {
-    refuse(out, ErrorCode::unsupported_version, "this broker speaks version 1");
+    refuse(out, ErrorCode::unsupported_version, "this broker supports only protocol version 1");
     return out;
   }
   const auto kind = wire::verb_kind(header->verb);
@@ -208,7 +209,7 @@ Parsed parse(const Incoming& message, const core::SessionId* session, core::Now 
   out.verb = static_cast<wire::Verb>(header->verb);
   out.kind = *kind;
   if (out.verb != wire::Verb::hello && session == nullptr) {
-    refuse(out, ErrorCode::no_session, "say HELLO first");
+    refuse(out, ErrorCode::no_session, "send HELLO first");
     return out;
   }
   const auto* const row = std::find_if(std::begin(table), std::end(table),

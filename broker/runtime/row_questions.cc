@@ -195,7 +195,7 @@ Result<RowQuestion> row_question(const net::Asked& asked, std::string_view body,
     if (question) question->asked = asked;
     return question;
   }
-  return refused(ErrorCode::unknown_verb, "the verb is no question about stored rows");
+  return refused(ErrorCode::unknown_verb, "the verb is not a query of stored rows");
 }
 
 std::string job_body(const storage::JobRow& row, const core::Engine& engine, core::Now now) {

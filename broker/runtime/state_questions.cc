@@ -152,7 +152,7 @@ Result<std::string> answer_question(wire::Verb verb, std::string_view body,
     if (row.verb == verb) return row.answer(body, state);
   }
   return tl::unexpected(
-      Error{ErrorCode::unknown_verb, "the verb is no question about a shard's state", {}});
+      Error{ErrorCode::unknown_verb, "the verb is not a query of a shard's state", {}});
 }
 
 }  // namespace millrace::runtime

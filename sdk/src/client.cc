@@ -52,12 +52,12 @@ std::string wrong_with(const DeadSelection& which) {
   if (ways > 1) return "ids, limit and all exclude each other: give one of them";
   for (const JobId& id : which.ids) {
     if (!which.topic.empty() && id.topic != which.topic) {
-      return id.str() + " is no job of topic " + which.topic;
+      return id.str() + " is not a job of topic " + which.topic;
     }
   }
   if (which.ids.empty() && !wire::valid_topic(which.topic)) {
-    return which.topic.empty() ? "limit and all are of one topic: name it"
-                               : "'" + which.topic + "' is no topic's name";
+    return which.topic.empty() ? "limit and all apply to one topic: give its name"
+                               : "'" + which.topic + "' is not a topic name";
   }
   return {};
 }
@@ -80,7 +80,8 @@ class Client::Impl {
   [[nodiscard]] Answers owner(const JobId& id, wire::Verb verb, const std::string& body,
                               Effect effect = {}, milliseconds extra = {}) {
     if (!wire::valid_topic(id.topic)) {
-      return tl::unexpected(Error{ErrorCode::invalid, "'" + id.topic + "' is no topic's name", {}});
+      return tl::unexpected(
+          Error{ErrorCode::invalid, "'" + id.topic + "' is not a topic name", {}});
     }
     Request request{.target = Target::owner, .verb = verb, .body = body, .effect = effect};
     request.topic = id.topic;

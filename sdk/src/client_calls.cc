@@ -11,8 +11,8 @@ namespace {
 
 Error unknown() {
   return {ErrorCode::outcome_unknown,
-          "the broker did not answer in time: what was asked may be done or not, so look before "
-          "you ask again",
+          "the broker did not answer in time: the request may or may not have been executed, so "
+          "check the state before you repeat it",
           {}};
 }
 
@@ -80,12 +80,11 @@ Result<std::size_t> ClientCalls::shards(std::chrono::milliseconds timeout) {
 Error ClientCalls::late(const Call& call) const {
   if (call.any_sent && call.request.effect == Effect::changes) return unknown();
   if (call.any_sent) {
-    return {
-        ErrorCode::timeout, "the broker did not answer in time: what was asked may be done", {}};
+    return {ErrorCode::timeout, "the broker did not answer in time: try again", {}};
   }
   return {ErrorCode::unavailable,
-          "no broker was reached at " + connection_->options().brokers.front() +
-              ": is millraced running, and is that where it listens?",
+          "no broker could be reached at " + connection_->options().brokers.front() +
+              ": check that millraced is running and listens there",
           {}};
 }
 
@@ -181,7 +180,7 @@ void ClientCalls::on_message(std::size_t /*shard*/, const wire::Header& header,
     call->unknown_topic = Error{code, std::string(error->message), {}};
     return answered(*call, part, {});
   }
-  end(*call, {code, error ? std::string(error->message) : "an answer that cannot be understood",
+  end(*call, {code, error ? std::string(error->message) : "the answer of the broker is malformed",
               span_of(error ? error->retry_after_ms : 0)});
   // The topic was made since, with other partitions: the next call asks again.
   if (code == ErrorCode::not_owner) link_->topology().forget(call->request.topic);

@@ -169,7 +169,7 @@ void Link::set_ready(ShardLink& shard, bool ready, LogLevel level) {
     report(options_, LogLevel::error, std::string("a connection callback threw: ") + e.what());
   } catch (...) {
     report(options_, LogLevel::error,
-           "a connection callback threw something that is no std::exception");
+           "a connection callback threw a value that is not a std::exception");
   }
   if (loop_.inherited()) end_child("callback");
 }
@@ -310,7 +310,7 @@ void Link::take_hello(ShardLink& shard, wire::Verb verb, std::string_view body) 
     if (!std::exchange(shard.refusal_told, true)) {
       report(options_, LogLevel::error,
              "the broker at " + shard.endpoint + " refuses the connection: " +
-                 (error ? std::string(error->message) : "what it says is no answer"));
+                 (error ? std::string(error->message) : "its answer is malformed"));
     }
     return close(shard, backoff_max);
   }

@@ -102,7 +102,7 @@ def test_the_brokers_port_refuses_what_is_in_doubt(start, sent, status):
     assert got.split(b"\r\n")[0].split()[1] == str(status).encode(), got
     assert (b"\r\nAllow: GET, HEAD\r\n" in got) == (status == 405)
     assert b"\r\nContent-Type: text/plain; " in got
-    assert (b"\r\n\r\nthere are: /metrics /healthz /readyz\n" in got) == (status == 404)
+    assert (b"\r\n\r\nunknown path: the known paths are /metrics, /healthz and /readyz\n" in got) == (status == 404)
 
 
 def test_silence_at_the_brokers_port_ends(start):

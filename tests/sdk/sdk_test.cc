@@ -250,9 +250,9 @@ TEST(Sdk, DeadJobsAreSelectedInOneWayOrRefused) {
       {{.topic = "work", .ids = ids, .all = true}, "exclude each other"},
       {{.topic = "work", .limit = 1, .all = true}, "exclude each other"},
       {{.ids = ids, .limit = 1}, "exclude each other"},
-      {{.topic = "other", .ids = ids}, "is no job of topic other"},
-      {{.all = true}, "name it"},
-      {{.topic = "no topic!", .limit = 1}, "is no topic's name"},
+      {{.topic = "other", .ids = ids}, "is not a job of topic other"},
+      {{.all = true}, "give its name"},
+      {{.topic = "no topic!", .limit = 1}, "is not a topic name"},
   };
   for (const auto& [which, words] : wrong) {
     for (const auto& refused : {client.purge_dead(which), client.requeue_dead(which)}) {
