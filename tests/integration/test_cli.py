@@ -221,7 +221,7 @@ def test_a_payload_cannot_speak_to_the_terminal(broker):
 
 def test_no_broker_is_69(broker, tmp_path):
     said = millrace(broker, "topics", "--timeout", "300ms", code=69, endpoint=f"ipc://{tmp_path}/no")
-    assert "is millraced running" in said
+    assert "that millraced is running" in said
 
 
 def test_completion_and_help(broker):
