@@ -86,7 +86,7 @@ void Connection::take(std::string_view bytes) {
   uv_read_stop(reinterpret_cast<uv_stream_t*>(&socket_));
   ahead_ = bytes;
   state_ = State::asked;
-  if (!std::exchange(spoken_, true)) owner_.on_spoken(this);
+  owner_.on_spoken(this);
   owner_.on_request(shared_from_this());
 }
 
@@ -146,6 +146,7 @@ void Connection::written(bool well) {
   reader_.next();
   state_ = State::reading;
   await(owner_.options().keep_alive);
+  owner_.on_idle(this);
   read_more();
   if (const std::string ahead = std::exchange(ahead_, {}); !ahead.empty()) take(ahead);
 }

@@ -19,9 +19,10 @@ class ConnectionOwner {
  public:
   virtual ~ConnectionOwner() = default;
   virtual void on_request(const ConnectionRef& from) = 0;
-  virtual void on_spoken(Connection* from) = 0;         // its first request is whole
-  virtual void on_closing(Connection* from) = 0;        // its descriptor goes with this
-  virtual void on_closed(Connection* from) = 0;         // it may go
+  virtual void on_spoken(Connection* from) = 0;   // a request of it is whole
+  virtual void on_idle(Connection* from) = 0;     // its response is sent, and no request begun
+  virtual void on_closing(Connection* from) = 0;  // its descriptor goes with this
+  virtual void on_closed(Connection* from) = 0;   // it may go
   [[nodiscard]] virtual bool last_answers() const = 0;  // connections end with their answer
   [[nodiscard]] virtual const ServerOptions& options() const = 0;
   [[nodiscard]] virtual ServerCounters& counters() = 0;
@@ -69,7 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::size_t held_ = 0;  // its part of the owner's held_bytes
   std::string ahead_;     // bytes of a request that came before the answer to the one in front
   std::string out_;
-  bool last_ = false, linger_ = false, spoken_ = false, hinting_ = false;
+  bool last_ = false, linger_ = false, hinting_ = false;
   std::uint64_t deadline_ms_ = 0, request_deadline_ms_ = 0, lingered_bytes_ = 0;
 };
 

@@ -35,6 +35,7 @@ struct Server::Impl : ConnectionOwner {
 
   void on_request(const ConnectionRef& from) override;
   void on_spoken(Connection* from) override;
+  void on_idle(Connection* from) override;
   void on_closing(Connection* from) override;
   void on_closed(Connection* from) override;
   [[nodiscard]] bool last_answers() const override { return draining || stopping; }
@@ -65,7 +66,7 @@ struct Server::Impl : ConnectionOwner {
   std::size_t held = 0, open = 0;  // open: connections with a descriptor
   unsigned welcomed = 0;           // in this turn of the loop
   std::unordered_map<Connection*, ConnectionRef> connections;
-  std::list<Connection*> silent;  // those that never sent a request, the oldest first
+  std::list<Connection*> silent;  // those that give way to a newcomer, the oldest first
   std::mutex mutex;               // guards answered
   std::vector<std::shared_ptr<Call>> answered;
 };
@@ -100,8 +101,11 @@ void Server::Impl::on_request(const ConnectionRef& from) {
 }
 
 void Server::Impl::on_spoken(Connection* from) {
-  silent.erase(from->place);
-  from->place = silent.end();
+  if (from->place != silent.end()) silent.erase(std::exchange(from->place, silent.end()));
+}
+
+void Server::Impl::on_idle(Connection* from) {
+  if (options_.idle_gives_way) from->place = silent.insert(silent.end(), from);
 }
 
 void Server::Impl::on_closing(Connection* from) {

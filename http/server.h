@@ -57,6 +57,9 @@ struct ServerOptions {
   std::chrono::milliseconds message_patience{60'000};
   std::chrono::milliseconds keep_alive{75'000};     // an unused connection after its last response
   std::chrono::milliseconds stop_patience{10'000};  // for what is open at stop()
+  // Whether a connection between two requests gives way too. Not behind proxies, which may send the
+  // next request at that moment.
+  bool idle_gives_way = false;
   std::size_t body_bytes_max = 0;
   std::size_t bodies_bytes_max = 0;  // of all requests that are open; small ones pass it
   // The response to a request that is refused here, with a sentence for people.

@@ -21,6 +21,7 @@ http::ServerOptions options_of(const std::string& address, unsigned connections_
           .message_patience = 10s,
           .keep_alive = 5s,
           .stop_patience = 1s,
+          .idle_gives_way = true,  // so that no crowd locks a scraper out
           .body_bytes_max = body_bytes_max,
           .bodies_bytes_max = body_bytes_max * connections_max,
           .refusal = text_page};

@@ -17,6 +17,7 @@ void Engine::step(Command&& command, Now now, Effects& out) {
       [&](auto&& c) {
         if constexpr (requires { c.change; }) {
           using Answer = typename std::decay_t<decltype(c)>::Answer;
+          static_assert(requires(const Answer& given, RequestRow& row) { given.store(row); });
           const auto answer = [](const RequestRow& row) -> ReplyBody { return Answer::from(row); };
           if (!impl_->is_new({c.change, c.kind(), c.request, answer}, now, out)) return;
         }

@@ -97,7 +97,7 @@ void ConnectionLimiter::said_hello(int fd) {
 
 ConnectionNews ConnectionLimiter::look(std::int64_t now_mono_ms) {
   const std::lock_guard lock(mutex_);
-  if (line_ == 0 || now_mono_ms < looked_ms_ + gate_look_ms) return {};
+  if (line_ == 0 || now_mono_ms < looked_ms_ + connections_look_ms) return {};
   now_ms_ = looked_ms_ = now_mono_ms;
   for (std::size_t fd = 0; fd < connections_.size(); ++fd) {
     Connection& connection = connections_[fd];

@@ -26,9 +26,9 @@ struct sockaddr;
 
 namespace millrace::net {
 
-inline constexpr std::int64_t silent_ms_max = 5'000;     // from a connection to its HELLO
-inline constexpr std::int64_t refusing_ms_kept = 5'000;  // since the last refusal
-inline constexpr std::int64_t gate_look_ms = 250;        // between two looks at every connection
+inline constexpr std::int64_t silent_ms_max = 5'000;      // from a connection to its HELLO
+inline constexpr std::int64_t refusing_ms_kept = 5'000;   // since the last refusal
+inline constexpr std::int64_t connections_look_ms = 250;  // between two looks at every connection
 
 struct ConnectionFacts {
   std::uint64_t open = 0, room = 0;  // open connections, and their maximum

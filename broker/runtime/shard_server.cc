@@ -83,7 +83,7 @@ void ShardServer::woken() {
 // Deaths are detected at the tick, so that the last messages of the dead worker have arrived and
 // count.
 void ShardServer::tick() {
-  look_at_gate();
+  look_at_connections();
   shard_.tick(read_clocks(), deaths_.ended());
   stop_if_failed();
 }
@@ -100,7 +100,7 @@ void ShardServer::turn() {
 }
 
 // The connection limiter belongs to the process: the first shard that reads its news logs it.
-void ShardServer::look_at_gate() {
+void ShardServer::look_at_connections() {
   auto& limiter = net::ConnectionLimiter::instance();
   const net::ConnectionNews news = limiter.look(read_clocks().mono_ms);
   if (news.full) {

@@ -44,7 +44,7 @@ class ShardServer : private ShardPort {
   void turn();
   void tick();
   void woken();
-  static void look_at_gate();
+  static void look_at_connections();
   void stop_if_failed();
 
   net::Endpoint endpoint_;

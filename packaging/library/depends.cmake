@@ -1,5 +1,6 @@
-# Read by CPack when it packs: the dependencies of the shared library, and the packages that depend on it. Asked here, for
-# where CPack asks it also adds scripts that call ldconfig, beside the trigger (triggers).
+# Read by CPack when it packs: the dependencies of the shared library, and the packages that depend
+# on it. They are determined here, because where CPack determines them it also adds scripts that
+# call ldconfig, beside the trigger (triggers).
 set(folder ${CPACK_MILLRACE_BUILD}/packaging/library)
 file(WRITE ${folder}/debian/control "")
 execute_process(COMMAND dpkg-shlibdeps -O ${CPACK_MILLRACE_BUILD}/sdk/libmillrace.so.0

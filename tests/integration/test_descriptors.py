@@ -202,14 +202,16 @@ def test_a_crowd_that_never_asks_does_not_lock_a_scraper_out(start):
         each.close()
 
 
-def test_above_the_bound_of_the_http_port_newcomers_are_told(start):
+def test_at_the_bound_of_the_http_port_idle_connections_give_way(start):
     broker = start(256)  # 16 of which are for HTTP
     port = int(broker.logged("http port")["message"].rsplit(" ", 1)[1])
     there = [http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S) for _ in range(16)]
-    for connection in there:  # those that asked keep their place
+    for connection in there:
         connection.request("GET", "/healthz")
         assert connection.getresponse().read() == b"ok\n"
-    assert broker.get("/healthz") == (503, "all connections are in use: try again\n")
+    assert broker.get("/healthz") == (200, "ok\n")
+    assert there[0].sock.recv(1) == b""  # the one that was silent for the longest time
+    there[-1].request("GET", "/healthz")
+    assert there[-1].getresponse().read() == b"ok\n"
     for connection in there:
         connection.close()
-    until(lambda: broker.get("/healthz")[0] == 200, lambda: "the port stays closed")
