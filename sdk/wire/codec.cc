@@ -193,6 +193,38 @@ class Decoder {
   Reader reader_;
 };
 
+template <typename T>
+constexpr bool is_optional = false;
+template <typename T>
+constexpr bool is_optional<std::optional<T>> = true;
+
+// Visits the fields of a body; see each_topic().
+class TopicVisitor {
+ public:
+  explicit TopicVisitor(const std::function<bool(std::string_view)>& told) : told_(told) {}
+  [[nodiscard]] bool well() const { return well_; }
+
+  template <typename Name, typename T>
+  void operator()(const Name& /*name*/, const T& value, const Rule& rule) {
+    if constexpr (std::is_same_v<T, std::string_view>) {
+      if (rule.topic && !value.empty()) tell(value);
+    } else if constexpr (std::is_same_v<T, JobRef>) {
+      tell(value.topic);
+    } else if constexpr (is_optional<T>) {
+      if (value) (*this)("", *value, rule);
+    } else if constexpr (std::is_same_v<T, std::vector<std::string_view>> ||
+                         std::is_same_v<T, std::vector<JobRef>>) {
+      for (const auto& item : value) (*this)("", item, rule);
+    }
+  }
+
+ private:
+  void tell(std::string_view topic) { well_ = well_ && told_(topic); }
+
+  const std::function<bool(std::string_view)>& told_;
+  bool well_ = true;
+};
+
 }  // namespace
 
 std::string encode_header(Verb verb, std::uint64_t correlation) {
@@ -249,6 +281,13 @@ Result<Message> decode(std::string_view frame) {
   return message;
 }
 
+template <typename Message>
+bool each_topic(const Message& message, const std::function<bool(std::string_view)>& told) {
+  TopicVisitor visitor(told);
+  fields(visitor, const_cast<Message&>(message));  // the lists serve the decoder too; not changed
+  return visitor.well();
+}
+
 std::string encode_flag(std::string_view name, bool value) {
   std::string frame;
   {
@@ -298,9 +337,10 @@ Result<void> check_frame(std::string_view frame) {
   return {};
 }
 
-#define MILLRACE_WIRE_BODY(Message)            \
-  template std::string encode(const Message&); \
-  template Result<Message> decode(std::string_view);
+#define MILLRACE_WIRE_BODY(Message)                  \
+  template std::string encode(const Message&);       \
+  template Result<Message> decode(std::string_view); \
+  template bool each_topic(const Message&, const std::function<bool(std::string_view)>&);
 MILLRACE_BODIES(MILLRACE_WIRE_BODY)
 #undef MILLRACE_WIRE_BODY
 

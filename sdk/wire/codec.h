@@ -10,6 +10,7 @@
 #include <millrace/result.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,14 @@ template <typename Message>
 [[nodiscard]] std::string encode_flag(std::string_view name,
                                       bool value);  // decode<Flag> takes either
 
+// Calls told for each topic that a body names as the one it is about, by its name or by a job of
+// it, until told returns false; then it returns false itself. Fields that ask for a filter or
+// report what a session holds (Topology::topics, Hello::held) are not among them. One rule for
+// every body, so that no verb can forget a topic.
+template <typename Message>
+[[nodiscard]] bool each_topic(const Message& message,
+                              const std::function<bool(std::string_view topic)>& told);
+
 // Checks that the frame is one well-formed msgpack value within the bounds, nothing after it.
 [[nodiscard]] Result<void> check_frame(std::string_view frame);
 
@@ -40,6 +49,7 @@ template <typename Message>
 [[nodiscard]] std::uint16_t partition_of(std::string_view key, std::uint16_t partitions);
 [[nodiscard]] std::string_view verb_name(std::uint64_t verb);         // "enqueue"; "unknown"
 [[nodiscard]] std::optional<VerbKind> verb_kind(std::uint64_t verb);  // none: an unknown verb
+[[nodiscard]] Permission verb_permission(Verb verb);
 [[nodiscard]] std::string_view backup_state_name(BackupState state);
 [[nodiscard]] BackupState parse_backup_state(std::string_view text);  // none: no such name
 

@@ -21,14 +21,26 @@ class MessagePart {
   [[nodiscard]] bool receive(void* socket) {
     return zmq_msg_recv(&part_, socket, ZMQ_DONTWAIT) >= 0;
   }
+  // The same, after a wait for it, as long as the socket's options allow.
+  [[nodiscard]] bool wait(void* socket) { return zmq_msg_recv(&part_, socket, 0) >= 0; }
   [[nodiscard]] bool more() const { return zmq_msg_more(&part_) != 0; }  // of the same message
   [[nodiscard]] std::string_view view() {
     return {static_cast<const char*>(zmq_msg_data(&part_)), zmq_msg_size(&part_)};
   }
   // The descriptor of the connection that it came by; -1 where that is not known.
   [[nodiscard]] int descriptor() const { return zmq_msg_get(&part_, ZMQ_SRCFD); }
+  // The key that its connection proved to have, as the ZAP handler named it; empty: it has none.
+  [[nodiscard]] std::string_view user_id() { return property("User-Id"); }
+  // The address that its connection comes from; empty where that is not known.
+  [[nodiscard]] std::string_view peer_address() { return property("Peer-Address"); }
 
  private:
+  // Valid as long as the message is.
+  [[nodiscard]] std::string_view property(const char* name) {
+    const char* const text = zmq_msg_gets(&part_, name);
+    return text == nullptr ? std::string_view() : std::string_view(text);
+  }
+
   zmq_msg_t part_{};
 };
 

@@ -13,44 +13,44 @@
 
 namespace millrace::wire {
 
-// Every verb: its name as people read it, its number, and what answers it. A line each, so that it
-// reads as a table.
+// Every verb: its name as people read it, its number, what answers it, and the permission that it
+// needs. A line each, so that it reads as a table.
 // clang-format off
 #define MILLRACE_VERBS(verb) \
-  verb(hello, 1, command) \
-  verb(heartbeat, 2, question) \
-  verb(goodbye, 3, command) \
-  verb(enqueue, 16, command) \
-  verb(subscribe, 32, command) \
-  verb(credit, 33, command) \
-  verb(settle, 34, command) \
-  verb(progress, 35, command) \
-  verb(drain, 36, command) \
-  verb(topology, 64, question) \
-  verb(topics, 65, question) \
-  verb(topic_create, 66, command) \
-  verb(pause, 67, command) \
-  verb(resume, 68, command) \
-  verb(job, 72, row_question) \
-  verb(jobs, 73, row_question) \
-  verb(explain, 74, row_question) \
-  verb(cancel, 75, command) \
-  verb(wait, 76, row_question) \
-  verb(dead_requeue, 80, command) \
-  verb(dead_purge, 81, command) \
-  verb(status, 88, question) \
-  verb(sessions, 89, question) \
-  verb(backup, 90, backup) \
-  verb(backup_status, 91, backup) \
-  verb(ok, 128, reply) \
-  verb(error, 129, reply) \
-  verb(deliver, 130, reply) \
-  verb(revoke, 131, reply) \
-  verb(closing, 132, reply)
+  verb(hello, 1, command, any) \
+  verb(heartbeat, 2, question, any) \
+  verb(goodbye, 3, command, any) \
+  verb(enqueue, 16, command, produce) \
+  verb(subscribe, 32, command, work) \
+  verb(credit, 33, command, work) \
+  verb(settle, 34, command, work) \
+  verb(progress, 35, command, work) \
+  verb(drain, 36, command, work) \
+  verb(topology, 64, question, any) \
+  verb(topics, 65, question, look) \
+  verb(topic_create, 66, command, admin) \
+  verb(pause, 67, command, operate) \
+  verb(resume, 68, command, operate) \
+  verb(job, 72, row_question, look) \
+  verb(jobs, 73, row_question, look) \
+  verb(explain, 74, row_question, look) \
+  verb(cancel, 75, command, operate) \
+  verb(wait, 76, row_question, look) \
+  verb(dead_requeue, 80, command, operate) \
+  verb(dead_purge, 81, command, operate) \
+  verb(status, 88, question, look) \
+  verb(sessions, 89, question, look) \
+  verb(backup, 90, backup, admin) \
+  verb(backup_status, 91, backup, look) \
+  verb(ok, 128, reply, none) \
+  verb(error, 129, reply, none) \
+  verb(deliver, 130, reply, none) \
+  verb(revoke, 131, reply, none) \
+  verb(closing, 132, reply, none)
 // clang-format on
 
 enum class Verb : std::uint8_t {
-#define MILLRACE_VERB(name, number, kind) name = number,
+#define MILLRACE_VERB(name, number, kind, permission) name = number,
   MILLRACE_VERBS(MILLRACE_VERB)
 #undef MILLRACE_VERB
 };
@@ -61,6 +61,17 @@ enum class VerbKind : std::uint8_t {
   row_question,  // answered from stored rows, by a reader beside the shard
   backup,        // answered by the process, for all of its shards
   reply,         // what brokers say
+};
+
+// What a key must allow (docs/security.md); connections without a key are not asked.
+enum class Permission : std::uint8_t {
+  any,  // every key
+  produce,
+  work,
+  look,
+  operate,
+  admin,
+  none,  // no key: clients do not send it
 };
 
 struct Header {

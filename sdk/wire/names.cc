@@ -66,7 +66,7 @@ std::uint16_t partition_of(std::string_view key, std::uint16_t partitions) {
 
 std::string_view verb_name(std::uint64_t verb) {
   switch (static_cast<Verb>(verb)) {
-#define MILLRACE_VERB(name, number, kind) \
+#define MILLRACE_VERB(name, number, kind, permission) \
   case Verb::name: return #name;
     MILLRACE_VERBS(MILLRACE_VERB)
 #undef MILLRACE_VERB
@@ -77,12 +77,22 @@ std::string_view verb_name(std::uint64_t verb) {
 std::optional<VerbKind> verb_kind(std::uint64_t verb) {
   if (verb > std::numeric_limits<std::uint8_t>::max()) return std::nullopt;
   switch (static_cast<Verb>(verb)) {
-#define MILLRACE_VERB(name, number, kind) \
+#define MILLRACE_VERB(name, number, kind, permission) \
   case Verb::name: return VerbKind::kind;
     MILLRACE_VERBS(MILLRACE_VERB)
 #undef MILLRACE_VERB
   }
   return std::nullopt;
+}
+
+Permission verb_permission(Verb verb) {
+  switch (verb) {
+#define MILLRACE_VERB(name, number, kind, permission) \
+  case Verb::name: return Permission::permission;
+    MILLRACE_VERBS(MILLRACE_VERB)
+#undef MILLRACE_VERB
+  }
+  return Permission::none;
 }
 
 std::string_view backup_state_name(BackupState state) {
