@@ -18,6 +18,8 @@ NO_COMMENT = ("LICENSE", ".json", ".gitignore", ".clang-format", ".1", ".8", "/c
 INPUTS = "tests/fuzz/corpus/"  # bytes, of no format
 PUBLIC_ONLY = ("workers/", "producers/", "cli/", "examples/")
 HTTP_DOOR, HTTP_USERS = "http/server.h", ("producers/gateway/", "broker/admin/")
+# Keys are read by the broker and the gateway, and written by the command line.
+ACCESS_PROGRAMS = ("cli/", "producers/gateway/")
 # Headers outside our tree that broker/core may not include either: it is pure.
 IMPURE = {"thread", "mutex", "condition_variable", "future", "fstream", "filesystem", "iostream",
           "random", "ctime"}
@@ -99,7 +101,7 @@ def no_tests_outside(tree):
 
 
 def public_headers_only(tree):
-    ours = re.compile(r"^(?:wire|core|storage|net|runtime|admin|broker|sdk|http)/")
+    ours = re.compile(r"^(?:wire|core|storage|net|runtime|admin|broker|sdk|http|access)/")
     for name, text in tree.items():
         if not (name.startswith(PUBLIC_ONLY) and is_cpp(name)):
             continue
@@ -107,10 +109,22 @@ def public_headers_only(tree):
         for at, bracket, header in includes(text):
             if header == HTTP_DOOR and name.startswith(HTTP_USERS):
                 continue
+            if header.startswith("access/") and name.startswith(ACCESS_PROGRAMS):
+                continue
             if ours.match(header) or (bracket == '"' and header.startswith("millrace/")):
                 yield f"{name}:{at}: {header}; of ours it may include <millrace/...> only"
             elif bracket == '"' and os.path.normpath(os.path.join(room, header)) not in tree:
                 yield f"{name}:{at}: {header} is not of its own folder"
+
+
+def access_stands_alone(tree):
+    for name, text in tree.items():
+        if not (name.startswith("access/") and is_cpp(name)):
+            continue
+        for at, bracket, header in includes(text):
+            if (bracket == '"' and not header.startswith(("access/", "wire/"))) or (
+                    header.startswith("millrace/") and header != "millrace/result.h"):
+                yield f"{name}:{at}: {header}; of ours access/ includes access/ and wire/ alone"
 
 
 def http_by_its_door(tree):
@@ -188,6 +202,7 @@ RULES = [
     (no_tests_outside, "nothing includes tests/"),
     (public_headers_only, "workers, producers, cli, examples include only <millrace/...> of ours, "
                           f"the gateway {HTTP_DOOR} too"),
+    (access_stands_alone, "access/ includes nothing else of ours but wire/"),
     (http_by_its_door, f"http/ includes nothing else of ours, and is included as {HTTP_DOOR}"),
     (no_naps, "no sleep in tests"),
     (formatted, "clang-format has nothing to say"),
