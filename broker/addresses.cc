@@ -30,6 +30,18 @@ std::optional<std::uint64_t> port_of(std::string_view text) {
   return port;
 }
 
+std::string host_of(const std::string& address) {
+  return address.substr(tcp.size(), address.rfind(':') - tcp.size());
+}
+
+bool is_number(const std::string& host) {
+  in_addr number{};
+  in6_addr number6{};
+  if (inet_pton(AF_INET, host.c_str(), &number) == 1) return true;
+  return host.size() > 2 && host.front() == '[' && host.back() == ']' &&
+         inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &number6) == 1;
+}
+
 std::string wrong_path(const std::string& address, std::uint32_t shards) {
   const std::string path = address.substr(ipc.size());
   if (path.empty() || path.front() != '/' || path.back() == '/') {
@@ -62,17 +74,39 @@ std::string wrong_port(const std::string& address, std::uint32_t shards) {
 
 }  // namespace
 
-std::string wrong_address(const std::string& address, std::uint32_t shards) {
+std::string wrong_address(const std::string& address, std::uint32_t shards, bool keys) {
   if (address.rfind(ipc, 0) == 0) return wrong_path(address, shards);
   if (address.rfind(tcp, 0) != 0 || address.rfind(':') < tcp.size()) {
     return "an address must be ipc:///path or tcp://127.0.0.1:port";
   }
-  const std::string host = address.substr(tcp.size(), address.rfind(':') - tcp.size());
-  if (!is_loopback(host)) {
+  const std::string host = host_of(address);
+  if (!keys && !is_loopback(host)) {
     return "no keys are configured, so anybody could connect to " + address +
-           ": listen on ipc:// or on a loopback address";
+           ": listen on ipc:// or on a loopback address, or set [access] keys_dir "
+           "(docs/security.md)";
+  }
+  if (!is_loopback(host) && !is_number(host) && host != "*") {
+    return "listen on an address of this machine by its number, or on 0.0.0.0, [::] or * for all "
+           "of them, not on '" +
+           host + "'";
   }
   return wrong_port(address, shards);
+}
+
+std::string wrong_advertised(const std::string& address, std::uint32_t shards) {
+  if (address.rfind(tcp, 0) != 0 || address.rfind(':') < tcp.size() || host_of(address).empty()) {
+    return "an address for clients must be tcp://HOST:PORT";
+  }
+  if (means_all_addresses(address)) {
+    return address + " means every address of a machine: name the one that clients connect to";
+  }
+  return wrong_port(address, shards);
+}
+
+bool means_all_addresses(const std::string& address) {
+  if (address.rfind(tcp, 0) != 0) return false;
+  const std::string host = host_of(address);
+  return host == "*" || host == "0.0.0.0" || host == "[::]";
 }
 
 std::string place_of(const std::string& address, std::uint32_t shard) {
@@ -84,7 +118,7 @@ std::string place_of(const std::string& address, std::uint32_t shard) {
     return std::string(ipc) + (error ? path : folder / path.filename()).string();
   }
   const auto colon = own.rfind(':');
-  const std::string host = own.substr(tcp.size(), colon - tcp.size());
+  const std::string host = host_of(own);
   const auto port = port_of(std::string_view(own).substr(colon + 1)).value_or(0);
   return std::string(tcp) + (host == "localhost" ? "127.0.0.1" : host) + ":" + std::to_string(port);
 }

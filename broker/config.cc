@@ -1,9 +1,9 @@
 #include "config.h"
 
+#include "access/toml_reader.h"
 #include "addresses.h"
 
 #include <arpa/inet.h>
-#include <toml++/toml.h>
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -15,74 +15,7 @@ namespace {
 
 constexpr std::int64_t ms_max = std::int64_t{1} << 40U;
 
-// A key that a settings file of 0.1 may still have, with its current name.
-std::string_view now_called(std::string_view key) {
-  return key == "attempts_max" ? "max_attempts" : key;
-}
-
-class File {
- public:
-  File(std::string path, std::vector<std::string>& errors)
-      : path_(std::move(path)), errors_(errors) {}
-
-  void wrong(const toml::source_region& at, const std::string& what) {
-    errors_.push_back(path_ + ":" + std::to_string(at.begin.line) + ":" +
-                      std::to_string(at.begin.column) + ": " + what);
-  }
-  void known(const toml::table& table, std::initializer_list<std::string_view> keys) {
-    for (const auto& [key, node] : table) {
-      if (std::find(keys.begin(), keys.end(), now_called(key.str())) != keys.end()) continue;
-      std::string all;
-      for (const auto k : keys) all += (all.empty() ? "" : ", ") + std::string(k);
-      wrong(key.source(), "unknown key '" + std::string(key.str()) + "'; known keys here: " + all);
-    }
-  }
-  template <typename T>
-  void number(const toml::table& table, std::string_view key, std::int64_t low, std::int64_t high,
-              T& out) {
-    const toml::node* node = table.get(key);
-    if (node == nullptr) return;
-    const auto value = node->value_exact<std::int64_t>();
-    if (!value || *value < low || *value > high) {
-      return wrong(node->source(), std::string(key) + " must be a whole number from " +
-                                       std::to_string(low) + " to " + std::to_string(high));
-    }
-    out = static_cast<T>(*value);
-  }
-  void boolean(const toml::table& table, std::string_view key, bool& out) {
-    const toml::node* node = table.get(key);
-    if (node == nullptr) return;
-    const auto value = node->value_exact<bool>();
-    if (!value) return wrong(node->source(), std::string(key) + " must be true or false");
-    out = *value;
-  }
-  void one_of(const toml::table& table, std::string_view key,
-              std::initializer_list<std::string_view> words, std::string& out) {
-    const toml::node* node = table.get(key);
-    if (node == nullptr) return;
-    const auto value = node->value_exact<std::string>().value_or("");
-    if (std::find(words.begin(), words.end(), value) != words.end()) {
-      out = value;
-      return;
-    }
-    std::string all;
-    for (const auto* word = words.begin(); word != words.end(); ++word) {
-      all += word == words.begin() ? "" : word + 1 == words.end() ? " or " : ", ";
-      all += *word;
-    }
-    wrong(node->source(), std::string(key) + " must be " + all);
-  }
-  const toml::table* section(const toml::table& root, std::string_view key) {
-    const toml::node* node = root.get(key);
-    if (node == nullptr) return nullptr;
-    if (!node->is_table()) wrong(node->source(), "[" + std::string(key) + "] must be a table");
-    return node->as_table();
-  }
-
- private:
-  std::string path_;
-  std::vector<std::string>& errors_;
-};
+using File = access::TomlReader;
 
 // The position of an address in the file.
 struct Named {
@@ -141,9 +74,67 @@ void read_backup_dir(File& file, const toml::table& t, Config& c) {
   }
 }
 
+void read_listen(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
+  const toml::node* listen = t.get("listen");
+  if (listen == nullptr) return;
+  c.listen.clear();
+  if (!listen->is_array() || listen->as_array()->empty()) {
+    return file.wrong(listen->source(), "listen must be a list of addresses");
+  }
+  for (const toml::node& node : *listen->as_array()) {
+    const auto address = node.value_exact<std::string>();
+    if (!address) {
+      file.wrong(node.source(), "an address must be a string");
+      continue;
+    }
+    c.listen.push_back(*address);
+    const std::string what = wrong_address(*address, c.shards, !c.keys_dir.empty());
+    if (what.empty()) {
+      named.push_back({*address, node.source()});
+    } else {
+      file.wrong(node.source(), what);
+    }
+  }
+}
+
+// Checked after listen: clients of other machines cannot use an address that means all of ours.
+void read_advertise(File& file, const toml::table& t, Config& c) {
+  for (const auto& [address, at] : file.texts(t, "advertise")) {
+    c.advertise.push_back(address);
+    const std::string what = wrong_advertised(address, c.shards);
+    if (!what.empty()) file.wrong(at, what);
+  }
+  if (!c.advertise.empty() && c.keys_dir.empty()) {
+    return file.wrong(t.get("advertise")->source(),
+                      "advertise is for clients of other machines: set [access] keys_dir too");
+  }
+  for (const auto& address : c.listen) {
+    if (!c.advertise.empty() || !means_all_addresses(address)) continue;
+    file.wrong(t.get("listen")->source(),
+               address +
+                   " means every address of this machine: set advertise to the one that "
+                   "clients connect to, for example tcp://broker.example:7300");
+  }
+}
+
+void read_access(File& file, const toml::table& t, Config& c) {
+  file.known(t, {"keys_dir", "broker_key_file", "ipc_keys"});
+  const auto path = [&](std::string_view key, std::string& out, const char* what) {
+    file.text(t, key, out);
+    if (!out.empty()) return;
+    const toml::node* node = t.get(key);
+    file.wrong(node == nullptr ? t.source() : node->source(),
+               std::string(key) + " is missing: set it to " + what);
+  };
+  path("keys_dir", c.keys_dir, "the folder of the keys, one file a key (millrace keys new)");
+  path("broker_key_file", c.broker_key_file,
+       "the file of the broker's secret key (millrace keys init)");
+  file.boolean(t, "ipc_keys", c.ipc_keys);
+}
+
 void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
   file.known(t, {"data_dir", "listen", "shards", "allow_new_topics", "lease_ms", "heartbeat_ms",
-                 "grace_ms_max", "disk_free_bytes_min", "backup_dir"});
+                 "grace_ms_max", "disk_free_bytes_min", "backup_dir", "advertise"});
   file.number(t, "shards", 1, 64, c.shards);
   file.boolean(t, "allow_new_topics", c.allow_new_topics);
   file.number(t, "lease_ms", 100, ms_max, c.lease_ms);
@@ -166,26 +157,8 @@ void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>
     file.wrong(t.source(), "data_dir is missing: set it to the folder for the broker's files");
   }
   read_backup_dir(file, t, c);
-  const toml::node* listen = t.get("listen");
-  if (listen == nullptr) return;
-  c.listen.clear();
-  if (!listen->is_array() || listen->as_array()->empty()) {
-    return file.wrong(listen->source(), "listen must be a list of addresses");
-  }
-  for (const toml::node& node : *listen->as_array()) {
-    const auto address = node.value_exact<std::string>();
-    if (!address) {
-      file.wrong(node.source(), "an address must be a string");
-      continue;
-    }
-    c.listen.push_back(*address);
-    const std::string what = wrong_address(*address, c.shards);
-    if (what.empty()) {
-      named.push_back({*address, node.source()});
-    } else {
-      file.wrong(node.source(), what);
-    }
-  }
+  read_listen(file, t, c, named);
+  read_advertise(file, t, c);
 }
 
 // Only a numeric loopback address: a host name may resolve to another address later.
@@ -235,8 +208,10 @@ bool topic_name_fits(std::string_view name) {
 }
 
 void read_topic(File& file, const toml::table& t, Config& c) {
-  file.known(t, {"name", "partitions", "max_attempts", "backoff_ms_min", "backoff_ms_max",
-                 "run_ms_max", "history", "history_ms", "dead_ms", "dead_max"});
+  file.known(t,
+             {"name", "partitions", "max_attempts", "backoff_ms_min", "backoff_ms_max",
+              "run_ms_max", "history", "history_ms", "dead_ms", "dead_max"},
+             {{"attempts_max", "max_attempts"}});  // its name in 0.1
   core::Topic topic;
   topic.name = t["name"].value_exact<std::string>().value_or("");
   if (!topic_name_fits(topic.name)) {
@@ -275,15 +250,15 @@ void read_topic(File& file, const toml::table& t, Config& c) {
 ReadConfig read_config(const std::string& path) {
   ReadConfig read;
   File file(path, read.errors);
-  toml::table root;
-  try {
-    root = toml::parse_file(path);
-  } catch (const toml::parse_error& e) {
-    file.wrong(e.source(), std::string(e.description()));
-    return read;
-  }
-  file.known(root, {"broker", "http", "log", "topic"});
+  const auto parsed = file.parse_file();
+  if (!parsed) return read;
+  const toml::table& root = *parsed;
+  file.known(root, {"broker", "access", "http", "log", "topic"});
   std::vector<Named> named;
+  // First: where keys are used, listen may name other addresses.
+  if (const toml::table* section = file.section(root, "access")) {
+    read_access(file, *section, read.config);
+  }
   if (const toml::table* broker = file.section(root, "broker")) {
     read_broker(file, *broker, read.config, named);
   } else if (root.get("broker") == nullptr) {
@@ -312,6 +287,14 @@ std::string shard_address(const std::string& address, std::uint32_t shard) {
   std::uint32_t port = 0;
   std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
   return address.substr(0, colon + 1) + std::to_string(port + shard);
+}
+
+std::vector<std::string> advertised_addresses(const Config& config, std::uint32_t shard) {
+  std::vector<std::string> all;
+  for (const auto& address : config.advertise.empty() ? config.listen : config.advertise) {
+    if (address.rfind("tcp://", 0) == 0) all.push_back(shard_address(address, shard));
+  }
+  return all;
 }
 
 }  // namespace millrace

@@ -20,7 +20,10 @@ struct Config {
   std::int64_t grace_ms_max = core::grace_ms_max;
   std::uint64_t disk_free_bytes_min = 64U << 20;
   std::vector<core::Topic> topics;
-  std::string http_listen;  // 127.0.0.1:PORT or [::1]:PORT; empty: no HTTP
+  std::vector<std::string> advertise;     // tcp://HOST:PORT for clients with a key; empty: listen
+  std::string keys_dir, broker_key_file;  // both or neither; empty: no keys are used
+  bool ipc_keys = false;                  // ipc:// addresses need a key too
+  std::string http_listen;                // 127.0.0.1:PORT or [::1]:PORT; empty: no HTTP
   std::string log_level = "info";
   std::string log_format = "auto";
 };
@@ -35,5 +38,9 @@ struct ReadConfig {
 // The address that one shard listens on: the first shard's as configured, the others' with a number
 // appended.
 [[nodiscard]] std::string shard_address(const std::string& address, std::uint32_t shard);
+
+// What clients with a key connect to: advertise, or else the tcp:// addresses of listen.
+[[nodiscard]] std::vector<std::string> advertised_addresses(const Config& config,
+                                                            std::uint32_t shard);
 
 }  // namespace millrace

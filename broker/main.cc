@@ -1,6 +1,7 @@
 // millraced: builds the parts and runs them. A shard is a thread with a loop, a socket, an engine
 // and a store of its own; the main thread waits for signals.
 #include "admin/http_port.h"
+#include "broker_keys.h"
 #include "config.h"
 #include "data_folder.h"
 #include "descriptors.h"
@@ -66,6 +67,8 @@ millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::
     for (const auto& address : config.listen) {
       endpoints.push_back(millrace::shard_address(address, s));
     }
+    if (config.keys_dir.empty()) continue;
+    options.advertised.push_back(millrace::advertised_addresses(config, s));
   }
   return options;
 }
@@ -109,16 +112,24 @@ std::unique_ptr<millrace::runtime::BackupThread> backup_service(const millrace::
       });
 }
 
+// What all shards use.
+struct Shared {
+  millrace::runtime::BackupService* backups = nullptr;
+  const millrace::BrokerKeys* keys = nullptr;  // null: no keys are used
+};
+
 // Empty on success, else an error sentence.
 std::string start_shard(const millrace::Config& config, std::uint32_t shard, Watchers& watchers,
-                        millrace::runtime::BackupService* backups, Shards& shards) {
+                        const Shared& shared, Shards& shards) {
   auto store = millrace::storage::open_sqlite({.path = shard_path(config, shard)});
   if (!store) return store.error().message;
   auto options = options_of(config, shard);
-  options.backups = backups;
+  options.backups = shared.backups;
+  if (shared.keys != nullptr) options.keys = &shared.keys->ring();
   add_hooks(options, watchers);
-  shards.push_back(
-      std::make_unique<millrace::runtime::ShardServer>(std::move(options), std::move(*store)));
+  shards.push_back(std::make_unique<millrace::runtime::ShardServer>(
+      std::move(options), std::move(*store),
+      shared.keys == nullptr ? nullptr : &shared.keys->server()));
   return shards.back()->start();
 }
 
@@ -212,11 +223,16 @@ int serve(const std::string& path, const millrace::Config& config) {
   if (!millrace::wait_for_space(config, signals)) return 0;
   auto& limiter = millrace::net::ConnectionLimiter::instance();
   limiter.arm(descriptors.plan.line, millrace::runtime::read_clocks().mono_ms);
-  const auto backups = backup_service(config, watchers);  // outlives the shards
+  const auto keys = millrace::open_keys(config);  // these two outlive the shards
+  if (!keys) {
+    spdlog::critical("{}", keys.error().message);
+    return exit_config;
+  }
+  const auto backups = backup_service(config, watchers);
+  const Shared shared{backups.get(), keys->get()};
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
-    if (const auto wrong = start_shard(config, s, watchers, backups.get(), shards);
-        !wrong.empty()) {
+    if (const auto wrong = start_shard(config, s, watchers, shared, shards); !wrong.empty()) {
       spdlog::critical("{}", wrong);
       return exit_store;
     }
@@ -244,7 +260,9 @@ int serve(const std::string& path, const millrace::Config& config) {
 int check_folders(const std::string& path, const millrace::Config& config) {
   const auto wrong = millrace::wrong_with_folders(config);
   for (const auto& words : wrong) std::fprintf(stderr, "%s: %s\n", path.c_str(), words.c_str());
-  if (!wrong.empty()) return exit_config;
+  const auto wrong_keys = millrace::wrong_with_keys(config);
+  for (const auto& words : wrong_keys) std::fprintf(stderr, "%s\n", words.c_str());
+  if (!wrong.empty() || !wrong_keys.empty()) return exit_config;
   for (const auto& words : millrace::missing_folders(config)) {
     std::fprintf(stderr, "note: %s\n", words.c_str());
   }

@@ -12,6 +12,10 @@ std::vector<std::string> needs_restart(const Config& running, const Config& read
   compare("broker.data_dir", running.data_dir, read.data_dir);
   compare("broker.backup_dir", running.backup_dir, read.backup_dir);
   compare("broker.listen", running.listen, read.listen);
+  compare("broker.advertise", running.advertise, read.advertise);
+  compare("access.keys_dir", running.keys_dir, read.keys_dir);
+  compare("access.broker_key_file", running.broker_key_file, read.broker_key_file);
+  compare("access.ipc_keys", running.ipc_keys, read.ipc_keys);
   compare("broker.shards", running.shards, read.shards);
   compare("broker.allow_new_topics", running.allow_new_topics, read.allow_new_topics);
   compare("broker.lease_ms", running.lease_ms, read.lease_ms);

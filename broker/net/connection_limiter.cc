@@ -78,7 +78,7 @@ int ConnectionLimiter::take(int fd) {
   if (fd < line_) {
     const auto at = static_cast<std::size_t>(fd);
     if (at >= connections_.size()) connections_.resize(at + 1);
-    connections_[at] = {cookie_of(fd), now_ms_, false};
+    connections_[at] = {cookie_of(fd), now_ms_, false, {}};
     return fd;
   }
   ::close(fd);
@@ -89,27 +89,44 @@ int ConnectionLimiter::take(int fd) {
   return -1;
 }
 
-void ConnectionLimiter::said_hello(int fd) {
+void ConnectionLimiter::said_hello(int fd, std::string_view public_key) {
   const std::lock_guard lock(mutex_);
   const auto at = static_cast<std::size_t>(fd);
-  if (fd >= 0 && at < connections_.size()) connections_[at].greeted = true;
+  if (fd < 0 || at >= connections_.size()) return;
+  connections_[at].greeted = true;
+  connections_[at].public_key = public_key;
 }
 
-ConnectionNews ConnectionLimiter::look(std::int64_t now_mono_ms) {
+std::uint64_t ConnectionLimiter::connections_of(std::string_view public_key) {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t open = 0;
+  for (std::size_t fd = 0; fd < connections_.size(); ++fd) {
+    const Connection& connection = connections_[fd];
+    const bool its = connection.cookie != 0 && connection.public_key == public_key;
+    if (its && cookie_of(static_cast<int>(fd)) == connection.cookie) ++open;
+  }
+  return open;
+}
+
+ConnectionNews ConnectionLimiter::look(std::int64_t now_mono_ms, const Counts& counts) {
   const std::lock_guard lock(mutex_);
   if (line_ == 0 || now_mono_ms < looked_ms_ + connections_look_ms) return {};
   now_ms_ = looked_ms_ = now_mono_ms;
+  ConnectionNews news;
   for (std::size_t fd = 0; fd < connections_.size(); ++fd) {
     Connection& connection = connections_[fd];
-    if (connection.cookie == 0 || connection.greeted) continue;
-    if (now_ms_ - connection.accepted_ms < silent_ms_max) continue;
+    if (connection.cookie == 0) continue;
+    const bool silent = !connection.greeted && now_ms_ - connection.accepted_ms >= silent_ms_max;
+    const bool without_key =
+        counts && !connection.public_key.empty() && !counts(connection.public_key);
+    if (!silent && !without_key) continue;
     if (cookie_of(static_cast<int>(fd)) == connection.cookie) {
       ::shutdown(static_cast<int>(fd), SHUT_RDWR);
-      ++silent_;
+      silent_ += silent ? 1 : 0;
+      news.keys_ended += without_key ? 1 : 0;
     }
     connection = {};
   }
-  ConnectionNews news;
   if (refusing_ && !told_) news.full = told_ = true;
   if (refusing_ && now_ms_ - refused_ms_ >= refusing_ms_kept) {
     news.ended_refused = refused_ - refused_before_;

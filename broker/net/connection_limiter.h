@@ -9,7 +9,8 @@
 // an aborted connection, which it handles. The numbers from the limit on are reserved for the
 // store, backups and HTTP: this is exact in any burst, without a counter that could be wrong.
 //
-// A connection that has not said HELLO within a few seconds is shut down; libzmq then closes it.
+// A connection that has not said HELLO within a few seconds is shut down; libzmq then closes it. So
+// is one whose key does not count any more.
 //
 // Threads: any. One mutex, held for at most one system call; under it each accepted connection
 // updates the entry of its number, and a number that was closed and used again is recognized by the
@@ -19,7 +20,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
+#include <string>
+#include <string_view>
 #include <vector>
 
 struct sockaddr;
@@ -39,6 +43,7 @@ struct ConnectionFacts {
 struct ConnectionNews {
   bool full = false;                // an episode of refusals begins
   std::uint64_t ended_refused = 0;  // an episode has ended: how many refusals it had
+  std::uint64_t keys_ended = 0;     // connections whose key does not count any more
 };
 
 class ConnectionLimiter {
@@ -53,9 +58,14 @@ class ConnectionLimiter {
   void measure();
   // Whether a descriptor that was opened for a client leaves the reserve alone.
   [[nodiscard]] bool keeps(int fd) const;
-  void said_hello(int fd);
-  // Shuts down silent connections; called periodically, by any thread.
-  [[nodiscard]] ConnectionNews look(std::int64_t now_mono_ms);
+  // public_key: proven by the connection; empty: it needs none.
+  void said_hello(int fd, std::string_view public_key);
+  // Shuts down silent connections, and those whose key does not count; called periodically, by any
+  // thread.
+  using Counts = std::function<bool(std::string_view public_key)>;
+  [[nodiscard]] ConnectionNews look(std::int64_t now_mono_ms, const Counts& counts = {});
+  // The open connections of a key that have said HELLO.
+  [[nodiscard]] std::uint64_t connections_of(std::string_view public_key);
   [[nodiscard]] ConnectionFacts facts();
 
   // The connections that this thread accepts are not counted: they have a bound of their own.
@@ -75,6 +85,7 @@ class ConnectionLimiter {
     std::uint64_t cookie = 0;  // 0: none that is known
     std::int64_t accepted_ms = 0;
     bool greeted = false;
+    std::string public_key;
   };
 
   int take(int fd);

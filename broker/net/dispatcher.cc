@@ -1,5 +1,6 @@
 #include "net/dispatcher.h"
 
+#include "access/bound_id.h"
 #include "net/job_messages.h"
 #include "wire/codec.h"
 #include "wire/limits.h"
@@ -15,6 +16,12 @@ struct Context {
   const Incoming& message;
   core::SessionId session{};
   core::Now now;
+  const access::Key* key = nullptr;
+
+  // An id that the client chose, as the engine knows it.
+  [[nodiscard]] wire::Id own(const wire::Id& id) const {
+    return key == nullptr ? id : access::bound_id(key->name, id);
+  }
 };
 
 void refuse(Parsed& out, ErrorCode code, std::string message) {
@@ -30,7 +37,7 @@ void refuse_unknown(Parsed& out, std::uint64_t verb) {
 // Decodes the body and hands it on, or refuses.
 template <typename Body, typename Then>
 void with(const Context& c, Parsed& out, Then then) {
-  auto body = wire::decode<Body>(c.message.body);
+  auto body = read_body<Body>(c.message.body, c.key);
   if (!body) return refuse(out, body.error().code, body.error().message);
   then(*body);
 }
@@ -38,8 +45,9 @@ void with(const Context& c, Parsed& out, Then then) {
 void hello(const Context& c, Parsed& out) {
   with<wire::Hello>(c, out, [&](const wire::Hello& body) {
     out.hello = body;
+    out.hello->session = c.own(body.session);
     if (body.role != wire::Role::worker) return;
-    core::SessionOpen command{0, body.session, std::string(body.name), {}};
+    core::SessionOpen command{0, out.hello->session, std::string(body.name), {}};
     for (const auto& [job, token] : body.held) {
       command.held.push_back({std::string(job.topic), job.partition, job.seq, token});
     }
@@ -56,7 +64,8 @@ void enqueue(const Context& c, Parsed& out) {
     core::Enqueue command{
         0, std::string(body.topic), static_cast<std::uint16_t>(body.partition), {}, {}};
     if (body.producer) {
-      command.producer = core::ProducerStamp{*body.producer, body.epoch, body.batch, body.answered};
+      command.producer =
+          core::ProducerStamp{c.own(*body.producer), body.epoch, body.batch, body.answered};
     }
     command.jobs.reserve(body.jobs.size());
     for (const wire::NewJob& job : body.jobs) command.jobs.push_back(new_job(job, c.now));
@@ -102,8 +111,8 @@ void progress(const Context& c, Parsed& out) {
 
 void drain(const Context& c, Parsed& out) { out.command = core::Drain{0, c.session}; }
 
-core::ChangeId change_of(const std::optional<wire::Id>& request) {
-  return request.value_or(wire::Id{});
+core::ChangeId change_of(const Context& c, const std::optional<wire::Id>& request) {
+  return request ? c.own(*request) : wire::Id{};
 }
 
 void topic_create(const Context& c, Parsed& out) {
@@ -124,21 +133,21 @@ void topic_create(const Context& c, Parsed& out) {
     if (s.partitions == 0 || s.attempts_max == 0) {
       return refuse(out, ErrorCode::invalid, "partitions and attempts_max are at least 1");
     }
-    out.command = core::OpenTopic{0, std::string(body.topic), s, false, change_of(body.request)};
+    out.command = core::OpenTopic{0, std::string(body.topic), s, false, change_of(c, body.request)};
   });
 }
 
 void pause(const Context& c, Parsed& out) {
   with<wire::TopicName>(c, out, [&](const wire::TopicName& body) {
     out.command = core::PauseTopic{0, std::string(body.topic), out.verb == wire::Verb::pause,
-                                   change_of(body.request)};
+                                   change_of(c, body.request)};
   });
 }
 
 void cancel(const Context& c, Parsed& out) {
   with<wire::JobName>(c, out, [&](const wire::JobName& body) {
     out.command = core::Cancel{0, std::string(body.job.topic), body.job.partition, body.job.seq,
-                               change_of(body.request)};
+                               change_of(c, body.request)};
   });
 }
 
@@ -147,7 +156,7 @@ void dead(const Context& c, Parsed& out) {
     core::DeadCommand command;
     command.purge = out.verb == wire::Verb::dead_purge;
     command.topic = body.topic;
-    command.change = change_of(body.request);
+    command.change = change_of(c, body.request);
     // No jobs means the oldest, so that which ones must never come to be none by mistake.
     if (body.jobs.empty() && body.limit.value_or(0) == 0) {
       return refuse(out, ErrorCode::invalid,
@@ -185,7 +194,8 @@ constexpr Row table[] = {
 
 }  // namespace
 
-Parsed parse(const Incoming& message, const core::SessionId* session, core::Now now) {
+Parsed parse(const Incoming& message, const core::SessionId* session, core::Now now,
+             const access::Key* key) {
   Parsed out;
   if (!message.two_parts) {
     refuse(out, ErrorCode::invalid, "a message must have two parts: a header and a body");
@@ -208,6 +218,11 @@ Parsed parse(const Incoming& message, const core::SessionId* session, core::Now 
   }
   out.verb = static_cast<wire::Verb>(header->verb);
   out.kind = *kind;
+  const auto permission = wire::verb_permission(out.verb);
+  if (key != nullptr && !access::allows(*key, permission)) {
+    refuse(out, ErrorCode::forbidden, access::lacks_permission(*key, out.verb, permission));
+    return out;
+  }
   if (out.verb != wire::Verb::hello && session == nullptr) {
     refuse(out, ErrorCode::no_session, "send HELLO first");
     return out;
@@ -215,7 +230,7 @@ Parsed parse(const Incoming& message, const core::SessionId* session, core::Now 
   const auto* const row = std::find_if(std::begin(table), std::end(table),
                                        [&out](const Row& r) { return r.verb == out.verb; });
   if (row != std::end(table)) {
-    row->handle({message, session == nullptr ? core::SessionId{} : *session, now}, out);
+    row->handle({message, session == nullptr ? core::SessionId{} : *session, now, key}, out);
   } else if (out.kind == wire::VerbKind::command) {
     refuse_unknown(out, header->verb);
   }

@@ -3,6 +3,8 @@
 // Threads: belongs to the shard's thread.
 #pragma once
 
+#include "net/curve.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,7 +16,10 @@ namespace millrace::net {
 struct Incoming {
   std::string peer;  // routing id
   std::string_view header, body;
-  std::shared_ptr<const void> owner;  // keeps header and body alive
+  std::string_view public_key;        // of its sender, proven by CURVE; empty: a connection that
+                                      // needs no key
+  std::string_view address;           // of the machine that it came from
+  std::shared_ptr<const void> owner;  // keeps the views alive
   bool two_parts = false;             // else it had another number of parts, which were dropped
 };
 
@@ -26,13 +31,17 @@ void greeted(const Incoming& hello);
 
 class Endpoint {
  public:
-  Endpoint();
+  explicit Endpoint(int io_threads = 1);
   ~Endpoint();
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
+  // Before bind(), where keys are used: from here on every tcp:// address, and where asked every
+  // ipc:// address, takes connections with a key that counts alone. Tried out before it returns, so
+  // that no address is opened to strangers. Empty on success, else an error sentence.
+  [[nodiscard]] std::string require_keys(CurveOptions options);
   // Empty on success, else an error sentence.
-  [[nodiscard]] std::string bind(const std::string& address);
+  [[nodiscard]] std::string bind(const std::vector<std::string>& addresses);
   [[nodiscard]] int fd() const;  // edge-triggered: see readable()
   [[nodiscard]] bool readable() const;
   [[nodiscard]] bool receive(Incoming& message);  // false: nothing is waiting

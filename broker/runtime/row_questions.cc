@@ -97,7 +97,18 @@ auto refused(ErrorCode code, std::string message) {
 struct Context {
   const core::Engine& engine;
   core::Now now;
+  const access::Key* key;
 };
+
+// Empty where every topic is visible, those of tomorrow too.
+std::optional<std::vector<core::TopicId>> visible_topics(const Context& c) {
+  if (c.key == nullptr || access::covers_all(*c.key)) return std::nullopt;
+  std::vector<core::TopicId> visible;
+  for (const auto& stats : c.engine.topics(c.now)) {
+    if (access::covers(*c.key, stats.topic.name)) visible.push_back(stats.topic.id);
+  }
+  return visible;
+}
 
 using JobBody = std::string (*)(const storage::JobRow&, const core::Engine&, core::Now);
 
@@ -146,6 +157,7 @@ Result<RowQuestion> jobs(const wire::Jobs& asked, const Context& c) {
   filter.rows_max = static_cast<std::size_t>(asked.limit);
   filter.now_wall_ms = c.now.wall_ms;
   filter.state = state_of(asked.state);
+  filter.visible = visible_topics(c);
   if (!asked.state.empty() && !filter.state) {
     return refused(ErrorCode::invalid, "unknown state " + std::string(asked.state));
   }
@@ -171,7 +183,9 @@ Result<RowQuestion> jobs(const wire::Jobs& asked, const Context& c) {
 
 template <typename Body, Result<RowQuestion> (*read)(const Body&, const Context&)>
 Result<RowQuestion> read_body(std::string_view body, const Context& c) {
-  return wire::decode<Body>(body).and_then([&c](const Body& asked) { return read(asked, c); });
+  return net::read_body<Body>(body, c.key).and_then([&c](const Body& asked) {
+    return read(asked, c);
+  });
 }
 
 struct RowVerb {
@@ -188,10 +202,11 @@ constexpr RowVerb row_verbs[] = {
 }  // namespace
 
 Result<RowQuestion> row_question(const net::Asked& asked, std::string_view body,
-                                 const core::Engine& engine, core::Now now) {
+                                 const core::Engine& engine, core::Now now,
+                                 const access::Key* key) {
   for (const RowVerb& row : row_verbs) {
     if (row.verb != asked.verb) continue;
-    auto question = row.read(body, {engine, now});
+    auto question = row.read(body, {engine, now, key});
     if (question) question->asked = asked;
     return question;
   }

@@ -33,9 +33,10 @@ struct RowQuestion {
 };
 
 // An error for a body that is invalid, and for names that this shard does not know. Only for verbs
-// of the kind row_question.
+// of the kind row_question. key: rows that it has no access to are left out; null: it sees all.
 [[nodiscard]] Result<RowQuestion> row_question(const net::Asked& asked, std::string_view body,
-                                               const core::Engine& engine, core::Now now);
+                                               const core::Engine& engine, core::Now now,
+                                               const access::Key* key);
 
 // A job with its payload, as JOB and WAIT show it.
 [[nodiscard]] std::string job_body(const storage::JobRow& row, const core::Engine& engine,

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <chrono>
 #include <cstdlib>
+#include <iterator>
 
 namespace millrace::runtime {
 namespace {
@@ -24,7 +25,7 @@ const std::string at_watermark =
 }  // namespace
 
 Shard::Shard(ShardOptions options, std::unique_ptr<storage::Store> store, ShardPort& port)
-    : options_(std::move(options)), store_(std::move(store)), port_(port) {}
+    : options_(std::move(options)), store_(std::move(store)), port_(port), keys_(options_.keys) {}
 Shard::~Shard() = default;
 
 std::string Shard::start(core::Now now) {
@@ -86,6 +87,7 @@ void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
   }
   again_ = true;
   expire_waiters();
+  end_sessions_without_key();
   const auto more = store_->upkeep(core::lease_tick_ms / 10);
   if (!more) return fail(more.error().message);
   if (!*more) refresh_facts();
@@ -114,14 +116,37 @@ void Shard::begin_turn(core::Now now) {
   }
 }
 
+// Null: unknown, revoked or expired.
+access::KeyRef Shard::key_of(const net::Incoming& message) {
+  auto key = keys_.by_public_key(message.public_key);
+  if (key && !access::why_invalid(*key, now_.wall_ms).empty()) key = nullptr;
+  return key;
+}
+
+// Its connection is ended by the connection limiter.
+void Shard::refuse_key(const net::Incoming& message) {
+  const auto key = keys_.by_public_key(message.public_key);
+  const auto header = wire::decode_header(message.header);
+  refuse({message.peer, wire::Verb::hello, header ? header->correlation : 0},
+         {ErrorCode::unauthorized,
+          key ? access::why_invalid(*key, now_.wall_ms) : "this key was removed from the broker",
+          {}});
+}
+
 void Shard::take(const net::Incoming& message) {
-  const auto known = peers_.find(message.peer);
+  const bool has_key = !message.public_key.empty();
+  const access::KeyRef key = has_key ? key_of(message) : nullptr;
+  if (has_key && !key) return refuse_key(message);
+  auto known = peers_.find(message.peer);
+  // A routing id is chosen by the client: with another key it is another peer.
+  if (known != peers_.end() && known->second.public_key != message.public_key) known = peers_.end();
   // A copy: a HELLO may make room in the table.
   const Peer peer = known == peers_.end() ? Peer{} : known->second;
   const core::SessionId* session = known == peers_.end() ? nullptr : &peer.session;
-  net::Parsed parsed = net::parse(message, session, now_);
+  net::Parsed parsed = net::parse(message, session, now_, key.get());
   const net::Asked asked{message.peer, parsed.verb, parsed.correlation};
   if (parsed.refused) return refuse(asked, parsed.error);
+  if (key && over_quota(asked, parsed, *key, session == nullptr)) return;
   if (parsed.verb == wire::Verb::enqueue && !disk_takes(message.body.size())) {
     const auto refused = net::refusal(
         "disk_full", (facts_.refusing.empty() ? at_watermark : facts_.refusing), 1'000);
@@ -133,7 +158,7 @@ void Shard::take(const net::Incoming& message) {
     send(asked.peer, answered.verb, asked.correlation, answered.body);
     return;
   }
-  if (parsed.kind == wire::VerbKind::row_question) look_up(asked, message.body);
+  if (parsed.kind == wire::VerbKind::row_question) look_up(asked, message.body, key.get());
   if (parsed.hello) welcome(message, parsed);
   if (session != nullptr && peer.worker && parsed.verb != wire::Verb::heartbeat) {
     engine_->step(core::SessionBeat{*session}, now_, effects_);
@@ -145,9 +170,48 @@ void Shard::take(const net::Incoming& message) {
   }
   if (parsed.kind == wire::VerbKind::question) {
     auto answer = answer_question(asked.verb, message.body,
-                                  {*engine_, options_.topology, options_.engine, facts_, now_});
+                                  {*engine_, options_.topology, options_.advertised,
+                                   options_.engine, facts_, now_, key.get()});
     if (!answer) return refuse(asked, answer.error());
     answers_.emplace_back(asked, std::move(*answer));
+  }
+}
+
+// Answers what is over the quota of a key. is_new: the connection has not said HELLO before.
+bool Shard::over_quota(const net::Asked& asked, const net::Parsed& parsed, const access::Key& key,
+                       bool is_new) {
+  constexpr std::int64_t connection_wait_ms = 1'000;
+  const auto refuse_for = [&](std::int64_t wait_ms, const std::string& what) {
+    const auto refused = net::refusal("overloaded", what, wait_ms);
+    send(asked.peer, refused.verb, asked.correlation, refused.body);
+    return true;
+  };
+  if (parsed.hello && is_new && key.quota.connections > 0 &&
+      port_.connections_of(key.public_key) >= key.quota.connections) {
+    return refuse_for(connection_wait_ms, "the key " + key.name + " has " +
+                                              std::to_string(key.quota.connections) +
+                                              " connections already, as many as its quota allows");
+  }
+  const auto* const enqueue =
+      parsed.command ? std::get_if<core::Enqueue>(&*parsed.command) : nullptr;
+  if (enqueue == nullptr) return false;
+  const std::int64_t wait_ms = quotas_.take(key, enqueue->jobs.size(), now_.mono_ms);
+  return wait_ms > 0 &&
+         refuse_for(wait_ms, "the key " + key.name + " has enqueued more than its quota of " +
+                                 std::to_string(key.quota.enqueues_per_second) +
+                                 " jobs a second allows: nothing was stored, try again later");
+}
+
+// A worker whose key does not count any more: its jobs go to others, and no attempt is counted.
+void Shard::end_sessions_without_key() {
+  if (options_.keys == nullptr) return;
+  for (auto at = peers_.begin(); at != peers_.end();) {
+    const Peer& peer = at->second;
+    const auto key = peer.public_key.empty() ? nullptr : keys_.by_public_key(peer.public_key);
+    const bool counts =
+        peer.public_key.empty() || (key && access::why_invalid(*key, now_.wall_ms).empty());
+    if (!counts && peer.worker) engine_->step(core::SessionClose{0, peer.session}, now_, effects_);
+    at = counts ? std::next(at) : peers_.erase(at);
   }
 }
 
@@ -164,6 +228,7 @@ void Shard::welcome(const net::Incoming& message, const net::Parsed& parsed) {
   port_.greeted(message);
   peer.session = parsed.hello->session;
   peer.worker = parsed.hello->role == wire::Role::worker;
+  peer.public_key = message.public_key;
   if (peer.worker) {
     const auto before = routes_.find(peer.session);
     if (before != routes_.end() && before->second.peer != message.peer) {

@@ -5,11 +5,13 @@
 // arguments, so that a simulation can run it under faults. Threads: one caller at a time.
 #pragma once
 
+#include "access/key_ring.h"
 #include "core/engine.h"
 #include "net/dispatcher.h"
 #include "net/replies.h"
 #include "runtime/backup_service.h"
 #include "runtime/clock.h"
+#include "runtime/enqueue_quotas.h"
 #include "runtime/hooks.h"
 #include "runtime/row_source.h"
 #include "runtime/state_questions.h"
@@ -35,6 +37,8 @@ struct ShardOptions {
   std::string version;
   std::vector<std::unique_ptr<Hooks>> hooks;  // of this shard alone
   BackupService* backups = nullptr;           // of the process; null: backups are not configured
+  Topology advertised;                        // addresses for clients with a key; empty: topology
+  const access::KeyRing* keys = nullptr;      // of the process; null: no keys are used
 };
 
 // The outgoing interface of a shard.
@@ -47,6 +51,8 @@ class ShardPort {
 
   // False: the peer is disconnected, or does not read; no part of the message was sent.
   virtual bool send(const std::string& peer, std::string_view header, std::string_view body) = 0;
+  // The open connections of a key, at all shards.
+  virtual std::uint64_t connections_of(std::string_view /*public_key*/) { return 0; }
   // A peer, of whatever role, said HELLO.
   virtual void greeted(const net::Incoming& /*hello*/) {}
   // A worker said HELLO with this pid; its death may be reported with tick().
@@ -95,6 +101,7 @@ class Shard {
   struct Peer {
     core::SessionId session{};
     bool worker = false;
+    std::string public_key;  // empty: its connection needs none
   };
 
   // The connection of a worker's session. Messages of turns before its HELLO are not sent to it:
@@ -117,6 +124,11 @@ class Shard {
     std::int64_t until_mono_ms = 0;
   };
 
+  [[nodiscard]] access::KeyRef key_of(const net::Incoming& message);
+  void refuse_key(const net::Incoming& message);
+  [[nodiscard]] bool over_quota(const net::Asked& asked, const net::Parsed& parsed,
+                                const access::Key& key, bool is_new);
+  void end_sessions_without_key();
   [[nodiscard]] bool disk_takes(std::size_t bytes);
   void welcome(const net::Incoming& message, const net::Parsed& parsed);
   void commit(const std::shared_ptr<Turn>& turn);
@@ -136,7 +148,7 @@ class Shard {
   void open_topic(const core::Topic& topic);
   void run_loads(const std::vector<core::Load>& loads);
   // Questions about rows: shard_rows.cc
-  void look_up(const net::Asked& asked, std::string_view body);
+  void look_up(const net::Asked& asked, std::string_view body, const access::Key* key);
   void ask_rows(RowQuestion question);
   void answer_row(const RowAnswer& answer);
   bool end_waiter(const RowQuestion& question);
@@ -162,6 +174,8 @@ class Shard {
   std::deque<core::Command> loaded_;         // by storage, for the next turn
   std::deque<std::shared_ptr<Turn>> turns_;  // whose messages were not sent yet, in their order
   std::shared_ptr<Turn> spare_;              // an empty turn with allocated memory, for reuse
+  access::KeyLookup keys_;
+  EnqueueQuotas quotas_;
   core::RequestId requests_ = 0;
   std::map<core::RequestId, net::Asked> asked_;
   std::map<std::string, Peer> peers_;                        // by routing id

@@ -19,8 +19,8 @@ void Shard::refuse_overload(const net::Asked& asked) {
   refuse(asked, {ErrorCode::overloaded, "too many requests wait already: try again later", {}});
 }
 
-void Shard::look_up(const net::Asked& asked, std::string_view body) {
-  auto question = row_question(asked, body, *engine_, now_);
+void Shard::look_up(const net::Asked& asked, std::string_view body, const access::Key* key) {
+  auto question = row_question(asked, body, *engine_, now_, key);
   if (!question) return refuse(asked, question.error());
   if (asked.verb == wire::Verb::wait) {
     if (waiters_.size() >= waiters_max) return refuse_overload(asked);

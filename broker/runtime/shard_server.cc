@@ -11,11 +11,16 @@ namespace millrace::runtime {
 namespace {
 
 constexpr std::size_t messages_a_turn = 1'024;
+// Encrypting is done by the socket's threads: a connection belongs to one of them.
+constexpr int io_threads_with_keys = 2;
 
 }  // namespace
 
-ShardServer::ShardServer(ShardOptions options, std::unique_ptr<storage::Store> store)
-    : addresses_(options.topology[options.engine.shard]),
+ShardServer::ShardServer(ShardOptions options, std::unique_ptr<storage::Store> store,
+                         const ServerKeys* keys)
+    : keys_(keys),
+      endpoint_(keys == nullptr ? 1 : io_threads_with_keys),
+      addresses_(options.topology[options.engine.shard]),
       shard_(std::move(options), std::move(store), *this) {}
 ShardServer::~ShardServer() = default;
 
@@ -31,10 +36,16 @@ std::string ShardServer::start() {
 }
 
 std::string ShardServer::listen(const std::vector<std::string>& addresses) {
-  for (const auto& address : addresses) {
-    if (auto wrong = endpoint_.bind(address); !wrong.empty()) return wrong;
-    spdlog::info("listening on {}", address);
+  if (keys_ != nullptr) {
+    const auto counts = [check = keys_->check](std::string_view key, std::string_view from) {
+      return check->counts(key, from);
+    };
+    auto wrong = endpoint_.require_keys(
+        {keys_->broker.secret_key, keys_->broker.public_key, counts, keys_->ipc_keys});
+    if (!wrong.empty()) return wrong;
   }
+  if (auto wrong = endpoint_.bind(addresses); !wrong.empty()) return wrong;
+  for (const auto& address : addresses) spdlog::info("listening on {}", address);
   return {};
 }
 
@@ -102,7 +113,15 @@ void ShardServer::turn() {
 // The connection limiter belongs to the process: the first shard that reads its news logs it.
 void ShardServer::look_at_connections() {
   auto& limiter = net::ConnectionLimiter::instance();
-  const net::ConnectionNews news = limiter.look(read_clocks().mono_ms);
+  net::ConnectionLimiter::Counts counts;
+  if (keys_ != nullptr) {
+    counts = [check = keys_->check](std::string_view key) { return check->still_counts(key); };
+  }
+  const net::ConnectionNews news = limiter.look(read_clocks().mono_ms, counts);
+  if (news.keys_ended > 0) {
+    spdlog::info("{} connections were closed: their keys were revoked or have expired",
+                 news.keys_ended);
+  }
   if (news.full) {
     spdlog::warn(
         "new connections are refused: the limit of open files allows {} connections. Connected "
@@ -120,6 +139,10 @@ void ShardServer::stop_if_failed() {
 
 bool ShardServer::send(const std::string& peer, std::string_view header, std::string_view body) {
   return endpoint_.send(peer, header, body);
+}
+
+std::uint64_t ShardServer::connections_of(std::string_view public_key) {
+  return net::ConnectionLimiter::instance().connections_of(public_key);
 }
 
 void ShardServer::greeted(const net::Incoming& hello) { net::greeted(hello); }

@@ -3,7 +3,9 @@
 // Threads: everything on the thread that calls run(), except request_stop() and open_topics().
 #pragma once
 
+#include "access/key_text.h"
 #include "net/endpoint.h"
+#include "runtime/key_check.h"
 #include "runtime/process_monitor.h"
 #include "runtime/reader_thread.h"
 #include "runtime/shard.h"
@@ -12,15 +14,25 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace millrace::runtime {
 
 class EventLoop;
 
+// What the shards of a broker with keys share.
+struct ServerKeys {
+  access::KeyPair broker;
+  KeyCheck* check = nullptr;
+  bool ipc_keys = false;  // ipc:// addresses need a key too
+};
+
 class ShardServer : private ShardPort {
  public:
-  ShardServer(ShardOptions options, std::unique_ptr<storage::Store> store);
+  // keys: null where no keys are used; else it outlives this.
+  ShardServer(ShardOptions options, std::unique_ptr<storage::Store> store,
+              const ServerKeys* keys = nullptr);
   ~ShardServer() override;
 
   // Recovers and listens. Empty on success, else an error sentence.
@@ -33,6 +45,7 @@ class ShardServer : private ShardPort {
 
  private:
   bool send(const std::string& peer, std::string_view header, std::string_view body) override;
+  std::uint64_t connections_of(std::string_view public_key) override;
   void greeted(const net::Incoming& hello) override;
   void worker_came(const net::Incoming& hello, const core::SessionId& session,
                    std::uint64_t pid) override;
@@ -44,9 +57,10 @@ class ShardServer : private ShardPort {
   void turn();
   void tick();
   void woken();
-  static void look_at_connections();
+  void look_at_connections();
   void stop_if_failed();
 
+  const ServerKeys* const keys_;
   net::Endpoint endpoint_;
   ProcessMonitor deaths_;
   std::vector<std::string> addresses_;

@@ -1,9 +1,11 @@
 #include "runtime/state_questions.h"
 
+#include "net/dispatcher.h"
 #include "wire/codec.h"
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 namespace millrace::runtime {
 namespace {
@@ -14,22 +16,32 @@ std::vector<std::uint64_t> owners(std::uint32_t partitions, core::ShardMap shard
   return map;
 }
 
+bool sees_all(const ShardState& state) {
+  return state.key == nullptr || access::covers_all(*state.key);
+}
+bool sees(const ShardState& state, std::string_view topic) {
+  return state.key == nullptr || access::covers(*state.key, topic);
+}
+
 std::string topology(const wire::Topology& asked, const ShardState& state) {
   const core::Engine& engine = state.engine;
   const core::EngineOptions& options = state.options;
   wire::TopologyOk body;
-  for (const auto& shard : state.topology) body.shards.emplace_back(shard.begin(), shard.end());
+  const bool far = state.key != nullptr && !state.advertised.empty();
+  for (const auto& shard : far ? state.advertised : state.topology)
+    body.shards.emplace_back(shard.begin(), shard.end());
   body.default_partitions = owners(options.new_topic.partitions, options.map);
   std::vector<core::TopicStats> all;
   if (asked.topics.empty()) all = engine.topics(state.now);
   for (const auto& stats : all) {
     if (body.topics.size() == wire::topics_max) break;
+    if (!sees(state, stats.topic.name)) continue;
     body.topics.emplace_back(stats.topic.name,
                              owners(stats.topic.settings.partitions, options.map));
   }
   for (const auto name : asked.topics) {
     const core::Topic* topic = engine.topic(name);
-    if (topic == nullptr) continue;
+    if (topic == nullptr || !sees(state, name)) continue;
     body.topics.emplace_back(name, owners(topic->settings.partitions, options.map));
   }
   return wire::encode(body);
@@ -40,6 +52,7 @@ std::string topics(const wire::TopicName& asked, const ShardState& state) {
   wire::TopicsOk body;
   for (const auto& s : all) {
     if (!asked.topic.empty() && s.topic.name != asked.topic) continue;
+    if (!sees(state, s.topic.name)) continue;
     if (body.topics.size() == wire::topics_max) break;
     wire::TopicView view;
     view.topic = s.topic.name;
@@ -69,11 +82,16 @@ std::string sessions(const wire::Empty& /*asked*/, const ShardState& state) {
   wire::SessionsOk body;
   for (const auto& s : all) {
     if (body.sessions.size() == wire::topics_max) break;
+    std::vector<std::string_view> seen;
+    for (const auto& topic : s.topics) {
+      if (sees(state, topic)) seen.push_back(topic);
+    }
+    if (seen.empty() && !sees_all(state)) continue;
     wire::SessionView view;
     view.session = s.id;
     view.name = s.name;
     view.role = "worker";
-    view.topics.assign(s.topics.begin(), s.topics.end());
+    view.topics = std::move(seen);
     view.credit = s.credit;
     view.running = s.running;
     view.silent_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, s.silent_ms));
@@ -129,7 +147,9 @@ std::string heartbeat(const wire::Empty& asked, const ShardState& /*state*/) {
 template <typename Body, std::string (*answer)(const Body&, const ShardState&)>
 Result<std::string> answer_body(std::string_view body, const ShardState& state) {
   if constexpr (std::is_same_v<Body, wire::Empty>) return answer({}, state);
-  return wire::decode<Body>(body).map([&state](const Body& asked) { return answer(asked, state); });
+  return net::read_body<Body>(body, state.key).map([&state](const Body& asked) {
+    return answer(asked, state);
+  });
 }
 
 struct StateQuestion {

@@ -2,6 +2,7 @@
 // topology, topics, status, sessions, heartbeats.
 #pragma once
 
+#include "access/key.h"
 #include "core/engine.h"
 #include "storage/store.h"
 #include "wire/messages.h"
@@ -35,9 +36,11 @@ struct ShardFacts {
 struct ShardState {
   const core::Engine& engine;
   const Topology& topology;
+  const Topology& advertised;  // what clients with a key are told; empty: the same
   const core::EngineOptions& options;
   const ShardFacts& facts;
   core::Now now;
+  const access::Key* key = nullptr;  // of the asker: sees its topics alone; null: sees all
 };
 
 // The body of the answer; an error for a body that is invalid. Only for verbs of the kind question.

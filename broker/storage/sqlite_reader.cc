@@ -88,6 +88,9 @@ class SqliteReader : public Reader {
   static bool wants_live(const ListFilter& f) {
     return !f.state || *f.state < core::State::completed;
   }
+  static bool visible(const ListFilter& f, core::TopicId topic) {
+    return !f.visible || std::find(f.visible->begin(), f.visible->end(), topic) != f.visible->end();
+  }
   static bool wants_finished(const ListFilter& f) {
     return !f.state || *f.state >= core::State::completed;
   }
@@ -125,9 +128,10 @@ class SqliteReader : public Reader {
     rows.bind(3, filter.after ? filter.after->partition : 0);
     std::vector<std::pair<core::PartitionRef, Slot>> found;
     while (rows.row()) {
+      const auto topic = static_cast<core::TopicId>(rows.number(0));
+      if (!visible(filter, topic)) continue;
       found.push_back(
-          {{static_cast<core::TopicId>(rows.number(0)), static_cast<std::uint16_t>(rows.number(1))},
-           static_cast<Slot>(rows.number(2))});
+          {{topic, static_cast<std::uint16_t>(rows.number(1))}, static_cast<Slot>(rows.number(2))});
     }
     failed_ |= rows.failed();
     return found;

@@ -60,6 +60,7 @@ struct JobRow {
 };
 struct ListFilter {
   std::optional<core::TopicId> topic;
+  std::optional<std::vector<core::TopicId>> visible;  // rows of other topics are left out
   std::optional<core::State> state;  // running is the runtime's own knowledge, not asked here
   std::optional<core::JobRef> after;
   std::size_t rows_max = 50;

@@ -62,7 +62,7 @@ class Peers {
     message.header = header;
     message.body = body;
     message.two_parts = true;
-    const auto parsed = net::parse(message, session ? &*session : nullptr, shard_.now);
+    const auto parsed = net::parse(message, session ? &*session : nullptr, shard_.now, nullptr);
     if (parsed.refused) return;
     if (parsed.hello) session = parsed.hello->session;
     answer(parsed, body);
@@ -84,11 +84,12 @@ class Peers {
     if (parsed.kind == wire::VerbKind::question) {
       const runtime::Topology topology{{"ipc://broker"}};
       (void)runtime::answer_question(parsed.verb, body,
-                                     {engine, topology, shard_.options, {}, shard_.now});
+                                     {engine, topology, {}, shard_.options, {}, shard_.now});
     } else if (parsed.kind == wire::VerbKind::backup) {
       (void)runtime::answer_backup(parsed.verb, body, nullptr);
     } else if (parsed.kind == wire::VerbKind::row_question) {
-      auto question = runtime::row_question({"p", parsed.verb, 7}, body, engine, shard_.now);
+      auto question =
+          runtime::row_question({"p", parsed.verb, 7}, body, engine, shard_.now, nullptr);
       if (!question) return;
       Rows rows(shard_.store);
       (void)question->read(rows).value().body(engine, shard_.now);

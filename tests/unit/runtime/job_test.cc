@@ -32,7 +32,8 @@ class Jobs : public testing::Test {
     message.topic = "t";
     message.jobs.push_back(job);
     const std::string body = wire::encode(message);
-    auto parsed = net::parse({"p", header, body, nullptr, true}, &worker, now);
+    auto parsed = net::parse({.peer = "p", .header = header, .body = body, .two_parts = true},
+                             &worker, now, nullptr);
     EXPECT_TRUE(parsed.command);
     core::Effects out = step(std::move(*parsed.command));
     EXPECT_EQ(out.changes.inserts.size(), 1U);

@@ -56,7 +56,11 @@ class LateAnswers : public ::testing::Test, public storage::InFolder, public Sha
     now_.mono_ms += 1;
     now_.wall_ms += 1;
     shard_->begin_turn(now_);
-    shard_->take({peer, kept->first, kept->second, kept, true});
+    shard_->take({.peer = peer,
+                  .header = kept->first,
+                  .body = kept->second,
+                  .owner = kept,
+                  .two_parts = true});
     shard_->finish_turn();
     return correlation_;
   }

@@ -17,7 +17,7 @@ TEST(StateQuestions, TheStatusNamesTheGaugesOfItsStoreAnd0WhereItHasNone) {
   const auto wal_bytes = [&] {
     const Topology endpoints{{"ipc://a"}};
     const auto body =
-        answer_question(wire::Verb::status, {}, {engine, endpoints, options, facts, now});
+        answer_question(wire::Verb::status, {}, {engine, endpoints, {}, options, facts, now});
     const auto view = wire::decode<wire::ShardView>(body.value());
     EXPECT_TRUE(view);
     return view->wal_bytes;
@@ -44,7 +44,7 @@ TEST(StateQuestions, TheTopologySaysOfEachPartitionWhichEngineServesIt) {
     wire::Topology asked;
     asked.topics = {"t"};
     const auto body = answer_question(wire::Verb::topology, wire::encode(asked),
-                                      {engine, endpoints, options, {}, now});
+                                      {engine, endpoints, {}, options, {}, now});
     const auto told = wire::decode<wire::TopologyOk>(body.value());
     ASSERT_TRUE(told);
     ASSERT_EQ(told->topics.size(), 1U);
