@@ -19,6 +19,7 @@ enum Flag : int {
   concurrency,
   prefetch,
   broker,
+  key_file,
   name,
   drain,
   run_max,
@@ -33,6 +34,7 @@ constexpr option flags[] = {{"topic", required_argument, nullptr, topic},
                             {"concurrency", required_argument, nullptr, concurrency},
                             {"prefetch", required_argument, nullptr, prefetch},
                             {"broker", required_argument, nullptr, broker},
+                            {"key-file", required_argument, nullptr, key_file},
                             {"name", required_argument, nullptr, name},
                             {"drain", required_argument, nullptr, drain},
                             {"run-max", required_argument, nullptr, run_max},
@@ -76,6 +78,7 @@ std::string apply(Options& options, int flag, const char* value) {
     case topic: options.topics.emplace_back(value); return {};
     case exec: options.command.command = value; return {};
     case broker: options.worker.connection.brokers.emplace_back(value); return {};
+    case key_file: options.worker.connection.key_file = value; return {};
     case name: options.worker.connection.name = value; return {};
     case concurrency:
       return set_number(&options.worker.concurrency, "--concurrency", value, 1, 1'024);
@@ -123,6 +126,7 @@ Runs COMMAND (with /bin/sh -c) for each job of the topics, with the payload on i
   --drain DURATION       how long running commands may continue after SIGTERM (25s)
   --broker ENDPOINT      address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
                          (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
+  --key-file FILE        this worker's key file, for brokers that require keys (MILLRACE_KEY)
   --name NAME            name of this worker in the list of sessions (host:pid)
   --help, --version      print this help, or the version
 Exit status of the command: 0 completed, its stdout is the result; 65 move the job to the

@@ -18,6 +18,7 @@ enum Flag : int {
   connections,
   body,
   bodies,
+  key_file,
   timeout,
   drain,
   allow_public,
@@ -30,6 +31,7 @@ constexpr option flags[] = {{"listen", required_argument, nullptr, listen},
                             {"connections-max", required_argument, nullptr, connections},
                             {"body-bytes-max", required_argument, nullptr, body},
                             {"bodies-bytes-max", required_argument, nullptr, bodies},
+                            {"key-file", required_argument, nullptr, key_file},
                             {"timeout", required_argument, nullptr, timeout},
                             {"drain", required_argument, nullptr, drain},
                             {"allow-public", no_argument, nullptr, allow_public},
@@ -87,6 +89,7 @@ std::string apply(Options& o, int flag, const char* value) {
     case body: return set_number(&o.body_bytes_max, "--body-bytes-max", value, 64U << 20);
     case bodies:
       return set_number(&o.bodies_bytes_max, "--bodies-bytes-max", value, std::uint64_t{1} << 40U);
+    case key_file: o.key_file = value; return {};
     case timeout: return set_duration(&o.timeout, "--timeout", value, 100ms, 5min);
     case drain: return set_duration(&o.drain, "--drain", value, 0ms, 1h);
     case allow_public: o.allow_public = true; return {};
@@ -111,6 +114,7 @@ Accepts jobs over HTTP and answers when the broker has stored them.
                           clients: put a proxy in front of it that does
   --broker ENDPOINT       address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
                           (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
+  --key-file FILE         the gateway's key file, for brokers that require keys (MILLRACE_KEY)
   --connections-max N     maximum number of client connections (4096, or as many as the limit of
                           file descriptors allows)
   --body-bytes-max N      maximum size of a request body (4194304)

@@ -13,6 +13,7 @@ namespace millrace::gateway {
 struct Options {
   http::Address listen{"127.0.0.1", 8080};
   std::vector<std::string> brokers;
+  std::string key_file;  // for the broker
   unsigned connections_max = 4'096;
   std::size_t body_bytes_max = 4U << 20, bodies_bytes_max = 256U << 20;
   std::chrono::milliseconds timeout{5'000}, drain{5'000};

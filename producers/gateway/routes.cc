@@ -24,7 +24,8 @@ http::Response not_allowed(const char* allowed) {
 }
 
 ProducerOptions producer_options(const Options& options) {
-  ProducerOptions settings{.connection = {.brokers = options.brokers}};
+  ProducerOptions settings{
+      .connection = {.brokers = options.brokers, .key_file = options.key_file}};
   settings.deadline = options.timeout;
   return settings;
 }
@@ -37,7 +38,8 @@ Routes::Routes(const Options& options, GatewayMetrics* metrics,
       connections_(connections),
       body_bytes_max_(options.body_bytes_max),
       producer_(producer_options(options)),
-      client_({.connection = {.brokers = options.brokers}, .timeout = options.timeout}) {
+      client_({.connection = {.brokers = options.brokers, .key_file = options.key_file},
+               .timeout = options.timeout}) {
   for (std::size_t i = 0; i < threads_max; ++i) threads_.emplace_back([this] { work(); });
 }
 

@@ -15,11 +15,12 @@ namespace {
 bool given(const ConnectionOptions& options) {
   return !options.brokers.empty() || !options.name.empty() ||
          options.reply_patience != ConnectionOptions{}.reply_patience || options.log ||
-         options.on_connected || options.on_disconnected;
+         options.on_connected || options.on_disconnected || !options.key_file.empty();
 }
 
 constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
 constexpr const char* broker_variable = "MILLRACE_BROKER";
+constexpr const char* key_variable = "MILLRACE_KEY";
 
 std::string default_name() {
   char host[128] = "host";
@@ -31,16 +32,31 @@ std::string default_name() {
 
 ConnectionCore::ConnectionCore(ConnectionOptions options, std::optional<Error> wrong)
     : options_(std::move(options)), wrong_(std::move(wrong)) {
+  read_key();
   std::string from;
   if (options_.brokers.empty()) {
     const char* named = std::getenv(broker_variable);
     if (named != nullptr && *named != '\0') from = broker_variable;
-    options_.brokers.emplace_back(from.empty() ? default_broker : named);
+    if (from.empty() && key_) options_.brokers = key_->brokers;
+    if (options_.brokers.empty())
+      options_.brokers.emplace_back(from.empty() ? default_broker : named);
   }
   if (!wrong_) wrong_ = misfit(options_, from);
   if (options_.name.empty()) options_.name = default_name();
   options_.reply_patience = std::min(options_.reply_patience, span_max);
   options_.name.resize(std::min(options_.name.size(), wire::name_bytes_max));
+}
+
+void ConnectionCore::read_key() {
+  const char* const named = std::getenv(key_variable);
+  if (options_.key_file.empty() && named != nullptr) options_.key_file = named;
+  if (options_.key_file.empty() || wrong_) return;
+  auto key = read_key_file(options_.key_file);
+  if (key) {
+    key_ = std::move(*key);
+  } else {
+    wrong_ = key.error();
+  }
 }
 
 ConnectionCore::~ConnectionCore() {
@@ -49,7 +65,7 @@ ConnectionCore::~ConnectionCore() {
 
 Link& ConnectionCore::shared_link(wire::Role role) {
   const std::lock_guard lock(mutex_);
-  if (!shared_link_) shared_link_ = std::make_unique<Link>(loop_, options_, role);
+  if (!shared_link_) shared_link_ = std::make_unique<Link>(loop_, options_, key(), role);
   return *shared_link_;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "event_loop.h"
+#include "key_file.h"
 #include "link.h"
 
 #include <millrace/connection.h>
@@ -25,6 +26,8 @@ class ConnectionCore {
   // The error in the options, if any. Then nothing is ever sent.
   [[nodiscard]] const std::optional<Error>& wrong() const { return wrong_; }
   [[nodiscard]] const ConnectionOptions& options() const { return options_; }
+  // Null: there is none.
+  [[nodiscard]] const KeyFile* key() const { return key_ ? &*key_ : nullptr; }
   [[nodiscard]] EventLoop& loop() { return loop_; }
   [[nodiscard]] const EventLoop& loop() const { return loop_; }
   // In a child of the process that made this: call nothing else.
@@ -37,8 +40,11 @@ class ConnectionCore {
   [[nodiscard]] bool connected() const;
 
  private:
+  void read_key();
+
   ConnectionOptions options_;
   std::optional<Error> wrong_;
+  std::optional<KeyFile> key_;
   EventLoop loop_;
   mutable std::mutex mutex_;           // guards what follows
   std::unique_ptr<Link> shared_link_;  // after the loop: it closes its sockets there

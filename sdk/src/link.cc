@@ -9,6 +9,7 @@
 #include <zmq.h>
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <exception>
 #include <random>
 #include <utility>
@@ -20,6 +21,9 @@ using namespace std::chrono_literals;
 
 constexpr auto turn_max = 100ms, idle_turn_max = 1'000ms;
 constexpr auto backoff_min = 50ms, backoff_max = 2'000ms;
+constexpr int connect_pause_ms_min = 100, connect_pause_ms_max = 2'000;
+constexpr int ends = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 constexpr auto heartbeat_max = 1h;  // twice of it is a patience
 // A correlation is the number of its user, then one that rises.
 constexpr unsigned user_shift = 40;
@@ -54,6 +58,19 @@ void send_body(void* socket, std::string&& body) {
   if (zmq_msg_send(&message, socket, ZMQ_DONTWAIT) < 0) zmq_msg_close(&message);
 }
 
+// The end of a connection that was reported, 0: none.
+int end_of(void* monitor) {
+  int end = 0;
+  wire::MessagePart event, address;
+  while (monitor != nullptr && event.receive(monitor) && address.receive(monitor)) {
+    std::uint16_t kind = 0;
+    std::memcpy(&kind, event.view().data(), sizeof kind);
+    // What was refused is disconnected too: the first says more.
+    if (end == 0) end = kind;
+  }
+  return end;
+}
+
 }  // namespace
 
 wire::Id random_id() {
@@ -71,13 +88,19 @@ struct Link::ShardLink {
   void* socket = nullptr;
   void* monitor = nullptr;  // tells at once that the connection is gone
   bool ready = false, refusal_told = false, silence_told = false;
+  std::size_t broker_key = 0;  // of the broker's public keys, the one to try
   std::uint64_t hello_sent = 0;
   Clock::time_point open_at{}, heard{}, beaten{};
   Clock::duration backoff = backoff_min, heartbeat = 10s;
 };
 
-Link::Link(EventLoop& loop, const ConnectionOptions& options, wire::Role role)
-    : loop_(loop), options_(options), role_(role), session_(random_id()) {}
+Link::Link(EventLoop& loop, const ConnectionOptions& options, const KeyFile* key, wire::Role role)
+    : loop_(loop),
+      options_(options),
+      key_(key),
+      role_(role),
+      random_(std::random_device{}()),
+      session_(random_id()) {}
 
 Link::~Link() { close(); }
 
@@ -188,10 +211,14 @@ void Link::open(ShardLink& shard) {
   set(ZMQ_RCVHWM, 0);
   set(ZMQ_HEARTBEAT_IVL, 1'000);
   set(ZMQ_HEARTBEAT_TIMEOUT, 5'000);
+  set(ZMQ_IPV6, 1);
+  // Attempts to reach an address that does not answer; libzmq adds a random part to each pause.
+  set(ZMQ_RECONNECT_IVL, connect_pause_ms_min);
+  set(ZMQ_RECONNECT_IVL_MAX, connect_pause_ms_max);
   const auto bytes_max = static_cast<std::int64_t>(wire::frame_bytes_max);
   zmq_setsockopt(shard.socket, ZMQ_MAXMSGSIZE, &bytes_max, sizeof bytes_max);
   const std::string events = "inproc://events-" + std::to_string(loop_.next_number());
-  zmq_socket_monitor(shard.socket, events.c_str(), ZMQ_EVENT_DISCONNECTED);
+  zmq_socket_monitor(shard.socket, events.c_str(), ends);
   shard.monitor = zmq_socket(loop_.context(), ZMQ_PAIR);
   if (shard.monitor != nullptr) zmq_connect(shard.monitor, events.c_str());
   connect(shard);
@@ -199,13 +226,26 @@ void Link::open(ShardLink& shard) {
 
 void Link::connect(ShardLink& shard) {
   shard.endpoint = shard.endpoints[shard.next_endpoint++ % shard.endpoints.size()];
-  if (zmq_connect(shard.socket, shard.endpoint.c_str()) == 0) return hello(shard);
+  if (use_key(shard) && zmq_connect(shard.socket, shard.endpoint.c_str()) == 0) {
+    return hello(shard);
+  }
   if (!std::exchange(shard.refusal_told, true)) {
     report(options_, LogLevel::error,
            "the address '" + shard.endpoint +
                "' cannot be connected to: " + zmq_strerror(zmq_errno()));
   }
   close(shard, backoff_max);
+}
+
+// False: zmq_errno() says why.
+bool Link::use_key(ShardLink& shard) {
+  if (key_ == nullptr || (!key_->ipc && shard.endpoint.starts_with("ipc://"))) return true;
+  const auto set = [&shard](int option, const std::string& value) {
+    return zmq_setsockopt(shard.socket, option, value.data(), value.size()) == 0;
+  };
+  const auto& brokers = key_->broker_public_keys;
+  return set(ZMQ_CURVE_SERVERKEY, brokers[shard.broker_key % brokers.size()]) &&
+         set(ZMQ_CURVE_PUBLICKEY, key_->public_key) && set(ZMQ_CURVE_SECRETKEY, key_->secret_key);
 }
 
 void Link::hello(ShardLink& shard) {
@@ -234,12 +274,31 @@ void Link::close_sockets(ShardLink& shard) {
   shard.socket = shard.monitor = nullptr;
 }
 
-bool Link::disconnected(ShardLink& shard) {
-  if (shard.monitor == nullptr) return false;
-  bool any = false;
-  wire::MessagePart part;
-  while (part.receive(shard.monitor)) any = true;
-  return any;
+// Clients that lost their broker at the same moment do not all come back at the same moment.
+Clock::duration Link::jittered(Clock::duration wait) {
+  const auto half = wait.count() / 2;
+  return Clock::duration(half +
+                         std::uniform_int_distribution<Clock::duration::rep>(0, 2 * half)(random_));
+}
+
+void Link::lost(ShardLink& shard, int event) {
+  if (event == ZMQ_EVENT_DISCONNECTED) return close(shard, jittered(backoff_min));
+  ++shard.broker_key;
+  if (!std::exchange(shard.refusal_told, true)) {
+    report(options_, LogLevel::error,
+           "the broker at " + shard.endpoint +
+               (key_ == nullptr
+                    ? " refuses connections without a key: set key_file or MILLRACE_KEY to the "
+                      "file that millrace keys new wrote"
+                : event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+                    ? " refuses the key of " + key_->name +
+                          ": it is unknown there, was revoked or has expired, and the broker's "
+                          "log says which"
+                    : " does not have the key that the file " + options_.key_file +
+                          " names, or uses no keys: the file may be of another broker"));
+  }
+  close(shard, jittered(shard.backoff));
+  shard.backoff = std::min<Clock::duration>(shard.backoff * 2, backoff_max);
 }
 
 void Link::close(ShardLink& shard, Clock::duration wait) {
@@ -262,7 +321,7 @@ void Link::keep_up(ShardLink& shard, Clock::time_point now) {
   if (now - shard.heard > patience) {
     log(std::exchange(shard.silence_told, true) ? LogLevel::debug : LogLevel::warning, shard,
         "does not answer: connecting again");
-    close(shard, shard.backoff);
+    close(shard, jittered(shard.backoff));
     shard.backoff = std::min<Clock::duration>(shard.backoff * 2, backoff_max);
     return;
   }
@@ -367,7 +426,7 @@ void Link::receive() {
   for (std::size_t i = 0; i < shards_.size(); ++i) receive_from(*shards_[i]);
   if (loop_.inherited()) return;  // a callback came back out of its fork(): the loop ends the child
   for (auto& shard : shards_) {
-    if (disconnected(*shard)) close(*shard, backoff_min);
+    if (const int end = end_of(shard->monitor); end != 0) lost(*shard, end);
   }
 }
 

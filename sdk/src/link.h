@@ -5,6 +5,7 @@
 #pragma once
 
 #include "event_loop.h"
+#include "key_file.h"
 #include "topology.h"
 #include "wire/messages.h"
 
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,7 +51,8 @@ class Link : EventLoop::Source {
     std::uint64_t number_ = 0;  // among the users of a link: the high bits of its correlations
   };
 
-  Link(EventLoop& loop, const ConnectionOptions& options, wire::Role role);
+  // key: null where no key is used; it outlives this.
+  Link(EventLoop& loop, const ConnectionOptions& options, const KeyFile* key, wire::Role role);
   ~Link() override;
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -84,7 +87,9 @@ class Link : EventLoop::Source {
   void close(ShardLink& shard, Clock::duration wait);
   void connect(ShardLink& shard);
   static void close_sockets(ShardLink& shard);
-  [[nodiscard]] static bool disconnected(ShardLink& shard);
+  [[nodiscard]] bool use_key(ShardLink& shard);
+  void lost(ShardLink& shard, int event);
+  [[nodiscard]] Clock::duration jittered(Clock::duration wait);
   void hello(ShardLink& shard);
   void set_ready(ShardLink& shard, bool ready, LogLevel level = LogLevel::warning);
   void log(LogLevel level, const ShardLink& shard, const char* what) const;
@@ -96,10 +101,12 @@ class Link : EventLoop::Source {
 
   EventLoop& loop_;
   const ConnectionOptions& options_;
+  const KeyFile* const key_;
   const wire::Role role_;
   std::atomic<bool> all_ready_{false};
   std::atomic<bool> used_{false};  // add() was called: there is something to close
   // The loop's thread only.
+  std::minstd_rand random_;
   wire::Id session_;
   Topology topology_;
   std::map<std::uint64_t, User*> users_;

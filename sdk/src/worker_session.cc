@@ -56,7 +56,7 @@ HandlerResult bounded(HandlerResult result) {
 WorkerSession::WorkerSession(ConnectionRef connection, int concurrency, int prefetch)
     : quota_all_(static_cast<std::uint64_t>(concurrency) + static_cast<std::uint64_t>(prefetch)),
       connection_(std::move(connection)),
-      link_(connection_->loop(), connection_->options(), wire::Role::worker) {}
+      link_(connection_->loop(), connection_->options(), connection_->key(), wire::Role::worker) {}
 
 WorkerSession::~WorkerSession() { link_.close(); }
 

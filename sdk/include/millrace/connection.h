@@ -37,6 +37,13 @@ struct ConnectionOptions {
   // A malformed address is an error of every call, which names it.
   std::vector<std::string> brokers;
   std::string name;  // a label for people; default "host:pid"
+  // A client's key file, which millrace keys new wrote, for brokers that require keys: every
+  // connection by tcp:// is then encrypted, both sides prove their keys, and the key's name is what
+  // the broker knows this program by. Nobody else may be able to read the file.
+  // $CREDENTIALS_DIRECTORY/NAME is a credential of systemd. Empty: the environment variable
+  // MILLRACE_KEY, else no key. If brokers is empty and MILLRACE_BROKER is not set, the file's
+  // addresses are used. A file that cannot be used is an error of every call.
+  std::string key_file;
   // A request without an answer for this long: reconnect and resend (docs/protocol.md).
   std::chrono::milliseconds reply_patience{5000};
 
