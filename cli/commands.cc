@@ -10,7 +10,7 @@ const std::vector<Command>& all_commands() {
   static const std::vector<Command> all = [] {
     std::vector<Command> commands;
     for (auto* table : {enqueue_commands, look_commands, top_commands, completion_commands,
-                        manage_commands, backup_commands, offline_commands}) {
+                        manage_commands, key_commands, backup_commands, offline_commands}) {
       for (Command& command : table()) commands.push_back(std::move(command));
     }
     return commands;
@@ -30,13 +30,18 @@ const std::vector<Option>& global_options() {
              return std::string{};
            },
        .repeats = true},
+      text_option("--key-file", "FILE", &Options::key_file,
+                  "this client's key file, for brokers that require keys (default: the environment "
+                  "variable MILLRACE_KEY, else no key)"),
       flag("--json", &Options::json, "print JSON: one object, or one object a line for lists"),
       duration_option("--timeout", &Options::timeout,
                       "how long to wait for an answer of the broker (default 10s)")};
   return all;
 }
 
-ConnectionOptions connection_of(const Options& options) { return {.brokers = options.brokers}; }
+ConnectionOptions connection_of(const Options& options) {
+  return {.brokers = options.brokers, .key_file = options.key_file};
+}
 
 std::vector<JobId> ids_of(const Options& options) {
   std::vector<JobId> ids;

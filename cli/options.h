@@ -48,6 +48,13 @@ struct Options {
   std::string path, data_dir;  // of backups
   std::uint64_t keep = 0;
   bool replace = false, detach = false;
+
+  std::string key_file;                             // of this client
+  std::string keys_dir = "/etc/millrace", comment;  // of the commands of keys
+  std::vector<std::string> may, topics;             // roles, patterns; commas separate them too
+  std::optional<std::chrono::milliseconds> expires;
+  std::optional<std::string> out;
+  bool token = false, finish = false;
 };
 
 struct Command;  // command.h
