@@ -157,6 +157,8 @@ std::uint64_t ConnectionLimiter::count_open() {
 
 }  // namespace millrace::net
 
+// libzmq has to find these two, and the rest of the program stays hidden (cmake/hardening.cmake).
+#pragma GCC visibility push(default)
 extern "C" {
 
 int accept4(int listener, sockaddr* address, socklen_t* bytes, int flags) {
@@ -168,3 +170,4 @@ int accept(int listener, sockaddr* address, socklen_t* bytes) {
 }
 
 }  // extern "C"
+#pragma GCC visibility pop
