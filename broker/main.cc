@@ -9,6 +9,7 @@
 #include "full_disk.h"
 #include "log.h"
 #include "net/connection_limiter.h"
+#include "net/endpoint.h"
 #include "offline.h"
 #include "reload.h"
 #include "runtime/backup_thread.h"
@@ -16,6 +17,7 @@
 #include "runtime/log_hook.h"
 #include "runtime/shard_server.h"
 #include "storage/sqlite_store.h"
+#include "versions.h"
 
 #include <fmt/ranges.h>
 #include <pthread.h>
@@ -46,7 +48,8 @@ constexpr const char* usage = R"(usage: millraced --config FILE [--check-config]
   --replace         move the broker's files in that folder aside first
   --json            print the result of --verify or --restore as JSON
   --help, --version print this help, or the version
-Exit codes: 0 clean stop, 64 usage error, 74 I/O error of the store or a socket, 78 invalid settings
+Exit codes: 0 clean stop, 64 usage error, 74 I/O error of the store or a socket,
+78 invalid settings, or a library that is too old
 Of --verify and --restore: 0 success, 1 damage found, 2 nothing of Millrace at that path, 3 the data
 folder is in use or not empty, 64 usage error, 74 I/O error
 )";
@@ -201,8 +204,19 @@ int run_shards(const sigset_t& signals, const std::string& path, millrace::Confi
   return code;
 }
 
+bool libraries_are_refused() {
+  const auto sqlite = millrace::sqlite_version_of(millrace::storage::sqlite_version_number());
+  const auto [major, minor, patch] = millrace::net::zmq_version_numbers();
+  const millrace::LibraryVersion zmq{.major = major, .minor = minor, .patch = patch};
+  spdlog::info("the loaded libraries: SQLite {}, libzmq {}", to_string(sqlite), to_string(zmq));
+  const auto wrong = millrace::wrong_with_libraries(sqlite, zmq);
+  for (const auto& words : wrong) spdlog::critical("{}", words);
+  return !wrong.empty();
+}
+
 int serve(const std::string& path, const millrace::Config& config) {
   millrace::start_logging(config.log_level, config.log_format);
+  if (libraries_are_refused()) return exit_config;
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) sigaddset(&signals, signal);

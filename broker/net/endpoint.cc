@@ -114,6 +114,12 @@ bool Endpoint::receive(Incoming& message) {
   return true;
 }
 
+std::array<int, 3> zmq_version_numbers() {
+  std::array<int, 3> numbers{};
+  zmq_version(&numbers[0], &numbers[1], &numbers[2]);
+  return numbers;
+}
+
 void greeted(const Incoming& hello) {
   ConnectionLimiter::instance().said_hello(socket_of(hello), hello.public_key);
 }

@@ -5,6 +5,7 @@
 
 #include "net/curve.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,9 @@ struct Incoming {
   std::shared_ptr<const void> owner;  // keeps the views alive
   bool two_parts = false;             // else it had another number of parts, which were dropped
 };
+
+// Of the library that is loaded: major, minor, patch.
+[[nodiscard]] std::array<int, 3> zmq_version_numbers();
 
 // The pid at the other end of an ipc connection, from the kernel; 0 if unknown.
 [[nodiscard]] std::uint64_t peer_pid(const Incoming& message);

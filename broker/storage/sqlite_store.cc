@@ -14,6 +14,8 @@ constexpr std::int64_t wal_header_bytes = 32, frame_header_bytes = 24;
 
 }  // namespace
 
+int sqlite_version_number() { return sqlite3_libversion_number(); }
+
 Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options) {
   set_up_sqlite();
   auto lock = options.files->lock(options.path);

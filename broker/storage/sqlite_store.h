@@ -27,6 +27,9 @@ struct SqliteOptions {
   std::span<const char* const> migrations = storage::migrations();
 };
 
+// Of the library that is loaded: 3040001 is 3.40.1.
+[[nodiscard]] int sqlite_version_number();
+
 [[nodiscard]] Expected<std::unique_ptr<Store>> open_sqlite(SqliteOptions options);
 
 }  // namespace millrace::storage
