@@ -16,6 +16,8 @@ constexpr milliseconds linger_patience{2'000};
 constexpr std::uint64_t linger_bytes_max = 64U << 20;
 constexpr std::size_t read_bytes = 64U << 10;
 constexpr std::size_t small_body_bytes = 64U << 10;  // is taken however much others hold
+// What TLS itself has to say may wait for a client that does not read, up to here.
+constexpr std::size_t beside_bytes_max = 64U << 10;
 
 Connection* self_of(const void* data) { return static_cast<Connection*>(const_cast<void*>(data)); }
 
@@ -25,17 +27,34 @@ void lend_buffer(uv_handle_t* /*handle*/, std::size_t /*wanted*/, uv_buf_t* buff
   *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
 }
 
+// What is sent and is not the response; it owns its bytes.
+struct Beside {
+  uv_write_t writing{};
+  std::string bytes;
+};
+
+std::string peer_of(const uv_tcp_t& socket) {
+  sockaddr_storage address{};
+  int bytes = sizeof address;
+  char text[INET6_ADDRSTRLEN] = "";
+  const auto* any = reinterpret_cast<const sockaddr*>(&address);
+  if (uv_tcp_getpeername(&socket, reinterpret_cast<sockaddr*>(&address), &bytes) != 0) return {};
+  return uv_ip_name(any, text, sizeof text) == 0 ? text : "";
+}
+
 }  // namespace
 
 Connection::Connection(ConnectionOwner& owner, uv_loop_t* loop)
     : owner_(owner), reader_(owner.options().body_bytes_max) {
   uv_tcp_init(loop, &socket_);
-  socket_.data = writing_.data = shutting_.data = hint_.data = this;
+  socket_.data = writing_.data = shutting_.data = this;
 }
 
 bool Connection::accept(uv_stream_t* listener) {
   if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(&socket_)) != 0) return false;
   uv_tcp_nodelay(&socket_, 1);
+  peer_ = peer_of(socket_);
+  if (SSL_CTX* tls = owner_.tls()) tls_ = std::make_unique<TlsSession>(tls);
   await(std::min(head_patience_max, owner_.options().patience));
   request_deadline_ms_ = in(owner_.options().message_patience);
   read_more();
@@ -57,9 +76,31 @@ void Connection::on_bytes(uv_stream_t* stream, ssize_t count, const uv_buf_t* bu
   if (count == 0) return;
   if (count < 0) return self.close();
   const auto bytes = static_cast<std::size_t>(count);
-  if (self.state_ != State::lingering) return self.take({buffer->base, bytes});
+  if (self.state_ != State::lingering) {
+    return self.tls_ ? self.open({buffer->base, bytes}) : self.take({buffer->base, bytes});
+  }
   self.lingered_bytes_ += bytes;
   if (self.lingered_bytes_ > linger_bytes_max) self.close();
+}
+
+// Only text counts as progress: who has not sent a request yet keeps the deadline of the accept.
+void Connection::open(std::string_view sealed) {
+  std::string plain;
+  const auto step = tls_->receive(sealed, &plain);
+  if (step == TlsSession::Step::plain_text) {
+    tls_.reset();
+    return refuse(400, "this port accepts HTTPS only: use an https:// address");
+  }
+  if (step == TlsSession::Step::fault) {
+    if (!tls_->established()) ++owner_.counters().handshakes_failed;
+    uv_read_stop(reinterpret_cast<uv_stream_t*>(&socket_));
+    return send(tls_->outgoing(), true, true);  // the alert, which says why
+  }
+  send_beside(tls_->outgoing());
+  const bool reads =
+      uv_stream_get_write_queue_size(reinterpret_cast<uv_stream_t*>(&socket_)) < beside_bytes_max;
+  if (!reads || (plain.empty() && tls_->ended())) return close();
+  if (!plain.empty()) take(plain);
 }
 
 void Connection::take(std::string_view bytes) {
@@ -97,11 +138,19 @@ void Connection::hold(std::size_t bytes) {
 }
 
 void Connection::go_ahead() {
-  static char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
-  if (hinting_) return;
-  const uv_buf_t buffer = uv_buf_init(words, sizeof words - 1);
-  hinting_ = uv_write(&hint_, reinterpret_cast<uv_stream_t*>(&socket_), &buffer, 1,
-                      [](uv_write_t* w, int) { self_of(w->data)->hinting_ = false; }) == 0;
+  constexpr std::string_view words = "HTTP/1.1 100 Continue\r\n\r\n";
+  send_beside(tls_ ? tls_->sealed(words, false) : std::string(words));
+}
+
+void Connection::send_beside(std::string bytes) {
+  if (bytes.empty()) return;
+  auto* beside = new Beside{{}, std::move(bytes)};
+  beside->writing.data = beside;
+  const uv_buf_t buffer =
+      uv_buf_init(beside->bytes.data(), static_cast<unsigned>(beside->bytes.size()));
+  const int failed = uv_write(&beside->writing, reinterpret_cast<uv_stream_t*>(&socket_), &buffer,
+                              1, [](uv_write_t* w, int) { delete static_cast<Beside*>(w->data); });
+  if (failed != 0) delete beside;
 }
 
 void Connection::answer(const Response& response) {
@@ -116,15 +165,21 @@ void Connection::refuse(int status, const std::string& why) {
 }
 
 void Connection::write(const Response& response, bool last, bool linger) {
+  const Request& request = reader_.request();
+  std::string text = response_text(response, {.head_only = request.method == "HEAD",
+                                              .last = last,
+                                              .old_keep_alive = request.old && !last});
+  ++owner_.counters().responses[static_cast<std::size_t>(std::clamp(response.status, 0, 599))];
+  send(tls_ ? tls_->sealed(text, last) : std::move(text), last, linger);
+}
+
+void Connection::send(std::string bytes, bool last, bool linger) {
   state_ = State::writing;
   hold(0);
   last_ = last;
   linger_ = linger;
-  const Request& request = reader_.request();
-  out_ = response_text(response, {.head_only = request.method == "HEAD",
-                                  .last = last,
-                                  .old_keep_alive = request.old && !last});
-  ++owner_.counters().responses[static_cast<std::size_t>(std::clamp(response.status, 0, 599))];
+  out_ = std::move(bytes);
+  if (out_.empty()) return close();
   await(owner_.options().message_patience);
   const uv_buf_t buffer = uv_buf_init(out_.data(), static_cast<unsigned>(out_.size()));
   const int failed =
@@ -149,6 +204,7 @@ void Connection::written(bool well) {
   owner_.on_idle(this);
   read_more();
   if (const std::string ahead = std::exchange(ahead_, {}); !ahead.empty()) take(ahead);
+  if (tls_ && tls_->ended() && idle()) close();
 }
 
 void Connection::look_at_clock() {
@@ -162,9 +218,18 @@ void Connection::look_at_clock() {
   close();
 }
 
+// As far as the socket takes it at once.
+void Connection::say_farewell() {
+  std::string bytes = tls_ ? tls_->farewell() : std::string();
+  if (bytes.empty()) return;
+  const uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
+  uv_try_write(reinterpret_cast<uv_stream_t*>(&socket_), &buffer, 1);
+}
+
 void Connection::close() {
   if (std::exchange(state_, State::closed) == State::closed) return;
   hold(0);
+  say_farewell();
   owner_.on_closing(this);
   uv_close(reinterpret_cast<uv_handle_t*>(&socket_), [](uv_handle_t* handle) {
     Connection* self = self_of(handle->data);

@@ -99,6 +99,12 @@ std::vector<std::string_view> values_of(const HeaderFields& fields, std::string_
   return values;
 }
 
+std::string joined(const std::vector<std::string_view>& values) {
+  std::string all;
+  for (const auto value : values) all.append(all.empty() ? "" : ", ").append(value);
+  return all;
+}
+
 bool has_word(const HeaderFields& fields, std::string_view name, std::string_view word) {
   for (std::string_view rest : values_of(fields, name)) {
     while (!rest.empty()) {
@@ -121,9 +127,12 @@ std::optional<Fault> read_what_is_used(const HeaderFields& fields, Request* requ
   const auto types = values_of(fields, "Content-Type");
   if (types.size() > 1) return bad("the request has two Content-Type headers");
   if (!types.empty()) request->content_type = types.front();
-  for (const auto coding : values_of(fields, "Content-Encoding")) {
-    request->content_encoding.append(request->content_encoding.empty() ? "" : ", ").append(coding);
-  }
+  const auto authorizations = values_of(fields, "Authorization");
+  if (authorizations.size() > 1) return bad("the request has two Authorization headers");
+  if (!authorizations.empty()) request->authorization = authorizations.front();
+  request->content_encoding = joined(values_of(fields, "Content-Encoding"));
+  request->forwarded_for = joined(values_of(fields, "X-Forwarded-For"));
+  request->forwarded_proto = joined(values_of(fields, "X-Forwarded-Proto"));
   request->keep_alive = request->old ? has_word(fields, "Connection", "keep-alive")
                                      : !has_word(fields, "Connection", "close");
   return std::nullopt;

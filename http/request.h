@@ -15,7 +15,9 @@ namespace millrace::http {
 struct Request {
   std::string method;
   std::string path;  // without the query; percent escapes are decoded
-  std::string content_type, content_encoding, body;
+  std::string content_type, content_encoding, authorization, body;
+  // Of X-Forwarded-For and X-Forwarded-Proto; several headers are joined with commas.
+  std::string forwarded_for, forwarded_proto;
   bool keep_alive = true;
   bool old = false;  // HTTP/1.0
 };

@@ -1,7 +1,9 @@
 // Who may connect, who is handed to the handler, and how the server ends.
 #include "http/server.h"
 
+#include "http/certificate.h"
 #include "http/connection.h"
+#include "http/forwarded.h"
 #include "http/response.h"
 
 #include <uv.h>
@@ -16,7 +18,7 @@ namespace {
 
 constexpr int backlog = 1'024;
 constexpr unsigned accepts_a_turn = 64;
-constexpr std::uint64_t look_ms = 250;
+constexpr std::uint64_t look_ms = 250, certificate_look_ms = 1'000;
 
 union SocketAddress {
   sockaddr any;
@@ -31,6 +33,7 @@ struct Server::Impl : ConnectionOwner {
 
   Impl(ServerOptions o, Handler h) : options_(std::move(o)), handler(std::move(h)) {
     counters_.connections_max = options_.connections_max;
+    if (options_.tls) certificate.emplace(*options_.tls, options_.on_certificate);
   }
 
   void on_request(const ConnectionRef& from) override;
@@ -40,6 +43,9 @@ struct Server::Impl : ConnectionOwner {
   void on_closed(Connection* from) override;
   [[nodiscard]] bool last_answers() const override { return draining || stopping; }
   [[nodiscard]] const ServerOptions& options() const override { return options_; }
+  [[nodiscard]] SSL_CTX* tls() const override {
+    return certificate ? certificate->context() : nullptr;
+  }
   [[nodiscard]] ServerCounters& counters() override { return counters_; }
   [[nodiscard]] std::size_t& held_bytes() override { return held; }
 
@@ -56,12 +62,13 @@ struct Server::Impl : ConnectionOwner {
   ServerOptions options_;
   Handler handler;
   ServerCounters counters_;
+  std::optional<Certificate> certificate;
   uv_loop_t loop{};
   uv_tcp_t listener{};
-  uv_timer_t clock{}, last{};
+  uv_timer_t clock{}, certificate_clock{}, last{};
   uv_async_t wake{};
   uv_check_t turn{};
-  std::atomic<bool> stop_wanted{false}, draining{false};
+  std::atomic<bool> stop_wanted{false}, draining{false}, reload_wanted{false};
   bool stopping = false, deferred = false;
   std::size_t held = 0, open = 0;  // open: connections with a descriptor
   unsigned welcomed = 0;           // in this turn of the loop
@@ -97,6 +104,14 @@ void Server::Impl::on_request(const ConnectionRef& from) {
   call->content_type = std::move(request.content_type);
   call->content_encoding = std::move(request.content_encoding);
   call->body = std::move(request.body);
+  call->authorization = std::move(request.authorization);
+  Caller caller = caller_of({.peer = from->peer(),
+                             .tls = from->secure(),
+                             .forwarded_for = std::move(request.forwarded_for),
+                             .forwarded_proto = std::move(request.forwarded_proto)},
+                            options_.trusted_proxies);
+  call->client = std::move(caller.client);
+  call->secure = caller.secure;
   handler(call);
 }
 
@@ -141,14 +156,15 @@ void Server::Impl::welcome() {
   if (!connection->accept(reinterpret_cast<uv_stream_t*>(&listener))) connection->close();
 }
 
-// Told why as far as a socket takes it at once; nothing is kept of it.
+// Told why as far as a socket takes it at once; nothing is kept of it. No handshake for that.
 void Server::Impl::turn_away() {
   say_full(true);
   ++counters_.refused;
   auto* stream = new uv_tcp_t{};
   uv_tcp_init(&loop, stream);
   if (uv_accept(reinterpret_cast<uv_stream_t*>(&listener),
-                reinterpret_cast<uv_stream_t*>(stream)) == 0) {
+                reinterpret_cast<uv_stream_t*>(stream)) == 0 &&
+      !options_.tls) {
     std::string text = response_text(options_.refusal(503, "all connections are in use: try again"),
                                      {.last = true});
     const uv_buf_t buffer = uv_buf_init(text.data(), static_cast<unsigned>(text.size()));
@@ -170,8 +186,10 @@ void Server::Impl::answer_all() {
     all.swap(answered);
   }
   for (const auto& call : all) {
+    if (options_.on_answer) options_.on_answer(*call, call->reply.status);
     if (const auto connection = call->connection.lock()) connection->answer(call->reply);
   }
+  if (reload_wanted.exchange(false) && certificate) certificate->reload();
   if (stop_wanted && !stopping) begin_stop();
   end_if_idle();
 }
@@ -199,11 +217,11 @@ void Server::Impl::end_if_idle() {
 }
 
 void Server::Impl::close_handles() {
-  for (const auto& [key, connection] : connections) connection->close();
   for (auto* handle :
        {reinterpret_cast<uv_handle_t*>(&listener), reinterpret_cast<uv_handle_t*>(&clock),
         reinterpret_cast<uv_handle_t*>(&last), reinterpret_cast<uv_handle_t*>(&wake),
-        reinterpret_cast<uv_handle_t*>(&turn)}) {
+        reinterpret_cast<uv_handle_t*>(&turn),
+        reinterpret_cast<uv_handle_t*>(&certificate_clock)}) {
     if (uv_is_closing(handle) == 0) uv_close(handle, nullptr);
   }
   while (uv_run(&loop, UV_RUN_DEFAULT) != 0) {
@@ -217,16 +235,20 @@ Server::Server(ServerOptions options, Handler handler)
   uv_loop_init(&s.loop);
   uv_tcp_init(&s.loop, &s.listener);
   uv_timer_init(&s.loop, &s.clock);
+  uv_timer_init(&s.loop, &s.certificate_clock);
   uv_timer_init(&s.loop, &s.last);
   uv_async_init(&s.loop, &s.wake, [](uv_async_t* a) { static_cast<Impl*>(a->data)->answer_all(); });
   uv_check_init(&s.loop, &s.turn);
-  s.turn.data = s.wake.data = s.clock.data = s.listener.data = &s;
+  s.turn.data = s.wake.data = s.clock.data = s.certificate_clock.data = s.listener.data = &s;
 }
 
 Server::~Server() { impl_->close_handles(); }
 
 std::string Server::listen() {
   Impl& s = *impl_;
+  if (s.certificate) {
+    if (auto wrong = s.certificate->load(); !wrong.empty()) return wrong;
+  }
   const auto& where = s.options_.address;
   SocketAddress address{};
   if (uv_ip4_addr(where.host.c_str(), where.port, &address.four) != 0) {
@@ -261,15 +283,27 @@ void Server::run() {
   uv_timer_start(
       &impl_->clock, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->look_at_clock(); }, look_ms,
       look_ms);
+  if (impl_->certificate) {
+    uv_timer_start(
+        &impl_->certificate_clock,
+        [](uv_timer_t* t) { static_cast<Impl*>(t->data)->certificate->look(); },
+        certificate_look_ms, certificate_look_ms);
+  }
   uv_check_start(&impl_->turn, [](uv_check_t* c) {
     auto& self = *static_cast<Impl*>(c->data);
     self.welcomed = 0;
     if (self.deferred && !self.stopping) self.welcome();
   });
   uv_run(&impl_->loop, UV_RUN_DEFAULT);
+  for (const auto& [key, connection] : impl_->connections) connection->close();
 }
 
 void Server::drain() { impl_->draining = true; }
+
+void Server::reload_tls() {
+  impl_->reload_wanted = true;
+  uv_async_send(&impl_->wake);
+}
 
 void Server::stop() {
   impl_->stop_wanted = true;

@@ -98,6 +98,7 @@ TEST(Request, WhatTwoReadersCouldReadInTwoWaysIsRefused) {
       {"GET / HTTP/2.0\r\n" + host + "\r\n", 505},
       {get + host + "Expect: 200-ok\r\n\r\n", 417},
       {get + host + "Content-Type: a/b\r\nContent-Type: a/b\r\n\r\n", 400},
+      {get + host + "Authorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n", 400},
       {chunked + "5\nhello\r\n", 400},
       {chunked + "5 \r\nhello\r\n", 400},
       {chunked + "+5\r\nhello\r\n", 400},
