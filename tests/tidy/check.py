@@ -20,6 +20,7 @@ PUBLIC_ONLY = ("workers/", "producers/", "cli/", "examples/")
 HTTP_DOOR, HTTP_USERS = "http/server.h", ("producers/gateway/", "broker/admin/")
 # Keys are read by the broker and the gateway, and written by the command line.
 ACCESS_PROGRAMS = ("cli/", "producers/gateway/")
+AUDIT_DOORS = {"audit/log.h": "broker/", "audit/reader.h": "cli/"}  # the writer, the reader
 # Headers outside our tree that broker/core may not include either: it is pure.
 IMPURE = {"thread", "mutex", "condition_variable", "future", "fstream", "filesystem", "iostream",
           "random", "ctime"}
@@ -101,7 +102,7 @@ def no_tests_outside(tree):
 
 
 def public_headers_only(tree):
-    ours = re.compile(r"^(?:wire|core|storage|net|runtime|admin|broker|sdk|http|access)/")
+    ours = re.compile(r"^(?:wire|core|storage|net|runtime|admin|broker|sdk|http|access|audit)/")
     for name, text in tree.items():
         if not (name.startswith(PUBLIC_ONLY) and is_cpp(name)):
             continue
@@ -110,6 +111,8 @@ def public_headers_only(tree):
             if header == HTTP_DOOR and name.startswith(HTTP_USERS):
                 continue
             if header.startswith("access/") and name.startswith(ACCESS_PROGRAMS):
+                continue
+            if name.startswith(AUDIT_DOORS.get(header, "/")):
                 continue
             if ours.match(header) or (bracket == '"' and header.startswith("millrace/")):
                 yield f"{name}:{at}: {header}; of ours it may include <millrace/...> only"
@@ -138,6 +141,18 @@ def http_by_its_door(tree):
             elif header.startswith("http/") and not (
                     header == HTTP_DOOR and name.startswith(HTTP_USERS)):
                 yield f"{name}:{at}: {header}; {HTTP_DOOR} is for {' and '.join(HTTP_USERS)} alone"
+
+
+def audit_by_its_doors(tree):
+    for name, text in tree.items():
+        if not is_cpp(name) or name.startswith("tests/"):
+            continue
+        for at, bracket, header in includes(text):
+            if name.startswith("audit/"):
+                if header.startswith("millrace/") or (bracket == '"' and not header.startswith("audit/")):
+                    yield f"{name}:{at}: {header}; of ours audit/ includes audit/ alone"
+            elif header.startswith("audit/") and not name.startswith(AUDIT_DOORS.get(header, "/")):
+                yield f"{name}:{at}: {header}; audit/log.h is for broker/, audit/reader.h for cli/"
 
 
 def no_naps(tree):
@@ -201,9 +216,10 @@ RULES = [
     (pure_core, "broker/core includes only the standard library and core/"),
     (no_tests_outside, "nothing includes tests/"),
     (public_headers_only, "workers, producers, cli, examples include only <millrace/...> of ours, "
-                          f"the gateway {HTTP_DOOR} too"),
+                          f"the gateway {HTTP_DOOR} too, cli audit/reader.h"),
     (access_stands_alone, "access/ includes nothing else of ours but wire/"),
     (http_by_its_door, f"http/ includes nothing else of ours, and is included as {HTTP_DOOR}"),
+    (audit_by_its_doors, "audit/ includes nothing else of ours; broker includes audit/log.h, cli audit/reader.h"),
     (no_naps, "no sleep in tests"),
     (formatted, "clang-format has nothing to say"),
     (decided_packages, "a row in docs/decisions.md for each package"),

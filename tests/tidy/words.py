@@ -30,7 +30,7 @@ WORDS = {
 }
 PATTERN = re.compile("|".join(f"({word})" for word in
                               (rf"(?<![a-z])(?:{word})(?![a-z])" for word in WORDS)), re.IGNORECASE)
-MESSAGES = ("broker/", "http/", "sdk/", "workers/", "cli/", "producers/", "examples/")
+MESSAGES = ("broker/", "audit/", "http/", "sdk/", "workers/", "cli/", "producers/", "examples/")
 OPENING = MESSAGES + ("tests/", "tools/", "packaging/", "cmake/", "systemd/")
 NOT_OURS = ("tests/tidy/words.py", "tests/fuzz/corpus/", "packaging/changelog")
 LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
