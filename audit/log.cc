@@ -1,6 +1,7 @@
 #include "audit/log.h"
 
 #include "audit/recovery.h"
+#include "audit/writer.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -17,101 +18,6 @@
 
 namespace millrace::audit {
 namespace {
-
-// Lines that go to one file, as they will stand there, and the last of them.
-struct Batch {
-  std::uint64_t file = 0;
-  std::string text;
-  std::uint64_t seq = 0;
-  std::string hash;
-};
-
-// The files of the log, for one thread at a time.
-class Writer {
- public:
-  Writer(std::string folder, Tip tip) : folder_(std::move(folder)), at_(std::move(tip)) {}
-
-  Expected<void> open() {
-    if (auto done = open_file_of(at_.file, 0); !done) return done;
-    auto head = open_file(in_folder(folder_, head_name), O_WRONLY | O_CREAT);
-    if (!head) return tl::unexpected(head.error());
-    head_ = std::move(*head);
-    return sync_folder(folder_);
-  }
-
-  // Writes and syncs; what is on disk is taken from the batches, also where it fails later.
-  Expected<void> write(std::deque<Batch>* batches) {
-    while (!batches->empty()) {
-      if (auto done = write_one(batches->front()); !done) return done;
-      batches->pop_front();
-    }
-    return write_head();
-  }
-
-  // Once, so that a loss of power finds a head; later it may find an older one.
-  Expected<void> sync_head() {
-    if (::fsync(head_.get()) == 0) return {};
-    return tl::unexpected(system_failure("cannot sync", in_folder(folder_, head_name), errno));
-  }
-
-  [[nodiscard]] const Tip& at() const { return at_; }
-  // Set when the state of the file is not known any more.
-  [[nodiscard]] const std::optional<Failure>& lost() const { return lost_; }
-
- private:
-  // In place of the file before; flags: O_EXCL for one that must be new.
-  Expected<void> open_file_of(std::uint64_t number, int flags) {
-    auto file =
-        open_file(in_folder(folder_, name_of(number)), O_WRONLY | O_CREAT | O_APPEND | flags);
-    if (!file) return tl::unexpected(file.error());
-    if (number != at_.file) at_.bytes = 0;
-    file_ = std::move(*file);
-    at_.file = number;
-    return {};
-  }
-
-  Expected<void> write_one(const Batch& batch) {
-    if (batch.file != at_.file) {
-      if (auto done = open_file_of(batch.file, O_EXCL); !done) return done;
-      if (auto done = sync_folder(folder_); !done) return lose(done.error());
-    }
-    const std::string path = in_folder(folder_, name_of(at_.file));
-    if (!write_all(file_.get(), batch.text)) return take_back(path, errno);
-    if (::fdatasync(file_.get()) != 0) {
-      return lose(system_failure("cannot sync", path, errno));
-    }
-    at_.bytes += batch.text.size();
-    at_.seq = batch.seq;
-    at_.hash = batch.hash;
-    return {};
-  }
-
-  // A part of the lines may stand in the file; the next try writes them as a whole.
-  Expected<void> take_back(const std::string& path, int error) {
-    Failure failure = system_failure("cannot write", path, error);
-    if (::ftruncate(file_.get(), static_cast<off_t>(at_.bytes)) != 0) return lose(failure);
-    return tl::unexpected(std::move(failure));
-  }
-
-  Expected<void> lose(Failure failure) {
-    failure.message += "; the audit log has stopped: restart the broker after the repair";
-    lost_ = failure;
-    return tl::unexpected(std::move(failure));
-  }
-
-  Expected<void> write_head() {
-    const std::string text = encode(Head{at_.seq, at_.hash, at_.file, at_.bytes});
-    const auto wrote = ::pwrite(head_.get(), text.data(), text.size(), 0);
-    if (wrote == static_cast<ssize_t>(text.size())) return {};
-    return tl::unexpected(
-        system_failure("cannot write", in_folder(folder_, head_name), wrote < 0 ? errno : ENOSPC));
-  }
-
-  std::string folder_;
-  Tip at_;  // the last line on disk
-  File file_, head_;
-  std::optional<Failure> lost_;
-};
 
 Expected<File> lock(const std::string& folder) {
   const std::string path = in_folder(folder, "lock");

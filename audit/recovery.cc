@@ -11,7 +11,7 @@
 namespace millrace::audit {
 namespace {
 
-constexpr std::size_t piece_bytes = 65'536;
+constexpr std::size_t copied_bytes = 65'536;
 
 Entry remark(std::string_view verb, std::string on, std::string result, std::string message) {
   return {.who = std::string(own_name),
@@ -105,7 +105,7 @@ Expected<std::string> torn_name(const std::string& folder, std::uint64_t seq) {
 
 Expected<void> copy_rest(const File& from, const File& to, std::uint64_t offset,
                          const std::string& path) {
-  std::string piece(piece_bytes, '\0');
+  std::string piece(copied_bytes, '\0');
   for (;;) {
     const auto got = ::pread(from.get(), piece.data(), piece.size(), static_cast<off_t>(offset));
     if (got < 0) return tl::unexpected(system_failure("cannot read", path, errno));

@@ -13,6 +13,7 @@ namespace millrace::cli {
 [[nodiscard]] std::vector<Command> manage_commands();
 [[nodiscard]] std::vector<Command> backup_commands();
 [[nodiscard]] std::vector<Command> key_commands();
+[[nodiscard]] std::vector<Command> audit_commands();
 // These run millraced in this process's place: it alone opens the broker's files.
 [[nodiscard]] std::vector<Command> offline_commands();
 

@@ -22,11 +22,7 @@ std::string words_for_argument(const Command& command) {
   return command.arguments.empty() ? "" : words_for(command.arguments.front().name);
 }
 
-bool is_group(const Command& command) {
-  return std::holds_alternative<std::monostate>(command.run);
-}
-
-// The commands of a group: "" has topics, dead, ...; "dead" has list, ...
+// The commands below one: "" has topics, dead, ...; "dead" has list, ...; most have none.
 std::string commands_in(std::string_view group) {
   std::string list;
   for (const Command& command : all_commands()) {
@@ -60,13 +56,13 @@ std::string known_function() {
   for (const Command& command : all_commands()) {
     add_values(command.options);
     const std::string name(command.name);
-    if (is_group(command)) {
+    const std::string below = commands_in(name);
+    if (!below.empty()) {
       groups += "           " + name + ") command=\"" + name + " $word\" ;;\n";
-      positionals += "    " + name + ") known=\"" + commands_in(name) + "\" ;;\n";
-    } else {
-      positionals += "    \"" + name + "\") known=\"" + words_for_argument(command) +
-                     "\"; flags=\"" + names_of(command.options) + "\" ;;\n";
     }
+    positionals += "    \"" + name + "\") known=\"" +
+                   (below.empty() ? words_for_argument(command) : below) + "\"; flags=\"" +
+                   names_of(command.options) + "\" ;;\n";
   }
   return "_millrace_known() {\n"
          "  # $1: the word that is being typed; then those before it\n"
@@ -167,13 +163,10 @@ complete -c millrace -f
   out += "complete -c millrace -l version\ncomplete -c millrace -l help\n";
   for (const Command& command : all_commands()) {
     const std::string name(command.name);
-    if (is_group(command)) {
-      out += "complete -c millrace -n '__millrace_at " + name +
-             "; and not __fish_seen_subcommand_from " + commands_in(name) + "' -a '" +
-             commands_in(name) + "'\n";
-      continue;
-    }
-    const std::string when = " -n \"__millrace_at '" + name + "'\"";
+    const std::string below = commands_in(name);
+    const std::string alone = below.empty() ? "" : "; and not __fish_seen_subcommand_from " + below;
+    const std::string when = " -n \"__millrace_at '" + name + "'" + alone + "\"";
+    if (!below.empty()) out += "complete -c millrace" + when + " -a '" + below + "'\n";
     std::string words = words_for_argument(command);
     if (words == topic_names) {
       words = "(millrace topics --timeout 1s 2>/dev/null | awk \"NR > 1 {print \\$1}\")";

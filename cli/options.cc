@@ -21,7 +21,8 @@ millrace COMMAND --help shows the options of a command and examples.
 Exit codes: 0 success, 1 the broker refused the request, 2 not found, 3 timeout or unknown outcome,
 4 a job that was waited for ended dead or cancelled, 64 usage error, 69 the broker is unreachable.
 Of verify and restore: 0 success, 1 damage found, 2 nothing of Millrace at that path, 3 the data
-folder is in use or not empty, 71 millraced cannot be started, 74 I/O error)";
+folder is in use or not empty, 71 millraced cannot be started, 74 I/O error.
+Of audit: 0 success, 1 damage found, 2 no audit log in that folder, 74 its files cannot be read)";
 
 // A word that is an argument whatever it begins with is handed to the parser behind this mark, and
 // so is one that begins with the mark itself.

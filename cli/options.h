@@ -20,6 +20,7 @@ enum Exit : int {
   exit_usage = 64,
   exit_unavailable = 69,
   exit_no_program = 71,  // verify, restore: millraced cannot be run
+  exit_io = 74,          // audit: its files cannot be read
 };
 
 struct Options {
@@ -55,6 +56,12 @@ struct Options {
   std::optional<std::chrono::milliseconds> expires;
   std::optional<std::string> out;
   bool token = false, finish = false;
+
+  std::string audit_dir = "/var/lib/millrace/audit";
+  std::optional<std::string> who, verb, audit_topic, noted_hash, after_hash;
+  std::optional<std::chrono::sys_time<std::chrono::milliseconds>> since, until;
+  std::optional<std::size_t> newest;
+  bool refused = false;
 };
 
 struct Command;  // command.h

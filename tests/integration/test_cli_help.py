@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from millrace_wire import BIN, Broker
+from test_audit import ENTRIES, write_log
 from test_cli import fail_as_worker, lines, millrace
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -21,7 +22,8 @@ def subcommands(text):
 
 
 COMMANDS = [[name] for name in subcommands(said("--help")) if name != "dead"]
-COMMANDS += [["dead", name] for name in subcommands(said("dead", "--help"))]
+for group in ("dead", "audit"):
+    COMMANDS += [[group, name] for name in subcommands(said(group, "--help"))]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -38,6 +40,9 @@ def test_every_example_of_the_help_runs(tmp_path, command):
             fail_as_worker(broker, job)
         if command[0] in ("verify", "restore"):
             millrace(broker, "backup", "before-upgrade")
+        if command[0] == "audit":
+            state.mkdir()
+            write_log(state / "audit", ENTRIES)
         (tmp_path / "jobs.jsonl").write_text('{"payload": {"n": 1}}\n')
         (tmp_path / "report.json").write_text("{}")
         for example in examples:
@@ -75,6 +80,7 @@ def completed(words):
 def test_completion_follows_the_grammar():
     assert {"jobs", "dead", "enqueue"} <= set(completed("millrace"))
     assert completed("millrace dead") == ["list", "show", "requeue", "purge"]
+    assert completed("millrace audit --who ops") == ["verify"]
     assert "running" in completed("millrace --json jobs greetings --state")
     assert completed("millrace completion") == ["bash", "zsh", "fish"]
 
