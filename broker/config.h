@@ -22,6 +22,7 @@ struct Config {
   std::vector<core::Topic> topics;
   std::vector<std::string> advertise;     // tcp://HOST:PORT for clients with a key; empty: listen
   std::string keys_dir, broker_key_file;  // both or neither; empty: no keys are used
+  bool audit = true;                      // acts are recorded in data_dir/audit
   bool ipc_keys = false;                  // ipc:// addresses need a key too
   std::string http_listen;                // 127.0.0.1:PORT or [::1]:PORT; empty: no HTTP
   std::string log_level = "info";

@@ -16,6 +16,8 @@ constexpr int shard_open = 22;   // two locks, three connections to the file, Ze
 constexpr int process_reserve = 8;  // the settings read again, a folder synced, systemd notified
 constexpr int shard_reserve = 4;    // a journal, the mark of what was synced
 constexpr int backup_reserve = 12;  // a source, a copy, their logs, the manifest, folders listed
+constexpr int audit_open = 3;       // its file, its head, its folder
+constexpr int keys_reserve = 4;     // their folder, a file of it
 constexpr int http_connections_min = 8, http_connections_max = 64, http_part = 16;  // of the limit
 // Fewer are no service: workers, a producer and a person who looks have one each.
 constexpr int shard_connections_min = 4;
@@ -41,6 +43,8 @@ DescriptorPlan plan_descriptors(const Config& config) {
   const int sockets = static_cast<int>(config.listen.size());
   int open = process_open + shards * (shard_open + sockets);
   int reserve = process_reserve + shards * shard_reserve;
+  if (config.audit) open += audit_open;
+  if (!config.keys_dir.empty()) reserve += keys_reserve;
   if (!config.backup_dir.empty()) reserve += backup_reserve;
   if (!config.http_listen.empty()) {
     const int part = plan.limit / http_part;

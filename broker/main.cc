@@ -1,6 +1,7 @@
 // millraced: builds the parts and runs them. A shard is a thread with a loop, a socket, an engine
 // and a store of its own; the main thread waits for signals.
 #include "admin/http_port.h"
+#include "audit/log.h"
 #include "broker_keys.h"
 #include "config.h"
 #include "data_folder.h"
@@ -119,6 +120,7 @@ std::unique_ptr<millrace::runtime::BackupThread> backup_service(const millrace::
 struct Shared {
   millrace::runtime::BackupService* backups = nullptr;
   const millrace::BrokerKeys* keys = nullptr;  // null: no keys are used
+  millrace::audit::AuditLog* audit = nullptr;  // null: acts are not recorded
 };
 
 // Empty on success, else an error sentence.
@@ -128,6 +130,7 @@ std::string start_shard(const millrace::Config& config, std::uint32_t shard, Wat
   if (!store) return store.error().message;
   auto options = options_of(config, shard);
   options.backups = shared.backups;
+  options.audit = shared.audit;
   if (shared.keys != nullptr) options.keys = &shared.keys->ring();
   add_hooks(options, watchers);
   shards.push_back(std::make_unique<millrace::runtime::ShardServer>(
@@ -237,13 +240,22 @@ int serve(const std::string& path, const millrace::Config& config) {
   if (!millrace::wait_for_space(config, signals)) return 0;
   auto& limiter = millrace::net::ConnectionLimiter::instance();
   limiter.arm(descriptors.plan.line, millrace::runtime::read_clocks().mono_ms);
-  const auto keys = millrace::open_keys(config);  // these two outlive the shards
+  std::unique_ptr<millrace::audit::AuditLog> audit;  // these three outlive the shards
+  if (config.audit) {
+    auto opened = millrace::audit::AuditLog::open({.folder = config.data_dir + "/audit"});
+    if (!opened) {
+      spdlog::critical("{}", opened.error().message);
+      return exit_store;
+    }
+    audit = std::move(*opened);
+  }
+  const auto keys = millrace::open_keys(config, audit.get());
   if (!keys) {
     spdlog::critical("{}", keys.error().message);
     return exit_config;
   }
   const auto backups = backup_service(config, watchers);
-  const Shared shared{backups.get(), keys->get()};
+  const Shared shared{backups.get(), keys->get(), audit.get()};
   Shards shards;
   for (std::uint32_t s = 0; s < config.shards; ++s) {
     if (const auto wrong = start_shard(config, s, watchers, shared, shards); !wrong.empty()) {

@@ -13,6 +13,7 @@ std::vector<std::string> needs_restart(const Config& running, const Config& read
   compare("broker.backup_dir", running.backup_dir, read.backup_dir);
   compare("broker.listen", running.listen, read.listen);
   compare("broker.advertise", running.advertise, read.advertise);
+  compare("broker.audit", running.audit, read.audit);
   compare("access.keys_dir", running.keys_dir, read.keys_dir);
   compare("access.broker_key_file", running.broker_key_file, read.broker_key_file);
   compare("access.ipc_keys", running.ipc_keys, read.ipc_keys);

@@ -21,6 +21,15 @@ int socket_of(const Incoming& message) {
   return static_cast<const wire::MessageParts*>(message.owner.get())->header.descriptor();
 }
 
+// Of a connection that is not local: no pid.
+ucred peer_of(const Incoming& message) {
+  const int fd = socket_of(message);
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (fd < 0 || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
+  return peer;
+}
+
 void* new_context(int io_threads) {
   void* const context = zmq_ctx_new();
   zmq_ctx_set(context, ZMQ_IO_THREADS, io_threads);
@@ -125,11 +134,13 @@ void greeted(const Incoming& hello) {
 }
 
 std::uint64_t peer_pid(const Incoming& message) {
-  const int fd = socket_of(message);
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (fd < 0 || ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
+  const ucred peer = peer_of(message);
   return peer.pid > 0 ? static_cast<std::uint64_t>(peer.pid) : 0;
+}
+
+std::optional<std::uint32_t> peer_uid(const Incoming& message) {
+  const ucred peer = peer_of(message);
+  return peer.pid > 0 ? std::optional<std::uint32_t>(peer.uid) : std::nullopt;
 }
 
 bool Endpoint::send(const std::string& peer, std::string_view header, std::string_view body) {

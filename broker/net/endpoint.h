@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ struct Incoming {
 
 // The pid at the other end of an ipc connection, from the kernel; 0 if unknown.
 [[nodiscard]] std::uint64_t peer_pid(const Incoming& message);
+
+// The user at the other end of an ipc connection, from the kernel; nothing for another connection.
+[[nodiscard]] std::optional<std::uint32_t> peer_uid(const Incoming& message);
 
 // Its connection has said HELLO, so that the connection limiter does not close it.
 void greeted(const Incoming& hello);

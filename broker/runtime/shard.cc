@@ -25,7 +25,11 @@ const std::string at_watermark =
 }  // namespace
 
 Shard::Shard(ShardOptions options, std::unique_ptr<storage::Store> store, ShardPort& port)
-    : options_(std::move(options)), store_(std::move(store)), port_(port), keys_(options_.keys) {}
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      port_(port),
+      keys_(options_.keys),
+      audit_(options_.audit) {}
 Shard::~Shard() = default;
 
 std::string Shard::start(core::Now now) {
@@ -145,18 +149,27 @@ void Shard::take(const net::Incoming& message) {
   const core::SessionId* session = known == peers_.end() ? nullptr : &peer.session;
   net::Parsed parsed = net::parse(message, session, now_, key.get());
   const net::Asked asked{message.peer, parsed.verb, parsed.correlation};
-  if (parsed.refused) return refuse(asked, parsed.error);
+  auto act = audit_.begin(message, parsed.verb, key.get());
+  if (act && !parsed.refused) {
+    if (auto why = audit_.why_not(); !why.empty()) {
+      return refuse(asked, {ErrorCode::unavailable, std::move(why), {}});
+    }
+  }
+  if (parsed.refused) {
+    if (act) audit_.refused(std::move(*act), parsed.error);
+    return refuse(asked, parsed.error);
+  }
   if (key && over_quota(asked, parsed, *key, session == nullptr)) return;
   if (parsed.verb == wire::Verb::enqueue && !disk_takes(message.body.size())) {
-    const auto refused = net::refusal(
-        "disk_full", (facts_.refusing.empty() ? at_watermark : facts_.refusing), 1'000);
-    send(asked.peer, refused.verb, asked.correlation, refused.body);
-    return;
+    return answer(
+        asked,
+        net::refusal("disk_full", facts_.refusing.empty() ? at_watermark : facts_.refusing, 1'000));
   }
   if (parsed.kind == wire::VerbKind::backup) {
     const auto answered = answer_backup(asked.verb, message.body, options_.backups);
-    send(asked.peer, answered.verb, asked.correlation, answered.body);
-    return;
+    if (act) audit_.answered(std::move(*act), answered);
+    audit_.sync();
+    return answer(asked, answered);
   }
   if (parsed.kind == wire::VerbKind::row_question) look_up(asked, message.body, key.get());
   if (parsed.hello) welcome(message, parsed);
@@ -166,6 +179,7 @@ void Shard::take(const net::Incoming& message) {
   if (parsed.command) {
     const core::RequestId request = ++requests_;
     if (net::set_request(*parsed.command, request)) asked_.emplace(request, asked);
+    if (act) acts_.emplace(request, std::move(*act));
     engine_->step(std::move(*parsed.command), now_, effects_);
   }
   if (parsed.kind == wire::VerbKind::question) {
@@ -182,8 +196,7 @@ bool Shard::over_quota(const net::Asked& asked, const net::Parsed& parsed, const
                        bool is_new) {
   constexpr std::int64_t connection_wait_ms = 1'000;
   const auto refuse_for = [&](std::int64_t wait_ms, const std::string& what) {
-    const auto refused = net::refusal("overloaded", what, wait_ms);
-    send(asked.peer, refused.verb, asked.correlation, refused.body);
+    answer(asked, net::refusal("overloaded", what, static_cast<std::uint64_t>(wait_ms)));
     return true;
   };
   if (parsed.hello && is_new && key.quota.connections > 0 &&
@@ -309,12 +322,29 @@ void Shard::keep_room(std::shared_ptr<Turn>&& turn) {
   spare_ = std::move(turn);
 }
 
+void Shard::answer(const net::Asked& asked, const net::Answer& answered) {
+  send(asked.peer, answered.verb, asked.correlation, answered.body);
+}
+
+// Before the answers leave: an act that was answered has its line on disk.
+void Shard::record_acts(const std::vector<core::Reply>& replies) {
+  if (acts_.empty()) return;
+  for (const core::Reply& reply : replies) {
+    const auto act = acts_.find(reply.request);
+    if (act == acts_.end()) continue;
+    audit_.answered(std::move(act->second),
+                    net::answer(reply.body, asked_.at(reply.request).verb, hello_facts()));
+    acts_.erase(act);
+  }
+  audit_.sync();
+}
+
 void Shard::release(Turn& turn) {
+  record_acts(turn.effects.replies);
   for (const core::Reply& reply : turn.effects.replies) {
     const auto found = asked_.find(reply.request);
     if (found == asked_.end()) continue;
-    const auto answered = net::answer(reply.body, found->second.verb, hello_facts());
-    send(found->second.peer, answered.verb, found->second.correlation, answered.body);
+    answer(found->second, net::answer(reply.body, found->second.verb, hello_facts()));
     asked_.erase(found);
   }
   for (core::Delivery& delivery : turn.effects.deliveries) deliver(delivery, turn.number);

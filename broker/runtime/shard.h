@@ -9,6 +9,7 @@
 #include "core/engine.h"
 #include "net/dispatcher.h"
 #include "net/replies.h"
+#include "runtime/act_audit.h"
 #include "runtime/backup_service.h"
 #include "runtime/clock.h"
 #include "runtime/enqueue_quotas.h"
@@ -39,6 +40,7 @@ struct ShardOptions {
   BackupService* backups = nullptr;           // of the process; null: backups are not configured
   Topology advertised;                        // addresses for clients with a key; empty: topology
   const access::KeyRing* keys = nullptr;      // of the process; null: no keys are used
+  audit::AuditLog* audit = nullptr;           // of the process; null: acts are not recorded
 };
 
 // The outgoing interface of a shard.
@@ -126,6 +128,8 @@ class Shard {
 
   [[nodiscard]] access::KeyRef key_of(const net::Incoming& message);
   void refuse_key(const net::Incoming& message);
+  void answer(const net::Asked& asked, const net::Answer& answered);
+  void record_acts(const std::vector<core::Reply>& replies);
   [[nodiscard]] bool over_quota(const net::Asked& asked, const net::Parsed& parsed,
                                 const access::Key& key, bool is_new);
   void end_sessions_without_key();
@@ -176,6 +180,8 @@ class Shard {
   std::shared_ptr<Turn> spare_;              // an empty turn with allocated memory, for reuse
   access::KeyLookup keys_;
   EnqueueQuotas quotas_;
+  ActAudit audit_;
+  std::map<core::RequestId, audit::Entry> acts_;  // under way
   core::RequestId requests_ = 0;
   std::map<core::RequestId, net::Asked> asked_;
   std::map<std::string, Peer> peers_;                        // by routing id
