@@ -1,4 +1,4 @@
-"""Shared by the package tests: the files of build/packages, and their contents."""
+"""Shared by the package tests: the files of build/packages, their contents, and programs as ELF files."""
 import glob
 import os
 import re
@@ -36,6 +36,33 @@ class Package:
 
     def has(self, path):
         return os.path.lexists(os.path.join(self.root, path.lstrip("/")))
+
+
+def is_elf(path):
+    if os.path.islink(path) or not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def elf_files(package):
+    return [package.root + where for where in sorted(package.files) if is_elf(package.root + where)]
+
+
+def readelf(option, path):
+    return said("readelf", "--wide", option, path)
+
+
+def build_id(path):
+    return re.search(r"Build ID: (\w+)", readelf("--notes", path)).group(1)
+
+
+def built_file(path):
+    """The file of the build that a packaged one was made of, not stripped: that with its build id."""
+    found = [file for folder in ("bin", "sdk") for file in glob.glob(f"{ROOT}/build/{folder}/*")
+             if is_elf(file) and build_id(file) == build_id(path)]
+    assert len(found) == 1, found
+    return found[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
 """The machine code in the packages: hardened as cmake/hardening.cmake says, read from the files."""
-import glob
 import os
 import re
 
 import pytest
 
-from conftest import ROOT, said
+from conftest import built_file, elf_files, readelf, said
 
 # (package, name): every program and library that the packages hold.
 LIBRARY = ("libmillrace0", "libmillrace.so")
@@ -24,17 +23,6 @@ def each_of(files):
     return pytest.mark.parametrize("package, name", files, ids=[name for _, name in files])
 
 
-def is_elf(path):
-    if os.path.islink(path) or not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(4) == b"\x7fELF"
-
-
-def elf_files(package):
-    return [package.root + where for where in sorted(package.files) if is_elf(package.root + where)]
-
-
 def name_of(path):
     """Without a library's version."""
     return re.sub(r"(?<=\.so)\..*", "", os.path.basename(path))
@@ -42,14 +30,6 @@ def name_of(path):
 
 def path_of(packages, package, name):
     return next(path for path in elf_files(packages[package]) if name_of(path) == name)
-
-
-def readelf(option, path):
-    return said("readelf", "--wide", option, path)
-
-
-def build_id(path):
-    return re.search(r"Build ID: (\w+)", readelf("--notes", path)).group(1)
 
 
 def symbols(path):
@@ -115,12 +95,9 @@ def test_buffers_on_the_stack_and_calls_of_the_c_library_are_checked(packages, p
 def test_every_source_was_compiled_with_the_flags(packages, package, name):
     """The packaged file is stripped; its build id finds the one it was made of, where the compiler
     has recorded its options for each source."""
-    path = path_of(packages, package, name)
-    built = [file for folder in ("bin", "sdk") for file in glob.glob(f"{ROOT}/build/{folder}/*")
-             if is_elf(file) and build_id(file) == build_id(path)]
-    assert len(built) == 1, built
+    built = built_file(path_of(packages, package, name))
     producers = re.findall(r"DW_AT_producer\s*:\s*(.*)",
-                           said("readelf", "--debug-dump=info", "--dwarf-depth=1", built[0]))
+                           said("readelf", "--debug-dump=info", "--dwarf-depth=1", built))
     assert len(producers) > 10
     for producer in producers:
         options = set(producer.split())
