@@ -17,6 +17,7 @@ MILLRACE_TARGET(gateway);
 MILLRACE_TARGET(cli);
 MILLRACE_TARGET(rows);
 MILLRACE_TARGET(sdk);
+MILLRACE_TARGET(audit);
 #undef MILLRACE_TARGET
 
 namespace {
@@ -49,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
                                          Target{"dispatch", fuzz_dispatch},
                                          Target{"config", fuzz_config},
                                          Target{"gateway", fuzz_gateway}, Target{"cli", fuzz_cli},
-                                         Target{"rows", fuzz_rows}, Target{"sdk", fuzz_sdk}),
+                                         Target{"rows", fuzz_rows}, Target{"sdk", fuzz_sdk},
+                                         Target{"audit", fuzz_audit}),
                          [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace
