@@ -46,7 +46,7 @@ WallTime system_time() {
 
 class AuditLog::Impl {
  public:
-  Impl(LogOptions options, Tip tip, File lock)
+  Impl(LogOptions options, const Tip& tip, File lock)
       : options_(std::move(options)),
         lock_(std::move(lock)),
         end_(tip),

@@ -121,7 +121,7 @@ Expected<void> copy_rest(const File& from, const File& to, std::uint64_t offset,
 // The copy is on disk before the rest is removed from its file. Answers the name of the copy.
 Expected<std::string> move_rest(const std::string& folder, const Tip& tip) {
   const std::string path = in_folder(folder, name_of(tip.file));
-  const auto name = torn_name(folder, tip.seq);
+  auto name = torn_name(folder, tip.seq);
   if (!name) return tl::unexpected(name.error());
   const auto from = open_file(path, O_RDWR);
   if (!from) return tl::unexpected(from.error());

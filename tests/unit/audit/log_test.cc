@@ -230,6 +230,7 @@ TEST_F(Log, AFullDiskIsAnErrorAndNothingIsLostOrTorn) {
 TEST_F(Log, ManyThreadsShareOneChain) {
   auto log = open(20'000);
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&log, t] {
       for (int n = 0; n < 50; ++n) {
