@@ -47,6 +47,9 @@ std::string metrics_page(const GatewayMetrics& metrics, const http::ServerCounte
   add(&page, "connections_expired_total", "counter",
       "Connections that were closed because their client exceeded a time limit.",
       {{"", http.expired}});
+  add(&page, "tls_handshakes_failed_total", "counter",
+      "Connections that were closed because their TLS handshake failed.",
+      {{"", http.handshakes_failed}});
   add(&page, "body_bytes", "gauge", "Total size of the bodies of unanswered requests.",
       {{"", http.body_bytes}});
   add(&page, "broker_connected", "gauge", "1 while a broker is connected, else 0.",

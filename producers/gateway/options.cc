@@ -4,6 +4,7 @@
 #include <millrace/times.h>
 
 #include <getopt.h>
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -22,6 +23,10 @@ enum Flag : int {
   timeout,
   drain,
   allow_public,
+  tls_cert,
+  tls_key,
+  trusted_proxies,
+  log_requests,
   help,
   version
 };
@@ -35,6 +40,10 @@ constexpr option flags[] = {{"listen", required_argument, nullptr, listen},
                             {"timeout", required_argument, nullptr, timeout},
                             {"drain", required_argument, nullptr, drain},
                             {"allow-public", no_argument, nullptr, allow_public},
+                            {"tls-cert", required_argument, nullptr, tls_cert},
+                            {"tls-key", required_argument, nullptr, tls_key},
+                            {"trusted-proxies", required_argument, nullptr, trusted_proxies},
+                            {"log-requests", no_argument, nullptr, log_requests},
                             {"help", no_argument, nullptr, help},
                             {"version", no_argument, nullptr, version},
                             {nullptr, 0, nullptr, 0}};
@@ -56,6 +65,28 @@ std::string set_listen(Options& options, const std::string& text) {
   }
   options.listen = *address;
   return {};
+}
+
+// A list with commas; given again, it is added to.
+std::string set_proxies(Options& options, std::string_view list) {
+  while (true) {
+    const auto comma = std::min(list.find(','), list.size());
+    const std::string_view item = list.substr(0, comma);
+    const auto network = http::parse_network(item);
+    if (!network) {
+      return "--trusted-proxies takes addresses and networks such as 10.0.0.0/8,192.0.2.7,::1 "
+             "without spaces and without bits after the prefix, not '" +
+             std::string(item) + "'";
+    }
+    options.trusted_proxies.push_back(*network);
+    if (comma == list.size()) return {};
+    list.remove_prefix(comma + 1);
+  }
+}
+
+std::string set_file(std::string* to, const char* flag, const char* path) {
+  *to = path;
+  return to->empty() ? std::string(flag) + " takes the path of a file" : std::string();
 }
 
 template <typename To>
@@ -93,6 +124,10 @@ std::string apply(Options& o, int flag, const char* value) {
     case timeout: return set_duration(&o.timeout, "--timeout", value, 100ms, 5min);
     case drain: return set_duration(&o.drain, "--drain", value, 0ms, 1h);
     case allow_public: o.allow_public = true; return {};
+    case tls_cert: return set_file(&o.tls_cert, "--tls-cert", value);
+    case tls_key: return set_file(&o.tls_key, "--tls-key", value);
+    case trusted_proxies: return set_proxies(o, value);
+    case log_requests: o.log_requests = true; return {};
     case help: o.help = true; return {};
     case version: o.version = true; return {};
     default: return "see millrace-gateway --help";
@@ -115,6 +150,12 @@ Accepts jobs over HTTP and answers when the broker has stored them.
   --broker ENDPOINT       address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
                           (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
   --key-file FILE         the gateway's key file, for brokers that require keys (MILLRACE_KEY)
+  --tls-cert FILE         serve HTTPS instead of HTTP with this certificate chain (PEM), and
+  --tls-key FILE          its private key, which only its owner may read; both files are looked at
+                          every second, and a new pair is used without a restart
+  --trusted-proxies LIST  addresses and networks of proxies whose X-Forwarded-For and
+                          X-Forwarded-Proto are accepted: 10.0.0.0/8,::1; may be repeated
+  --log-requests          log each request: the client's address, method, path and status
   --connections-max N     maximum number of client connections (4096, or as many as the limit of
                           file descriptors allows)
   --body-bytes-max N      maximum size of a request body (4194304)
@@ -128,7 +169,9 @@ Accepts jobs over HTTP and answers when the broker has stored them.
 Routes: POST /v1/topics/TOPIC/jobs, GET and DELETE /v1/jobs/TOPIC/PARTITION/SEQ,
 /healthz, /readyz, /metrics
 A DURATION is a number with a unit: 500ms, 30s, 1h30m.
-Exit codes: 0 stopped, 64 usage error, 71 too few file descriptors, 74 cannot listen
+SIGHUP reads the certificate again now.
+Exit codes: 0 stopped, 64 usage error, 71 too few file descriptors, 74 cannot listen, 78 the
+certificate or its key cannot be used
 )";
 }
 
@@ -148,6 +191,9 @@ ReadOptions read_options(int count, char** arguments) {
     read.error = read.options.listen.host +
                  " is not a loopback address, and the gateway does not authenticate clients: put a "
                  "proxy in front of it that does, and add --allow-public";
+  }
+  if (read.error.empty() && read.options.tls_cert.empty() != read.options.tls_key.empty()) {
+    read.error = "--tls-cert and --tls-key must be given together";
   }
   return read;
 }

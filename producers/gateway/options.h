@@ -17,7 +17,9 @@ struct Options {
   unsigned connections_max = 4'096;
   std::size_t body_bytes_max = 4U << 20, bodies_bytes_max = 256U << 20;
   std::chrono::milliseconds timeout{5'000}, drain{5'000};
-  bool allow_public = false, help = false, version = false;
+  std::string tls_cert, tls_key;  // both or neither
+  std::vector<http::Network> trusted_proxies;
+  bool allow_public = false, log_requests = false, help = false, version = false;
 };
 
 struct ReadOptions {

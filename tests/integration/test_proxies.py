@@ -32,17 +32,39 @@ def configuration(kind, ports):
     return text
 
 
+def haproxy(folder, text):
+    path = f"{folder}/haproxy.cfg"
+    with open(path, "w") as file:
+        file.write(text)
+    return ["/usr/sbin/haproxy", "-db", "-f", path]
+
+
+def nginx(folder, text):
+    temporary = "".join(f"{name}_temp_path {folder}/{name};\n" for name in
+                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    path = f"{folder}/nginx.conf"
+    with open(path, "w") as file:
+        file.write(f"daemon off;\npid {folder}/pid;\nerror_log {folder}/errors;\n"
+                   f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{text}}}\n")
+    return ["/usr/sbin/nginx", "-e", f"{folder}/errors", "-p", str(folder), "-c", path]
+
+
+def command(kind, folder, text):
+    """Of a proxy with this configuration."""
+    return haproxy(folder, text) if kind == "haproxy" else nginx(folder, text)
+
+
 class Stand:
     """Two gateways behind a proxy, and clients that post numbered jobs."""
 
     def __init__(self, broker, kind, folder):
-        self.broker, self.kind, self.folder = broker, kind, folder
+        self.broker = broker
         self.ports = [free_port(), 0, 0]
         self.gateways = [None, None]
         for i in (0, 1):
             self.begin(i)
-        self.proxy = subprocess.Popen(getattr(self, kind)(), stdout=subprocess.DEVNULL,
-                                      stderr=subprocess.DEVNULL)
+        self.proxy = subprocess.Popen(command(kind, folder, configuration(kind, self.ports)),
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.lock, self.answered = threading.Condition(), []  # (number, status, id)
         self.number, self.ended = 0, False
         self.clients = [threading.Thread(target=self.post) for _ in range(4)]
@@ -54,22 +76,6 @@ class Stand:
         listens = next(line for line in gateway.stderr if "listening on" in line)
         self.ports[i + 1] = int(listens.rsplit(":", 1)[1])  # when it begins again, the same
         self.gateways[i] = gateway
-
-    def haproxy(self):
-        path = f"{self.folder}/haproxy.cfg"
-        with open(path, "w") as file:
-            file.write(configuration("haproxy", self.ports))
-        return ["/usr/sbin/haproxy", "-db", "-f", path]
-
-    def nginx(self):
-        temporary = "".join(f"{name}_temp_path {self.folder}/{name};\n" for name in
-                            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        path = f"{self.folder}/nginx.conf"
-        with open(path, "w") as file:
-            file.write(f"daemon off;\npid {self.folder}/pid;\nerror_log {self.folder}/errors;\n"
-                       f"events {{}}\nhttp {{\naccess_log off;\n{temporary}"
-                       f"{configuration('nginx', self.ports)}}}\n")
-        return ["/usr/sbin/nginx", "-e", f"{self.folder}/errors", "-p", str(self.folder), "-c", path]
 
     def once(self, number):
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[0], timeout=PATIENCE_S)
