@@ -2,6 +2,7 @@
 
 #include "access/toml_reader.h"
 #include "addresses.h"
+#include "http/server.h"
 
 #include <arpa/inet.h>
 #include <algorithm>
@@ -176,8 +177,44 @@ bool is_loopback_with_port(const std::string& address) {
          (inet_pton(AF_INET, host.c_str(), &number) == 1 && host.rfind("127.", 0) == 0);
 }
 
+void read_file_path(File& file, const toml::table& t, const char* key, std::string& out) {
+  const toml::node* node = t.get(key);
+  if (node == nullptr) return;
+  out = node->value_exact<std::string>().value_or("");
+  if (out.empty()) file.wrong(node->source(), std::string(key) + " must be the path of a file");
+}
+
+void read_tls(File& file, const toml::table& t, Config& c) {
+  constexpr const char *certificate = "tls_cert_file", *key = "tls_key_file";
+  read_file_path(file, t, certificate, c.http_tls_cert_file);
+  read_file_path(file, t, key, c.http_tls_key_file);
+  if (t.contains(certificate) == t.contains(key)) return;
+  const bool has_key = t.contains(key);
+  file.wrong(t.get(has_key ? key : certificate)->source(),
+             std::string(has_key ? certificate : key) +
+                 " is missing: the certificate and its key must be given together");
+}
+
+void read_trusted_proxies(File& file, const toml::table& t, Config& c) {
+  const toml::node* list = t.get("trusted_proxies");
+  if (list == nullptr) return;
+  if (!list->is_array()) {
+    return file.wrong(list->source(),
+                      "trusted_proxies must be a list such as [\"10.0.0.0/8\", \"::1\"]");
+  }
+  for (const toml::node& node : *list->as_array()) {
+    c.http_trusted_proxies.push_back(node.value_exact<std::string>().value_or(""));
+    if (http::parse_network(c.http_trusted_proxies.back())) continue;
+    file.wrong(node.source(),
+               "a trusted proxy must be an address or a network without bits after the prefix, "
+               "such as \"192.0.2.7\", \"10.0.0.0/8\" or \"fd00::/8\"");
+  }
+}
+
 void read_http(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
-  file.known(t, {"listen"});
+  file.known(t, {"listen", "tls_cert_file", "tls_key_file", "trusted_proxies"});
+  read_tls(file, t, c);
+  read_trusted_proxies(file, t, c);
   const toml::node* node = t.get("listen");
   if (node == nullptr)
     return file.wrong(t.source(), "listen is missing: set it to an address such as 127.0.0.1:7380");

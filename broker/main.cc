@@ -160,9 +160,22 @@ void reload(const std::string& path, millrace::Config& running, const Shards& sh
                running.log_level);
 }
 
+millrace::admin::HttpSettings http_settings(const millrace::Config& config) {
+  return {.address = config.http_listen,
+          .tls_cert_file = config.http_tls_cert_file,
+          .tls_key_file = config.http_tls_key_file,
+          .trusted_proxies = config.http_trusted_proxies,
+          .on_certificate =
+              [](bool well, const std::string& what) {
+                spdlog::log(well ? spdlog::level::info : spdlog::level::err, "{}", what);
+              },
+          .on_request = [](const std::string& line) { spdlog::debug("{}", line); }};
+}
+
 // Notifies the watchdog as long as every loop responds, until a signal other than SIGHUP comes.
 void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Config& config,
-                  const Shards& shards, const millrace::admin::ShardSnapshots& snapshots) {
+                  const Shards& shards, const millrace::admin::ShardSnapshots& snapshots,
+                  millrace::admin::HttpPort* http) {
   std::uint64_t watchdog_us = 0;
   const bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
   const std::uint64_t wait_us = watched ? std::min(watchdog_us / 2, look_us_max) : look_us_max;
@@ -171,6 +184,7 @@ void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Co
   for (;;) {
     const int signal = sigtimedwait(&signals, nullptr, &wait);
     if (signal == SIGHUP) reload(path, config, shards);
+    if (signal == SIGHUP && http != nullptr) http->reload_certificate();
     if (signal > 0 && signal != SIGHUP) return;
     const auto stalls = snapshots.stalls(millrace::runtime::read_clocks().mono_ms);
     for (const auto& stall : stalls) spdlog::error("{}", stall);
@@ -180,7 +194,8 @@ void wait_for_end(const sigset_t& signals, const std::string& path, millrace::Co
 
 // Runs the shards to their end; the exit code.
 int run_shards(const sigset_t& signals, const std::string& path, millrace::Config config,
-               const Shards& shards, millrace::admin::ShardSnapshots& snapshots) {
+               const Shards& shards, millrace::admin::ShardSnapshots& snapshots,
+               millrace::admin::HttpPort* http) {
   std::vector<std::string> ends(shards.size());
   std::vector<std::thread> threads;
   for (std::size_t s = 0; s < shards.size(); ++s) {
@@ -192,7 +207,7 @@ int run_shards(const sigset_t& signals, const std::string& path, millrace::Confi
   }
   spdlog::info("millraced {} is ready", MILLRACE_VERSION);
   sd_notify(0, "READY=1");
-  wait_for_end(signals, path, config, shards, snapshots);
+  wait_for_end(signals, path, config, shards, snapshots, http);
   sd_notify(0, "STOPPING=1");
   snapshots.stop();
   for (const auto& shard : shards) shard->request_stop();
@@ -229,6 +244,11 @@ int serve(const std::string& path, const millrace::Config& config) {
                     .http = !config.http_listen.empty()};
   if (const auto wrong = millrace::wrong_with_folders(config); !wrong.empty()) {
     for (const auto& words : wrong) spdlog::critical("{}", words);
+    return exit_config;
+  }
+  if (const auto wrong = millrace::admin::wrong_with_certificate(http_settings(config));
+      !wrong.empty()) {
+    spdlog::critical("{}", wrong);
     return exit_config;
   }
   const auto descriptors = millrace::plan_descriptors(config);
@@ -269,17 +289,18 @@ int serve(const std::string& path, const millrace::Config& config) {
   }
   std::unique_ptr<millrace::admin::HttpPort> http;
   if (watchers.http) {
-    http = std::make_unique<millrace::admin::HttpPort>(config.http_listen,
+    http = std::make_unique<millrace::admin::HttpPort>(http_settings(config),
                                                        descriptors.plan.http_connections,
                                                        watchers.snapshots, watchers.metrics);
     if (const auto wrong = http->start(); !wrong.empty()) {
       spdlog::critical("{}", wrong);
       return exit_store;
     }
-    spdlog::info("metrics and health on http port {}", http->port());
+    spdlog::info("metrics and health on {} port {}",
+                 config.http_tls_cert_file.empty() ? "http" : "https", http->port());
   }
   limiter.measure();
-  return run_shards(signals, path, config, shards, watchers.snapshots);
+  return run_shards(signals, path, config, shards, watchers.snapshots, http.get());
 }
 
 // The checks of --check-config beyond the file itself; returns the exit code.
@@ -291,6 +312,11 @@ int check_folders(const std::string& path, const millrace::Config& config) {
   if (!wrong.empty() || !wrong_keys.empty()) return exit_config;
   for (const auto& words : millrace::missing_folders(config)) {
     std::fprintf(stderr, "note: %s\n", words.c_str());
+  }
+  const auto certificate = millrace::admin::wrong_with_certificate(http_settings(config));
+  if (!certificate.empty()) {
+    std::fprintf(stderr, "note: started by this user, the broker would end: %s\n",
+                 certificate.c_str());
   }
   std::printf("%s: the configuration is valid\n", path.c_str());
   return 0;

@@ -25,6 +25,9 @@ std::vector<std::string> needs_restart(const Config& running, const Config& read
   compare("broker.disk_free_bytes_min", running.disk_free_bytes_min, read.disk_free_bytes_min);
   compare("log.format", running.log_format, read.log_format);
   compare("http.listen", running.http_listen, read.http_listen);
+  compare("http.tls_cert_file", running.http_tls_cert_file, read.http_tls_cert_file);
+  compare("http.tls_key_file", running.http_tls_key_file, read.http_tls_key_file);
+  compare("http.trusted_proxies", running.http_trusted_proxies, read.http_trusted_proxies);
   return keys;
 }
 

@@ -5,6 +5,7 @@
 #include "net/connection_limiter.h"
 
 #include <chrono>
+#include <optional>
 #include <thread>
 
 namespace millrace::admin {
@@ -14,34 +15,61 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t body_bytes_max = 64U << 10U;  // it means nothing here and is dropped
 
-http::ServerOptions options_of(const std::string& address, unsigned connections_max) {
-  return {.address = http::parse_address(address).value_or(http::Address{}),
-          .connections_max = connections_max,
-          .patience = 5s,
-          .message_patience = 10s,
-          .keep_alive = 5s,
-          .stop_patience = 1s,
-          .idle_gives_way = true,  // so that no crowd locks a scraper out
-          .body_bytes_max = body_bytes_max,
-          .bodies_bytes_max = body_bytes_max * connections_max,
-          .refusal = text_page};
+std::optional<http::TlsFiles> tls_of(const HttpSettings& settings) {
+  if (settings.tls_cert_file.empty()) return std::nullopt;
+  return http::TlsFiles{settings.tls_cert_file, settings.tls_key_file};
+}
+
+http::ServerOptions options_of(const HttpSettings& settings, unsigned connections_max) {
+  http::ServerOptions options{
+      .address = http::parse_address(settings.address).value_or(http::Address{}),
+      .tls = tls_of(settings),
+      .connections_max = connections_max,
+      .patience = 5s,
+      .message_patience = 10s,
+      .keep_alive = 5s,
+      .stop_patience = 1s,
+      .idle_gives_way = true,  // so that no crowd locks a scraper out
+      .body_bytes_max = body_bytes_max,
+      .bodies_bytes_max = body_bytes_max * connections_max,
+      .refusal = text_page,
+      .on_certificate = settings.on_certificate};
+  for (const auto& proxy : settings.trusted_proxies) {
+    if (const auto network = http::parse_network(proxy)) {
+      options.trusted_proxies.push_back(*network);
+    }
+  }
+  if (settings.on_request) {
+    options.on_answer = [line = settings.on_request](const http::Exchange& e, int status) {
+      line(e.client + (e.secure ? " https " : " http ") + e.method + " " + e.path + " " +
+           std::to_string(status));
+    };
+  }
+  return options;
 }
 
 }  // namespace
 
 struct HttpPort::Parts {
-  Parts(const std::string& address, unsigned connections_max, Pages pages)
-      : server(options_of(address, connections_max),
+  Parts(const HttpSettings& settings, unsigned connections_max, Pages pages)
+      : scheme(settings.tls_cert_file.empty() ? "http://" : "https://"),
+        server(options_of(settings, connections_max),
                [made = std::move(pages)](const http::ExchangeRef& exchange) {
                  exchange->answer(made(exchange->method, exchange->path));
                }) {}
+  const std::string scheme;
   http::Server server;
   std::thread thread;
 };
 
-HttpPort::HttpPort(const std::string& address, unsigned connections_max,
+std::string wrong_with_certificate(const HttpSettings& settings) {
+  const auto files = tls_of(settings);
+  return files ? http::wrong_with(*files) : std::string();
+}
+
+HttpPort::HttpPort(const HttpSettings& settings, unsigned connections_max,
                    const ShardSnapshots& snapshots, Metrics& metrics)
-    : parts_(std::make_unique<Parts>(address, connections_max, pages(snapshots, metrics))) {}
+    : parts_(std::make_unique<Parts>(settings, connections_max, pages(snapshots, metrics))) {}
 
 HttpPort::~HttpPort() {
   if (!parts_->thread.joinable()) return;
@@ -51,7 +79,8 @@ HttpPort::~HttpPort() {
 
 std::string HttpPort::start() {
   if (const auto wrong = parts_->server.listen(); !wrong.empty()) {
-    return "cannot listen on http://" + to_string(parts_->server.address()) + ": " + wrong;
+    return "cannot listen on " + parts_->scheme + to_string(parts_->server.address()) + ": " +
+           wrong;
   }
   parts_->thread = std::thread([&server = parts_->server] {
     // Its connections are bounded by their own number, within the reserve of descriptors.
@@ -62,5 +91,7 @@ std::string HttpPort::start() {
 }
 
 std::uint16_t HttpPort::port() const { return parts_->server.address().port; }
+
+void HttpPort::reload_certificate() { parts_->server.reload_tls(); }
 
 }  // namespace millrace::admin

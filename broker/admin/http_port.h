@@ -7,16 +7,30 @@
 #include "admin/shard_snapshots.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace millrace::admin {
 
+// As the configuration has checked them.
+struct HttpSettings {
+  std::string address;                      // 127.0.0.1:PORT or [::1]:PORT; port 0: a free one
+  std::string tls_cert_file, tls_key_file;  // both, or neither: without TLS
+  std::vector<std::string> trusted_proxies;
+  // The certificate was read, or a new one cannot be used.
+  std::function<void(bool well, const std::string& what)> on_certificate;
+  // Of each request: its client, method, path and status.
+  std::function<void(const std::string& line)> on_request;
+};
+// Empty where the certificate and its key can be used, or there is none; else a sentence.
+[[nodiscard]] std::string wrong_with_certificate(const HttpSettings& settings);
+
 class HttpPort {
  public:
-  // address: 127.0.0.1:PORT or [::1]:PORT, checked by the configuration; port 0: a free one.
   // snapshots and metrics outlive it.
-  HttpPort(const std::string& address, unsigned connections_max, const ShardSnapshots& snapshots,
+  HttpPort(const HttpSettings& settings, unsigned connections_max, const ShardSnapshots& snapshots,
            Metrics& metrics);
   ~HttpPort();
   HttpPort(const HttpPort&) = delete;
@@ -25,6 +39,7 @@ class HttpPort {
   // Empty when it listens, else a sentence.
   [[nodiscard]] std::string start();
   [[nodiscard]] std::uint16_t port() const;
+  void reload_certificate();  // from any thread
 
  private:
   struct Parts;
