@@ -1,5 +1,6 @@
 // Any bytes as a request of the gateway. Behind the line "HTTP": as a connection brings them, which
 // have to mean the same however they are cut. Else a line with the path, then the body.
+#include "http/forwarded.h"
 #include "http/request.h"
 #include "job_json.h"
 #include "json_scan.h"
@@ -17,6 +18,17 @@ using millrace::http::RequestReader;
 
 constexpr std::size_t bytes_max = 4'096;
 
+// What a trusted proxy sends may come from anyone in front of it: the client is an address anyhow.
+std::string client_of(const Request& request) {
+  const auto trusted = millrace::http::parse_network("10.0.0.0/8");
+  const auto caller = millrace::http::caller_of({.peer = "10.1.2.3",
+                                                 .forwarded_for = request.forwarded_for,
+                                                 .forwarded_proto = request.forwarded_proto},
+                                                {*trusted});
+  if (!millrace::http::parse_network(caller.client)) std::abort();
+  return caller.client + (caller.secure ? "s" : "");
+}
+
 // All that was read, as one text.
 std::string read_in_steps(std::string_view all, std::size_t step) {
   RequestReader reader(bytes_max);
@@ -29,7 +41,8 @@ std::string read_in_steps(std::string_view all, std::size_t step) {
       if (now != RequestReader::Step::whole) continue;
       const Request& request = reader.request();
       if (request.body.size() > bytes_max) std::abort();
-      told += request.method + request.path + request.content_type + request.body + "|";
+      told += request.method + request.path + request.content_type + request.body +
+              request.authorization + client_of(request) + "|";
       reader.next();
     }
   }

@@ -12,7 +12,7 @@ import pytest
 
 from certificates import Authority
 from millrace_wire import BIN
-from test_admin import HTTP, start  # noqa: F401  (a fixture)
+from test_admin import HTTP, start, until  # noqa: F401  (a fixture)
 from test_proxies import free_port
 
 PATIENCE_S = 30
@@ -63,9 +63,9 @@ def test_prometheus_scrapes_it(start, authority, tmp_path):
         ["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data",
          f"--web.listen-address=127.0.0.1:{own}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until, found = time.monotonic() + PATIENCE_S, []
+        end, found = time.monotonic() + PATIENCE_S, []
         while not found:
-            assert time.monotonic() < until and prometheus.poll() is None
+            assert time.monotonic() < end and prometheus.poll() is None
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{own}/api/v1/query?query=millrace_connections",
                                             timeout=PATIENCE_S) as answer:
@@ -92,6 +92,12 @@ def test_a_reload_reads_the_certificate_and_a_broken_one_changes_nothing(start, 
     certificate, key = (shutil.copy(f"{authority.folder}/one.{end}", tmp_path) for end in ("pem", "key"))
     broker = start(extra=f'{HTTP}tls_cert_file = "{certificate}"\ntls_key_file = "{key}"\n')
     port = port_of(broker)
+    broker.process.send_signal(signal.SIGHUP)  # also where nothing has changed
+
+    def reads():
+        with open(broker.log) as log:
+            return log.read().count("is in use, valid until")
+    until(lambda: reads() == 2, lambda: f"the certificate was read {reads()} times")
     os.chmod(key, 0o644)
     broker.process.send_signal(signal.SIGHUP)
     line = broker.logged("accessible to other users")

@@ -234,6 +234,19 @@ def test_a_slow_handshake_is_given_up(secure):
     assert g.metric("connections_expired_total") == 5
 
 
+def test_above_the_bound_a_newcomer_is_closed(secure):
+    g = secure("--connections-max", "8")
+    there = [g.connect() for _ in range(8)]
+    for connection in there:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+    with g.plain() as newcomer:
+        assert to_end(newcomer) == b""
+    g.says("new connections are refused")
+    for connection in there:
+        connection.close()
+
+
 def test_a_client_that_has_said_its_end_is_answered(secure):
     g = secure()
     request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
