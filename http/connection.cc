@@ -86,13 +86,14 @@ void Connection::on_bytes(uv_stream_t* stream, ssize_t count, const uv_buf_t* bu
 // Only text counts as progress: who has not sent a request yet keeps the deadline of the accept.
 void Connection::open(std::string_view sealed) {
   std::string plain;
+  const bool in_handshake = !tls_->established();
   const auto step = tls_->receive(sealed, &plain);
   if (step == TlsSession::Step::plain_text) {
     tls_.reset();
     return refuse(400, "this port accepts HTTPS only: use an https:// address");
   }
   if (step == TlsSession::Step::fault) {
-    if (!tls_->established()) ++owner_.counters().handshakes_failed;
+    if (in_handshake) ++owner_.counters().handshakes_failed;
     uv_read_stop(reinterpret_cast<uv_stream_t*>(&socket_));
     return send(tls_->outgoing(), true, true);  // the alert, which says why
   }

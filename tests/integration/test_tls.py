@@ -181,6 +181,7 @@ def test_a_garbled_handshake_is_closed(secure, garbage):
     with g.plain() as client:
         client.sendall(garbage)
         assert b"HTTP" not in to_end(client)
+    failed = g.metric("tls_handshakes_failed_total")
     with g.connect() as client:
         # Within TLS, bytes that are none.
         plain = socket.socket(fileno=os.dup(client.fileno()))
@@ -190,6 +191,7 @@ def test_a_garbled_handshake_is_closed(secure, garbage):
             while client.recv(1_024):
                 pass
         plain.close()
+    assert g.metric("tls_handshakes_failed_total") == failed  # that one had succeeded
     assert g.curl("/healthz")[0].startswith("HTTP/1.1 200")
 
 
