@@ -135,7 +135,7 @@ void read_access(File& file, const toml::table& t, Config& c) {
 
 void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
   file.known(t, {"data_dir", "listen", "shards", "allow_new_topics", "lease_ms", "heartbeat_ms",
-                 "grace_ms_max", "disk_free_bytes_min", "backup_dir", "advertise", "audit"});
+                 "reconnect_ms", "grace_ms_max", "disk_free_bytes_min", "backup_dir", "advertise", "audit"});
   file.number(t, "shards", 1, 64, c.shards);
   file.boolean(t, "allow_new_topics", c.allow_new_topics);
   file.number(t, "lease_ms", 100, ms_max, c.lease_ms);
@@ -146,6 +146,7 @@ void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>
                                std::to_string(c.heartbeat_ms) +
                                "): otherwise a healthy worker would lose its jobs");
   }
+  file.number(t, "reconnect_ms", 0, ms_max, c.reconnect_ms);
   file.number(t, "grace_ms_max", 0, 60'000, c.grace_ms_max);
   file.number(t, "disk_free_bytes_min", 0, std::numeric_limits<std::int64_t>::max(),
               c.disk_free_bytes_min);

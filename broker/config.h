@@ -17,6 +17,7 @@ struct Config {
   bool allow_new_topics = true;
   std::int64_t lease_ms = core::lease_ms_default;
   std::int64_t heartbeat_ms = core::heartbeat_ms_default;
+  std::int64_t reconnect_ms = core::reconnect_ms_default;
   std::int64_t grace_ms_max = core::grace_ms_max;
   std::uint64_t disk_free_bytes_min = 64U << 20;
   std::vector<core::Topic> topics;

@@ -63,6 +63,7 @@ millrace::runtime::ShardOptions options_of(const millrace::Config& config, std::
   options.engine.lease_ms = config.lease_ms;
   options.engine.grace_ms = config.grace_ms_max;
   options.heartbeat_ms = config.heartbeat_ms;
+  options.reconnect_ms = config.reconnect_ms;
   options.disk_free_bytes_min = config.disk_free_bytes_min;
   options.topics = config.topics;
   options.version = MILLRACE_VERSION;

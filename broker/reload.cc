@@ -21,6 +21,7 @@ std::vector<std::string> needs_restart(const Config& running, const Config& read
   compare("broker.allow_new_topics", running.allow_new_topics, read.allow_new_topics);
   compare("broker.lease_ms", running.lease_ms, read.lease_ms);
   compare("broker.heartbeat_ms", running.heartbeat_ms, read.heartbeat_ms);
+  compare("broker.reconnect_ms", running.reconnect_ms, read.reconnect_ms);
   compare("broker.grace_ms_max", running.grace_ms_max, read.grace_ms_max);
   compare("broker.disk_free_bytes_min", running.disk_free_bytes_min, read.disk_free_bytes_min);
   compare("log.format", running.log_format, read.log_format);

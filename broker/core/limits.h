@@ -32,6 +32,8 @@ inline constexpr std::int64_t delay_ms_max = 10LL * 366 * 24 * 3'600'000;
 
 inline constexpr std::int64_t lease_ms_default = 30'000;
 inline constexpr std::int64_t heartbeat_ms_default = 10'000;
+// From the end of a worker's connection to its HELLO on another one.
+inline constexpr std::int64_t reconnect_ms_default = 3'000;
 inline constexpr std::int64_t lease_tick_ms = 250;
 inline constexpr std::int64_t grace_ms_max = 5'000;
 

@@ -133,6 +133,11 @@ void greeted(const Incoming& hello) {
   ConnectionLimiter::instance().said_hello(socket_of(hello), hello.public_key);
 }
 
+std::uint64_t watch_closing(const Incoming& hello,
+                            const std::shared_ptr<PeerClosings::Cookies>& list) {
+  return PeerClosings::instance().watch(socket_of(hello), list);
+}
+
 std::uint64_t peer_pid(const Incoming& message) {
   const ucred peer = peer_of(message);
   return peer.pid > 0 ? static_cast<std::uint64_t>(peer.pid) : 0;

@@ -6,6 +6,8 @@
 #include "net/curve.h"
 
 #include <array>
+#include "net/peer_closings.h"
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -36,6 +38,10 @@ struct Incoming {
 
 // Its connection has said HELLO, so that the connection limiter does not close it.
 void greeted(const Incoming& hello);
+
+// PeerClosings::watch() for its connection.
+[[nodiscard]] std::uint64_t watch_closing(const Incoming& hello,
+                                          const std::shared_ptr<PeerClosings::Cookies>& list);
 
 class Endpoint {
  public:

@@ -23,18 +23,19 @@ ProcessMonitor::~ProcessMonitor() {
   ::close(epoll_);
 }
 
-void ProcessMonitor::watch(const core::SessionId& session, std::uint64_t pid) {
+bool ProcessMonitor::watch(const core::SessionId& session, std::uint64_t pid) {
   forget(session);
-  if (pid == 0 || sessions_.size() >= watched_max) return;
+  if (pid == 0 || sessions_.size() >= watched_max) return false;
   const int fd = static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
-  if (fd < 0) return;
+  if (fd < 0) return false;
   epoll_event event{EPOLLIN, {.fd = fd}};
   if (!net::ConnectionLimiter::instance().keeps(fd) ||
       ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
     ::close(fd);
-    return;
+    return false;
   }
   sessions_[fd] = session;
+  return true;
 }
 
 void ProcessMonitor::forget(const core::SessionId& session) {

@@ -17,8 +17,8 @@ class ProcessMonitor {
   ProcessMonitor(const ProcessMonitor&) = delete;
   ProcessMonitor& operator=(const ProcessMonitor&) = delete;
 
-  // Without effect if the kernel or the bound refuses: then only the lease detects the death.
-  void watch(const core::SessionId& session, std::uint64_t pid);
+  // False: the kernel or the bound refuses.
+  bool watch(const core::SessionId& session, std::uint64_t pid);
   void forget(const core::SessionId& session);
   // Sessions whose process has ended since the last call.
   [[nodiscard]] std::vector<core::SessionId> ended();

@@ -5,6 +5,7 @@
 #include "wire/codec.h"
 
 #include <spdlog/spdlog.h>
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iterator>
@@ -29,7 +30,8 @@ Shard::Shard(ShardOptions options, std::unique_ptr<storage::Store> store, ShardP
       store_(std::move(store)),
       port_(port),
       keys_(options_.keys),
-      audit_(options_.audit) {}
+      audit_(options_.audit),
+      reconnects_(options_.reconnect_ms) {}
 Shard::~Shard() = default;
 
 std::string Shard::start(core::Now now) {
@@ -82,13 +84,16 @@ void Shard::open_topic(const core::Topic& topic) {
   engine_->step(core::OpenTopic{0, topic.name, topic.settings, true}, now_, effects_);
 }
 
-void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
+void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended,
+                 const std::vector<core::SessionId>& closed) {
   now_ = now;
   look_at_wall_clock();
   engine_->step(core::Tick{}, now_, effects_);
   for (const auto& session : ended) {
     engine_->step(core::SessionDied{session, "died: its process ended"}, now_, effects_);
   }
+  for (const auto& session : closed) reconnects_.closed(session);
+  end_who_stays_away();
   again_ = true;
   expire_waiters();
   end_sessions_without_key();
@@ -96,6 +101,17 @@ void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended) {
   if (!more) return fail(more.error().message);
   if (!*more) refresh_facts();
   tell_hooks_of_tick();
+}
+
+void Shard::end_who_stays_away() {
+  const auto gone = reconnects_.tick();
+  if (gone.empty()) return;
+  for (const auto& stats : engine_->sessions(now_)) {
+    if (std::find(gone.begin(), gone.end(), stats.id) == gone.end()) continue;
+    spdlog::info("shard {}: worker {} {}; jobs it held, which go to other workers: {}",
+                 options_.engine.shard, stats.name, reconnects_.how(), stats.running);
+    engine_->step(core::SessionDied{stats.id, reconnects_.how()}, now_, effects_);
+  }
 }
 
 // Leases, heartbeats and every other deadline of the process go by the monotonic clock. Stored
@@ -248,6 +264,7 @@ void Shard::welcome(const net::Incoming& message, const net::Parsed& parsed) {
       peers_.erase(before->second.peer);
     }
     routes_[peer.session] = {message.peer, turn_number_};
+    reconnects_.forget(peer.session);
     return port_.worker_came(message, peer.session, parsed.hello->pid);
   }
   answers_.emplace_back(net::Asked{message.peer, wire::Verb::hello, parsed.correlation},
@@ -365,6 +382,7 @@ void Shard::release(Turn& turn) {
 // The next message of that peer is answered no_session, and it says HELLO again.
 void Shard::end_route(const core::SessionId& session) {
   port_.worker_went(session);
+  reconnects_.forget(session);
   const auto route = routes_.find(session);
   if (route == routes_.end()) return;
   peers_.erase(route->second.peer);

@@ -14,6 +14,7 @@
 #include "runtime/clock.h"
 #include "runtime/enqueue_quotas.h"
 #include "runtime/hooks.h"
+#include "runtime/reconnect_waits.h"
 #include "runtime/row_source.h"
 #include "runtime/state_questions.h"
 #include "storage/store.h"
@@ -34,6 +35,7 @@ struct ShardOptions {
   Topology topology;                // this shard listens on its own entry
   std::vector<core::Topic> topics;  // from the configuration
   std::int64_t heartbeat_ms = core::heartbeat_ms_default;
+  std::int64_t reconnect_ms = core::reconnect_ms_default;  // 0: closed connections mean nothing
   std::uint64_t disk_free_bytes_min = 64U << 20;
   std::string version;
   std::vector<std::unique_ptr<Hooks>> hooks;  // of this shard alone
@@ -57,7 +59,8 @@ class ShardPort {
   virtual std::uint64_t connections_of(std::string_view /*public_key*/) { return 0; }
   // A peer, of whatever role, said HELLO.
   virtual void greeted(const net::Incoming& /*hello*/) {}
-  // A worker said HELLO with this pid; its death may be reported with tick().
+  // A worker said HELLO with this pid; its death, or the end of this
+  // connection, may be reported with tick().
   virtual void worker_came(const net::Incoming& hello, const core::SessionId& session,
                            std::uint64_t pid) = 0;
   virtual void worker_went(const core::SessionId& session) = 0;
@@ -86,8 +89,10 @@ class Shard {
   // Whether another turn is needed at once, although no message has arrived.
   [[nodiscard]] bool wants_turn() const { return again_; }
 
-  // Each lease tick; ended: workers whose process is known to have ended.
-  void tick(core::Now now, const std::vector<core::SessionId>& ended);
+  // Each lease tick. ended: workers whose process is known to have ended; closed: workers whose
+  // connection was closed at the other end, and who may come back.
+  void tick(core::Now now, const std::vector<core::SessionId>& ended,
+            const std::vector<core::SessionId>& closed);
   // Sends the answers of the row source.
   void answer_rows(core::Now now);
   // Opens topics and replaces the settings of those that exist, with the next turn.
@@ -148,6 +153,7 @@ class Shard {
   void take_back(const core::Delivery& delivery);
   void tell_hooks(const core::Event& event) const;
   void tell_hooks_of_tick() const;
+  void end_who_stays_away();
   void look_at_wall_clock();
   void open_topic(const core::Topic& topic);
   void run_loads(const std::vector<core::Load>& loads);
@@ -187,6 +193,7 @@ class Shard {
   std::map<std::string, Peer> peers_;                        // by routing id
   std::map<core::SessionId, Route> routes_;                  // worker sessions
   std::vector<std::pair<net::Asked, std::string>> answers_;  // of questions, sent with the turn
+  ReconnectWaits reconnects_;
   ShardFacts facts_;
   WallWatch wall_;
   std::multimap<core::JobRef, Waiter> waiters_;

@@ -95,7 +95,7 @@ void ShardServer::woken() {
 // count.
 void ShardServer::tick() {
   look_at_connections();
-  shard_.tick(read_clocks(), deaths_.ended());
+  shard_.tick(read_clocks(), deaths_.ended(), connections_.closed());
   stop_if_failed();
 }
 
@@ -150,10 +150,14 @@ void ShardServer::greeted(const net::Incoming& hello) { net::greeted(hello); }
 void ShardServer::worker_came(const net::Incoming& hello, const core::SessionId& session,
                               std::uint64_t pid) {
   // Only a pid that the kernel confirms: a remote peer may send the number of a local process.
-  if (net::peer_pid(hello) == pid) deaths_.watch(session, pid);
+  const bool local = net::peer_pid(hello) == pid && deaths_.watch(session, pid);
+  local ? connections_.forget(session) : connections_.watch(session, hello);
 }
 
-void ShardServer::worker_went(const core::SessionId& session) { deaths_.forget(session); }
+void ShardServer::worker_went(const core::SessionId& session) {
+  deaths_.forget(session);
+  connections_.forget(session);
+}
 
 // A turn follows, or the end.
 void ShardServer::answered_late() {

@@ -6,6 +6,7 @@
 #include "access/key_text.h"
 #include "net/endpoint.h"
 #include "runtime/key_check.h"
+#include "runtime/connection_monitor.h"
 #include "runtime/process_monitor.h"
 #include "runtime/reader_thread.h"
 #include "runtime/shard.h"
@@ -63,6 +64,7 @@ class ShardServer : private ShardPort {
   const ServerKeys* const keys_;
   net::Endpoint endpoint_;
   ProcessMonitor deaths_;
+  ConnectionMonitor connections_;  // of workers that deaths_ cannot watch
   std::vector<std::string> addresses_;
   Shard shard_;
   std::unique_ptr<EventLoop> loop_;

@@ -26,6 +26,7 @@ runtime::ShardOptions shard_options(const Plan& plan) {
   if (plan.small_window) options.engine.window = {.jobs = 4, .lane_jobs = 3, .page_jobs = 2};
   options.topology = {{"sim"}};
   options.heartbeat_ms = plan.lease_ms / 3;
+  options.reconnect_ms = plan.lease_ms / 2;
   options.disk_free_bytes_min = disk_free_bytes_min;
   core::Topic topic;
   topic.name = "t";
@@ -110,7 +111,7 @@ void Machine::step() {
   if (now_ms - ticked_ms_ >= core::lease_tick_ms) {
     ticked_ms_ = now_ms;
     const auto ended = std::exchange(deaths_, {});
-    shard_->tick(now(), ended);
+    shard_->tick(now(), ended, closed());
     after_call();
   }
   if (alive()) turn();
@@ -206,6 +207,7 @@ void Machine::die(bool power, const std::string& why) {
   around_.recorder.add(EventKind::crash, "broker");
   around_.network.broker_gone();
   deaths_.clear();
+  peers_.clear();
   sends_left_.reset();
   power_goes_ = false;
   starts_ms_ = around_.recorder.now_ms() + 5 + static_cast<std::int64_t>(random_() % 600);
@@ -312,8 +314,21 @@ bool Machine::send(const std::string& peer, std::string_view header, std::string
   return left;
 }
 
-void Machine::worker_came(const net::Incoming&, const core::SessionId&, std::uint64_t) {}
-void Machine::worker_went(const core::SessionId&) {}
+void Machine::worker_came(const net::Incoming& hello, const core::SessionId& session,
+                          std::uint64_t /*pid*/) {
+  peers_[session] = hello.peer;
+}
+void Machine::worker_went(const core::SessionId& session) { peers_.erase(session); }
+
+// Workers whose newest connection has ended, as the broker noticed.
+std::vector<core::SessionId> Machine::closed() {
+  const auto ended = around_.network.ended();
+  std::vector<core::SessionId> all;
+  for (const auto& [session, peer] : peers_) {
+    if (std::find(ended.begin(), ended.end(), peer) != ended.end()) all.push_back(session);
+  }
+  return all;
+}
 
 void Machine::outdated(const core::Delivery& delivery) {
   for (const core::Delivered& job : delivery.jobs) {

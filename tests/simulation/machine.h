@@ -11,6 +11,7 @@
 #include "runtime/shard.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,7 @@ class Machine : public runtime::ShardPort {
   void die(bool power, const std::string& why);
   void note_issue(std::string_view body, bool left);
   void note_counts();
+  [[nodiscard]] std::vector<core::SessionId> closed();
 
   Surroundings& around_;
   SimDisk disk_;
@@ -70,6 +72,7 @@ class Machine : public runtime::ShardPort {
   bool connection_breaks_ = false;    // and then its connection is lost
   std::unique_ptr<RowAnswers> rows_;  // reads the shard's store: it goes first
   std::vector<core::SessionId> deaths_;
+  std::map<core::SessionId, std::string> peers_;  // the newest connection of each worker
   std::int64_t booted_ms_ = 0, starts_ms_ = 0, paused_until_ms_ = 0, ticked_ms_ = 0;
   std::optional<std::uint64_t> sends_left_, start_operations_;
   bool dead_ = false;        // the process ended inside a call

@@ -56,11 +56,16 @@ void Network::lose(Flights& flights, const std::string& peer, std::uint64_t of_t
 void Network::reconnect(std::size_t client) {
   if (peers_[client].empty()) return;
   // What was sent may still arrive; what comes back finds nobody.
-  Link& link = links_.at(peers_[client]);
-  link.current = false;
-  link.known = chance(half);
+  end(peers_[client], !chance(half));
   down_[client].clear();
   peers_[client].clear();
+}
+
+void Network::end(const std::string& peer, bool noticed) {
+  Link& link = links_.at(peer);
+  link.current = false;
+  link.known = !noticed;
+  if (noticed) ended_.push_back(peer);
 }
 
 void Network::reset(std::size_t client, bool unnoticed) {
@@ -68,9 +73,7 @@ void Network::reset(std::size_t client, bool unnoticed) {
   recorder_.note("reset", peers_[client]);
   lose(up_, peers_[client], half);
   down_[client].clear();
-  Link& link = links_.at(peers_[client]);
-  link.current = false;
-  link.known = unnoticed;
+  end(peers_[client], !unnoticed);
   peers_[client].clear();
 }
 
@@ -88,6 +91,7 @@ void Network::broker_gone() {
     });
   }
   for (auto& peer : peers_) peer.clear();
+  ended_.clear();
   // What waits at a client goes over its next connection.
   for (auto& [at, letter] : up_) {
     current(letter.client);

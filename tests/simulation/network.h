@@ -48,6 +48,9 @@ class Network {
   // False: no such peer.
   bool send_down(const std::string& peer, std::string_view header, std::string_view body);
 
+  // Connections whose end the broker noticed since the last call.
+  [[nodiscard]] std::vector<std::string> ended() { return std::exchange(ended_, {}); }
+
   // What has arrived.
   [[nodiscard]] bool next_up(Letter& letter);
   [[nodiscard]] bool next_down(std::size_t client, Letter& letter);
@@ -66,10 +69,12 @@ class Network {
   void lose(Flights& flights, const std::string& peer, std::uint64_t of_thousand);
   void fly(Flights& flights, Letter&& letter, std::int64_t& last_ms, std::uint64_t verb);
   Link& current(std::size_t client);
+  void end(const std::string& peer, bool noticed);
 
   std::mt19937_64 random_;
   Recorder& recorder_;
   std::map<std::string, Link> links_;  // by peer
+  std::vector<std::string> ended_;     // peers, for ended()
   std::vector<std::string> peers_;  // the current one, by client; empty: the next message makes it
   std::uint64_t made_ = 0;
   Flights up_;
