@@ -33,7 +33,8 @@ class Remote(Broker):
 
 
 class Gate:
-    """Passes connections on to a port, and can end all that there are."""
+    """Passes connections on to a port. Its orders: c and r end all that there are, by a close or a
+    reset, and no new one passes until o; e ends it."""
 
     def __init__(self, port):
         self.port, self.ways = port, {}
@@ -47,13 +48,13 @@ class Gate:
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
-    def cut(self, word=b"c"):
+    def order(self, word):
         self.wake.sendall(word)
         self.wake.settimeout(PATIENCE_S)
         assert self.wake.recv(1) == word
 
     def close(self):
-        self.cut(b"e")
+        self.order(b"e")
         self.thread.join(PATIENCE_S)
 
     def run(self):
@@ -61,7 +62,7 @@ class Gate:
             for key, _ in self.selector.select():
                 if key.fileobj is self.told:
                     word = self.told.recv(1)
-                    self.end_all(reset=word == b"r")
+                    self.obey(word)
                     self.told.sendall(word)
                     if word == b"e":
                         return self.listener.close()
@@ -69,6 +70,15 @@ class Gate:
                     self.accept()
                 elif key.fileobj in self.ways:
                     self.pass_on(key.fileobj)
+
+    def obey(self, word):
+        if word == b"o":
+            return self.selector.register(self.listener, selectors.EVENT_READ)
+        if self.listener in self.selector.get_map():
+            self.selector.unregister(self.listener)
+        while self.ways:
+            self.end(next(iter(self.ways)), reset=word == b"r")
+        return None
 
     def accept(self):
         client = self.listener.accept()[0]
@@ -95,10 +105,6 @@ class Gate:
             if reset:
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
             each.close()
-
-    def end_all(self, reset):
-        while self.ways:
-            self.end(next(iter(self.ways)), reset)
 
 
 class Crew:
@@ -185,11 +191,21 @@ def test_what_happened_stands_at_the_dead_job(broker, crew):
     assert GONE in Client(broker.endpoint).ask(EXPLAIN, job=job)["text"]
 
 
+def two_ticks(broker, job):
+    """The answer to a WAIT that ends without the job comes with a tick of the broker."""
+    for _ in range(2):
+        assert wait_for(broker, job, timeout_ms=1)["state"] == "running"
+
+
 @pytest.mark.parametrize("how", [b"c", b"r"], ids=["closed", "reset"])
-def test_a_worker_that_connects_again_keeps_its_job(one, crew, gate, how):
+@pytest.mark.parametrize("ticks", [False, True], ids=["at-once", "after-it-was-seen"])
+def test_a_worker_that_connects_again_keeps_its_job(one, crew, gate, how, ticks):
     _, job, go = crew.holding(via=gate)
     other, others_job, _ = crew.holding()
-    gate.cut(how)
+    gate.order(how)
+    if ticks:
+        two_ticks(one, job)
+    gate.order(b"o")
     # The other one is killed later: when it is given up, so is whoever was waited for before it.
     other.kill()
     crew.add("printf done")
