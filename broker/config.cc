@@ -135,7 +135,8 @@ void read_access(File& file, const toml::table& t, Config& c) {
 
 void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
   file.known(t, {"data_dir", "listen", "shards", "allow_new_topics", "lease_ms", "heartbeat_ms",
-                 "reconnect_ms", "grace_ms_max", "disk_free_bytes_min", "backup_dir", "advertise", "audit"});
+                 "reconnect_ms", "grace_ms_max", "disk_free_bytes_min", "backup_dir", "advertise",
+                 "audit"});
   file.number(t, "shards", 1, 64, c.shards);
   file.boolean(t, "allow_new_topics", c.allow_new_topics);
   file.number(t, "lease_ms", 100, ms_max, c.lease_ms);

@@ -5,8 +5,8 @@
 
 #include "access/key_text.h"
 #include "net/endpoint.h"
-#include "runtime/key_check.h"
 #include "runtime/connection_monitor.h"
+#include "runtime/key_check.h"
 #include "runtime/process_monitor.h"
 #include "runtime/reader_thread.h"
 #include "runtime/shard.h"

@@ -16,7 +16,7 @@ COMPILED_WITH = {"-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fstack-
 if os.uname().machine == "x86_64":
     COMPILED_WITH.add("-fcf-protection=full")
 # What a program offers to libraries: net/connection_limiter.h stands in for these of the system.
-OFFERED = {"millraced": {"accept", "accept4"}}
+OFFERED = {"millraced": {"accept", "accept4", "close"}}
 
 
 def each_of(files):
