@@ -165,20 +165,6 @@ void read_broker(File& file, const toml::table& t, Config& c, std::vector<Named>
   read_advertise(file, t, c);
 }
 
-// Only a numeric loopback address: a host name may resolve to another address later.
-bool is_loopback_with_port(const std::string& address) {
-  const auto colon = address.rfind(':');
-  if (colon == std::string::npos) return false;
-  const char* const end = address.data() + address.size();
-  std::uint16_t port = 0;
-  const auto read = std::from_chars(address.data() + colon + 1, end, port);
-  if (read.ec != std::errc() || read.ptr != end) return false;
-  const std::string host = address.substr(0, colon);
-  in_addr number{};
-  return host == "[::1]" ||
-         (inet_pton(AF_INET, host.c_str(), &number) == 1 && host.rfind("127.", 0) == 0);
-}
-
 void read_file_path(File& file, const toml::table& t, const char* key, std::string& out) {
   const toml::node* node = t.get(key);
   if (node == nullptr) return;
@@ -213,23 +199,44 @@ void read_trusted_proxies(File& file, const toml::table& t, Config& c) {
   }
 }
 
+// Metrics show every topic: other machines see them with a token alone, which must not cross a
+// network in the clear.
+std::string wrong_http(const Config& c, bool loopback) {
+  if (c.http_tokens && c.keys_dir.empty()) {
+    return "metrics show every topic, so " + std::string(loopback ? "tokens" : "this address") +
+           " needs keys: set [access] keys_dir, or listen on 127.0.0.1:port or [::1]:port without "
+           "tokens";
+  }
+  if (loopback) return {};
+  if (!c.http_tokens) {
+    return "metrics show every topic: tokens = false needs a loopback address, 127.0.0.1:port or "
+           "[::1]:port";
+  }
+  if (!c.http_tls_cert_file.empty() || !c.http_trusted_proxies.empty()) return {};
+  return "tokens must not be sent to this address unencrypted: set tls_cert_file and "
+         "tls_key_file, or trusted_proxies if a proxy in front of it has HTTPS";
+}
+
 void read_http(File& file, const toml::table& t, Config& c, std::vector<Named>& named) {
-  file.known(t, {"listen", "tls_cert_file", "tls_key_file", "trusted_proxies"});
+  file.known(t, {"listen", "tls_cert_file", "tls_key_file", "trusted_proxies", "tokens"});
   read_tls(file, t, c);
   read_trusted_proxies(file, t, c);
   const toml::node* node = t.get("listen");
   if (node == nullptr)
     return file.wrong(t.source(), "listen is missing: set it to an address such as 127.0.0.1:7380");
   c.http_listen = node->value_exact<std::string>().value_or("");
-  if (is_loopback_with_port(c.http_listen)) {
-    // Port 0 means any free port, so it cannot clash with another address.
-    const bool free_one = c.http_listen.substr(c.http_listen.rfind(':')) == ":0";
-    if (!free_one) named.push_back({"http://" + c.http_listen, node->source()});
-    return;
+  const auto address = http::parse_address(c.http_listen);
+  if (!address) {
+    return file.wrong(node->source(),
+                      "listen must be an IP address and a port, such as 127.0.0.1:7380, "
+                      "[::1]:7380 or 0.0.0.0:7380");
   }
-  file.wrong(node->source(),
-             "listen must be a loopback address, 127.0.0.1:port or [::1]:port, because everybody "
-             "who can connect sees every topic");
+  // Port 0 means any free port, so it cannot clash with another address.
+  if (address->port != 0) named.push_back({"http://" + c.http_listen, node->source()});
+  c.http_tokens = !http::is_loopback(*address);
+  file.boolean(t, "tokens", c.http_tokens);
+  const std::string what = wrong_http(c, http::is_loopback(*address));
+  if (!what.empty()) file.wrong(node->source(), what);
 }
 
 void read_log(File& file, const toml::table& t, Config& c) {

@@ -27,6 +27,7 @@ struct Config {
   bool ipc_keys = false;                  // ipc:// addresses need a key too
   std::string http_listen;                // 127.0.0.1:PORT or [::1]:PORT; empty: no HTTP
   std::string http_tls_cert_file, http_tls_key_file;  // both, or neither: HTTP without TLS
+  bool http_tokens = false;                           // metrics need a token
   std::vector<std::string> http_trusted_proxies;      // addresses and networks, valid ones
   std::string log_level = "info";
   std::string log_format = "auto";

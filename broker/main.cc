@@ -161,11 +161,13 @@ void reload(const std::string& path, millrace::Config& running, const Shards& sh
                running.log_level);
 }
 
-millrace::admin::HttpSettings http_settings(const millrace::Config& config) {
+millrace::admin::HttpSettings http_settings(const millrace::Config& config,
+                                            const millrace::BrokerKeys* keys) {
   return {.address = config.http_listen,
           .tls_cert_file = config.http_tls_cert_file,
           .tls_key_file = config.http_tls_key_file,
           .trusted_proxies = config.http_trusted_proxies,
+          .tokens = config.http_tokens && keys != nullptr ? &keys->ring() : nullptr,
           .on_certificate =
               [](bool well, const std::string& what) {
                 spdlog::log(well ? spdlog::level::info : spdlog::level::err, "{}", what);
@@ -247,7 +249,7 @@ int serve(const std::string& path, const millrace::Config& config) {
     for (const auto& words : wrong) spdlog::critical("{}", words);
     return exit_config;
   }
-  if (const auto wrong = millrace::admin::wrong_with_certificate(http_settings(config));
+  if (const auto wrong = millrace::admin::wrong_with_certificate(http_settings(config, nullptr));
       !wrong.empty()) {
     spdlog::critical("{}", wrong);
     return exit_config;
@@ -290,7 +292,7 @@ int serve(const std::string& path, const millrace::Config& config) {
   }
   std::unique_ptr<millrace::admin::HttpPort> http;
   if (watchers.http) {
-    http = std::make_unique<millrace::admin::HttpPort>(http_settings(config),
+    http = std::make_unique<millrace::admin::HttpPort>(http_settings(config, keys->get()),
                                                        descriptors.plan.http_connections,
                                                        watchers.snapshots, watchers.metrics);
     if (const auto wrong = http->start(); !wrong.empty()) {
@@ -314,7 +316,7 @@ int check_folders(const std::string& path, const millrace::Config& config) {
   for (const auto& words : millrace::missing_folders(config)) {
     std::fprintf(stderr, "note: %s\n", words.c_str());
   }
-  const auto certificate = millrace::admin::wrong_with_certificate(http_settings(config));
+  const auto certificate = millrace::admin::wrong_with_certificate(http_settings(config, nullptr));
   if (!certificate.empty()) {
     std::fprintf(stderr, "note: started by this user, the broker would end: %s\n",
                  certificate.c_str());

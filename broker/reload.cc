@@ -25,6 +25,7 @@ std::vector<std::string> needs_restart(const Config& running, const Config& read
   compare("broker.grace_ms_max", running.grace_ms_max, read.grace_ms_max);
   compare("broker.disk_free_bytes_min", running.disk_free_bytes_min, read.disk_free_bytes_min);
   compare("log.format", running.log_format, read.log_format);
+  compare("http.tokens", running.http_tokens, read.http_tokens);
   compare("http.listen", running.http_listen, read.http_listen);
   compare("http.tls_cert_file", running.http_tls_cert_file, read.http_tls_cert_file);
   compare("http.tls_key_file", running.http_tls_key_file, read.http_tls_key_file);

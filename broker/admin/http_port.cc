@@ -1,12 +1,15 @@
 #include "admin/http_port.h"
 
+#include "access/bearer.h"
 #include "admin/pages.h"
 #include "http/server.h"
 #include "net/connection_limiter.h"
+#include "runtime/clock.h"
 
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace millrace::admin {
 namespace {
@@ -48,14 +51,38 @@ http::ServerOptions options_of(const HttpSettings& settings, unsigned connection
   return options;
 }
 
+// The answer to a request whose token may not see metrics; nothing where it may.
+std::optional<http::Response> refusal_of(const access::KeyRing* tokens,
+                                         const http::Exchange& request) {
+  if (tokens == nullptr || request.path == "/healthz" || request.path == "/readyz") {
+    return std::nullopt;
+  }
+  const auto key =
+      access::bearer_key(*tokens, request.authorization, runtime::read_clocks().wall_ms);
+  if (!key) {
+    http::Response page = text_page(401, key.error().message);
+    page.headers.emplace_back("WWW-Authenticate", access::bearer_challenge);
+    return page;
+  }
+  if (const auto allowed = access::check_access(**key, wire::Verb::status, {}); !allowed) {
+    return text_page(403, allowed.error().message);
+  }
+  if (!access::covers_all(**key)) {
+    return text_page(403, "metrics show every topic: the token's key needs topics = [\"*\"]");
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct HttpPort::Parts {
   Parts(const HttpSettings& settings, unsigned connections_max, Pages pages)
       : scheme(settings.tls_cert_file.empty() ? "http://" : "https://"),
         server(options_of(settings, connections_max),
-               [made = std::move(pages)](const http::ExchangeRef& exchange) {
-                 exchange->answer(made(exchange->method, exchange->path));
+               [made = std::move(pages), tokens = settings.tokens](const auto& exchange) {
+                 auto refused = refusal_of(tokens, *exchange);
+                 exchange->answer(refused ? std::move(*refused)
+                                          : made(exchange->method, exchange->path));
                }) {}
   const std::string scheme;
   http::Server server;

@@ -3,6 +3,7 @@
 // Threads: start and the destructor on the owner's; pages are made on the port's.
 #pragma once
 
+#include "access/key_ring.h"
 #include "admin/metrics.h"
 #include "admin/shard_snapshots.h"
 
@@ -19,6 +20,8 @@ struct HttpSettings {
   std::string address;                      // 127.0.0.1:PORT or [::1]:PORT; port 0: a free one
   std::string tls_cert_file, tls_key_file;  // both, or neither: without TLS
   std::vector<std::string> trusted_proxies;
+  // Metrics are for bearers of a token with the role look and every topic; null: for everybody.
+  const access::KeyRing* tokens = nullptr;
   // The certificate was read, or a new one cannot be used.
   std::function<void(bool well, const std::string& what)> on_certificate;
   // Of each request: its client, method, path and status.

@@ -5,6 +5,7 @@
 // arguments, so that a simulation can run it under faults. Threads: one caller at a time.
 #pragma once
 
+#include "access/enqueue_quotas.h"
 #include "access/key_ring.h"
 #include "core/engine.h"
 #include "net/dispatcher.h"
@@ -12,7 +13,6 @@
 #include "runtime/act_audit.h"
 #include "runtime/backup_service.h"
 #include "runtime/clock.h"
-#include "runtime/enqueue_quotas.h"
 #include "runtime/hooks.h"
 #include "runtime/reconnect_waits.h"
 #include "runtime/row_source.h"
@@ -185,7 +185,7 @@ class Shard {
   std::deque<std::shared_ptr<Turn>> turns_;  // whose messages were not sent yet, in their order
   std::shared_ptr<Turn> spare_;              // an empty turn with allocated memory, for reuse
   access::KeyLookup keys_;
-  EnqueueQuotas quotas_;
+  access::EnqueueQuotas quotas_;
   ActAudit audit_;
   std::map<core::RequestId, audit::Entry> acts_;  // under way
   core::RequestId requests_ = 0;

@@ -22,7 +22,7 @@ enum Flag : int {
   key_file,
   timeout,
   drain,
-  allow_public,
+  keys_dir,
   tls_cert,
   tls_key,
   trusted_proxies,
@@ -39,7 +39,7 @@ constexpr option flags[] = {{"listen", required_argument, nullptr, listen},
                             {"key-file", required_argument, nullptr, key_file},
                             {"timeout", required_argument, nullptr, timeout},
                             {"drain", required_argument, nullptr, drain},
-                            {"allow-public", no_argument, nullptr, allow_public},
+                            {"keys-dir", required_argument, nullptr, keys_dir},
                             {"tls-cert", required_argument, nullptr, tls_cert},
                             {"tls-key", required_argument, nullptr, tls_key},
                             {"trusted-proxies", required_argument, nullptr, trusted_proxies},
@@ -123,7 +123,7 @@ std::string apply(Options& o, int flag, const char* value) {
     case key_file: o.key_file = value; return {};
     case timeout: return set_duration(&o.timeout, "--timeout", value, 100ms, 5min);
     case drain: return set_duration(&o.drain, "--drain", value, 0ms, 1h);
-    case allow_public: o.allow_public = true; return {};
+    case keys_dir: return set_file(&o.keys_dir, "--keys-dir", value);
     case tls_cert: return set_file(&o.tls_cert, "--tls-cert", value);
     case tls_key: return set_file(&o.tls_key, "--tls-key", value);
     case trusted_proxies: return set_proxies(o, value);
@@ -139,14 +139,29 @@ std::string misread(int flag, const std::string& word) {
   return "unknown option '" + word + "'; see millrace-gateway --help";
 }
 
+// Other machines reach the gateway with tokens alone, which must not cross a network in the clear.
+std::string wrong_for_others(const Options& options) {
+  if (http::is_loopback(options.listen)) return {};
+  if (options.keys_dir.empty()) {
+    return options.listen.host +
+           " is not a loopback address, so everybody who reaches it could enqueue jobs: require "
+           "tokens with --keys-dir";
+  }
+  if (!options.tls_cert.empty() || !options.trusted_proxies.empty()) return {};
+  return options.listen.host +
+         " is not a loopback address, and tokens must not be sent to it unencrypted: give "
+         "--tls-cert and --tls-key, or --trusted-proxies if a proxy in front of it has HTTPS";
+}
+
 }  // namespace
 
 const char* usage() {
   return R"(usage: millrace-gateway [options]
 Accepts jobs over HTTP and answers when the broker has stored them.
   --listen ADDRESS:PORT   address to listen on (127.0.0.1:8080); [::1]:8080 for IPv6
-  --allow-public          allow an address that is not loopback; the gateway does not authenticate
-                          clients: put a proxy in front of it that does
+  --keys-dir FOLDER       require a token of a key in this folder (millrace keys new NAME --token)
+                          in the header Authorization: Bearer TOKEN; needed, with HTTPS or
+                          --trusted-proxies, for an address that is not loopback
   --broker ENDPOINT       address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
                           (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
   --key-file FILE         the gateway's key file, for brokers that require keys (MILLRACE_KEY)
@@ -187,11 +202,7 @@ ReadOptions read_options(int count, char** arguments) {
     read.error =
         std::string("unexpected argument '") + arguments[optind] + "'; see millrace-gateway --help";
   }
-  if (read.error.empty() && !read.options.allow_public && !http::is_loopback(read.options.listen)) {
-    read.error = read.options.listen.host +
-                 " is not a loopback address, and the gateway does not authenticate clients: put a "
-                 "proxy in front of it that does, and add --allow-public";
-  }
+  if (read.error.empty()) read.error = wrong_for_others(read.options);
   if (read.error.empty() && read.options.tls_cert.empty() != read.options.tls_key.empty()) {
     read.error = "--tls-cert and --tls-key must be given together";
   }

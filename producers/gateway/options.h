@@ -14,12 +14,13 @@ struct Options {
   http::Address listen{"127.0.0.1", 8080};
   std::vector<std::string> brokers;
   std::string key_file;  // for the broker
+  std::string keys_dir;  // whose tokens are accepted; empty: none is required
   unsigned connections_max = 4'096;
   std::size_t body_bytes_max = 4U << 20, bodies_bytes_max = 256U << 20;
   std::chrono::milliseconds timeout{5'000}, drain{5'000};
   std::string tls_cert, tls_key;  // both or neither
   std::vector<http::Network> trusted_proxies;
-  bool allow_public = false, log_requests = false, help = false, version = false;
+  bool log_requests = false, help = false, version = false;
 };
 
 struct ReadOptions {

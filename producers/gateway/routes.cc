@@ -37,6 +37,7 @@ Routes::Routes(const Options& options, GatewayMetrics* metrics,
     : metrics_(*metrics),
       connections_(connections),
       body_bytes_max_(options.body_bytes_max),
+      gate_(options.keys_dir),
       producer_(producer_options(options)),
       client_({.connection = {.brokers = options.brokers, .key_file = options.key_file},
                .timeout = options.timeout}) {
@@ -60,13 +61,16 @@ void Routes::handle(const http::ExchangeRef& e) {
     case Path::To::ready:
     case Path::To::metrics:
       if (!get) return e->answer(not_allowed("GET, HEAD"));
+      if (path.to == Path::To::metrics && refused(e, wire::Verb::status, {})) return;
       return e->answer(watched(path.to));
     case Path::To::topic:
       if (e->method != "POST") return e->answer(not_allowed("POST"));
+      if (refused(e, wire::Verb::enqueue, path.topic)) return;
       return enqueue(e, path.topic);
     case Path::To::job:
       if (!get && e->method != "DELETE") return e->answer(not_allowed("GET, HEAD, DELETE"));
       if (!path.job) return e->answer(problem(path.job.error()));
+      if (refused(e, get ? wire::Verb::job : wire::Verb::cancel, path.job->topic)) return;
       return get ? look(e, *path.job) : cancel(e, *path.job);
     case Path::To::nowhere:
       return e->answer(problem(404, ErrorCode::not_found,
@@ -74,6 +78,13 @@ void Routes::handle(const http::ExchangeRef& e) {
                                "/v1/jobs/TOPIC/PARTITION/SEQ, /healthz, "
                                "/readyz and /metrics"));
   }
+}
+
+// True: it was answered, for its token may not do this.
+bool Routes::refused(const http::ExchangeRef& exchange, wire::Verb verb, std::string_view topic) {
+  auto refusal = gate_.refuse(*exchange, verb, topic);
+  if (refusal) exchange->answer(std::move(*refusal));
+  return refusal.has_value();
 }
 
 // What those who watch the gateway ask.
@@ -116,6 +127,9 @@ void Routes::enqueue(const http::ExchangeRef& exchange, const std::string& topic
   }
   auto parsed = parse_jobs(exchange->body, topic);
   if (!parsed) return exchange->answer(problem(parsed.error()));
+  if (auto over = gate_.over_quota(*exchange, parsed->jobs.size())) {
+    return exchange->answer(std::move(*over));
+  }
   auto batch_answer =
       std::make_shared<BatchAnswer>(exchange, parsed->jobs.size(), parsed->array, &metrics_);
   for (std::size_t i = 0; i < parsed->jobs.size(); ++i) {

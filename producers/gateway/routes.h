@@ -6,6 +6,7 @@
 #include "http/server.h"
 #include "options.h"
 #include "paths.h"
+#include "token_gate.h"
 
 #include <millrace/client.h>
 #include <millrace/producer.h>
@@ -29,6 +30,8 @@ class Routes {
   void handle(const http::ExchangeRef& exchange);
 
  private:
+  [[nodiscard]] bool refused(const http::ExchangeRef& exchange, wire::Verb verb,
+                             std::string_view topic);
   [[nodiscard]] http::Response watched(Path::To page);
   void enqueue(const http::ExchangeRef& exchange, const std::string& topic);
   void look(const http::ExchangeRef& exchange, const JobId& id);
@@ -39,6 +42,7 @@ class Routes {
   GatewayMetrics& metrics_;
   const http::ServerCounters& connections_;
   const std::size_t body_bytes_max_;
+  TokenGate gate_;
   Producer producer_;
   Client client_;
   std::mutex mutex_;  // guards questions_ and closed_

@@ -167,8 +167,8 @@ def test_two_gateways_in_front_of_one_broker(broker, gateway):
 
 
 @pytest.mark.parametrize("options, code, said", [
-    (["--listen", "0.0.0.0:8080"], 64, "--allow-public"),
-    (["--listen", "[::]:8080"], 64, "--allow-public"),
+    (["--listen", "0.0.0.0:8080"], 64, "--keys-dir"),
+    (["--listen", "[::]:8080"], 64, "--keys-dir"),
     (["--listen", "here"], 64, "[::1]:8080"),
     (["--listen", "::1:8080"], 64, "[::1]:8080"),
     (["--timeout", "never"], 64, "not a duration"),

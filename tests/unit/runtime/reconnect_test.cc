@@ -116,7 +116,7 @@ class ClosedConnection : public ::testing::Test, public storage::InFolder, publi
   void turn(const std::string& peer, wire::Verb verb, const std::string& body) {
     const std::string header = wire::encode_header(verb, ++correlation_);
     shard_->begin_turn(now_);
-    shard_->take({peer, header, body, {}, true});
+    shard_->take({.peer = peer, .header = header, .body = body, .two_parts = true});
     shard_->finish_turn();
   }
   void hello(const std::string& peer) {

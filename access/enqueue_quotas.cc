@@ -1,9 +1,9 @@
-#include "runtime/enqueue_quotas.h"
+#include "access/enqueue_quotas.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace millrace::runtime {
+namespace millrace::access {
 namespace {
 
 constexpr double ms_per_second = 1'000;
@@ -11,8 +11,7 @@ constexpr std::size_t accounts_max = 4'096;
 
 }  // namespace
 
-std::int64_t EnqueueQuotas::take(const access::Key& key, std::size_t jobs,
-                                 std::int64_t now_mono_ms) {
+std::int64_t EnqueueQuotas::take(const Key& key, std::size_t jobs, std::int64_t now_mono_ms) {
   const auto per_second = static_cast<double>(key.quota.enqueues_per_second);
   if (per_second == 0) return 0;
   // Keys that were removed: a new account has a second's worth, as one that was idle.
@@ -30,4 +29,4 @@ std::int64_t EnqueueQuotas::take(const access::Key& key, std::size_t jobs,
   return 0;
 }
 
-}  // namespace millrace::runtime
+}  // namespace millrace::access
