@@ -20,8 +20,8 @@ inline constexpr std::size_t public_key_bytes = 40;  // Z85, as ZeroMQ writes Cu
 //   produce  enqueue
 //   work     subscribe to topics, receive their jobs and settle them
 //   look     every question: topics, jobs with their payloads, workers, status
-//   operate  look, and pause, resume, cancel, requeue and purge
-//   admin    everything, topics and backups too
+//   operate  look, and create topics, pause, resume, cancel, requeue and purge
+//   admin    everything, backups too
 enum class Role : std::uint8_t { produce, work, look, operate, admin };
 
 // Bounds of one key at each shard; 0: none.

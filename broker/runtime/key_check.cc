@@ -30,8 +30,6 @@ bool KeyCheck::still_counts(std::string_view public_key) const {
 
 void KeyCheck::tell(std::string_view public_key, std::string_view address, const std::string& why) {
   if (address.empty()) return;
-  constexpr std::string_view mapped = "::ffff:";  // how IPv6 sockets write an address of IPv4
-  if (address.starts_with(mapped)) address.remove_prefix(mapped.size());
   const std::int64_t now = read_clocks().mono_ms;
   {
     const std::lock_guard lock(mutex_);

@@ -10,6 +10,13 @@
 
 namespace millrace::wire {
 
+// Without the prefix that a socket of IPv6 puts before an address of IPv4.
+[[nodiscard]] inline std::string_view plain_address(std::string_view address) {
+  constexpr std::string_view mapped = "::ffff:";
+  if (address.starts_with(mapped)) address.remove_prefix(mapped.size());
+  return address;
+}
+
 class MessagePart {
  public:
   MessagePart() { zmq_msg_init(&part_); }
@@ -32,7 +39,7 @@ class MessagePart {
   // The key that its connection proved to have, as the ZAP handler named it; empty: it has none.
   [[nodiscard]] std::string_view user_id() { return property("User-Id"); }
   // The address that its connection comes from; empty where that is not known.
-  [[nodiscard]] std::string_view peer_address() { return property("Peer-Address"); }
+  [[nodiscard]] std::string_view peer_address() { return plain_address(property("Peer-Address")); }
 
  private:
   // Valid as long as the message is.

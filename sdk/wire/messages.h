@@ -28,7 +28,7 @@ namespace millrace::wire {
   verb(drain, 36, command, work) \
   verb(topology, 64, question, any) \
   verb(topics, 65, question, look) \
-  verb(topic_create, 66, command, admin) \
+  verb(topic_create, 66, command, operate) \
   verb(pause, 67, command, operate) \
   verb(resume, 68, command, operate) \
   verb(job, 72, row_question, look) \

@@ -185,7 +185,12 @@ def test_a_port_that_is_taken_is_named():
 
 
 @pytest.mark.parametrize("text, place", [
-    ("[http]\nlisten = '0.0.0.0:9100'\n", ":4:10: listen must be a loopback address"),
+    ("[http]\nlisten = '0.0.0.0:9100'\n", ":4:10: metrics show every topic, so this address needs keys"),
+    ("[access]\nkeys_dir = 'k'\nbroker_key_file = 'b'\n[http]\nlisten = '0.0.0.0:9100'\n",
+     ":7:10: tokens must not be sent to this address unencrypted"),
+    ("[access]\nkeys_dir = 'k'\nbroker_key_file = 'b'\n[http]\nlisten = '0.0.0.0:9100'\ntokens = false\n",
+     ":7:10: metrics show every topic: tokens = false needs a loopback address"),
+    ("[http]\nlisten = '127.0.0.1:9100'\ntokens = true\n", ":4:10: metrics show every topic, so tokens"),
     ("[http]\nlisten = '127.evil.example:9100'\n", ":4:10: listen must be"),
     ("[http]\nlisten = '127.0.0.1:70000'\n", ":4:10: listen must be"),
     ("[http]\nlisten = '127.0.0.1'\n", ":4:10: listen must be"),
