@@ -222,15 +222,16 @@ class Lab:
         return sorted(every)
 
     @contextlib.contextmanager
-    def broker(self, folder=None, shards=1, topics="", under=()):
+    def broker(self, folder=None, shards=1, topics="", under=(), listen=(), settings=""):
         """A millraced on files of its own, or on those of an earlier one; under another program,
         or else its syncs counted."""
         folder = folder or self.path("data")
         os.makedirs(folder, exist_ok=True)
         endpoint, config = self.endpoint(), self.path("config")
         with open(config, "w") as file:
-            file.write(f"[broker]\ndata_dir = {json.dumps(folder)}\nlisten = [\"{endpoint}\"]\n"
-                       f"shards = {shards}\n{topics}")
+            file.write(f"[broker]\ndata_dir = {json.dumps(folder)}\n"
+                       f"listen = {json.dumps([endpoint, *listen])}\n"
+                       f"shards = {shards}\n{settings}{topics}")
         process = Running([*under, f"{BIN}/millraced", "--config", config],
                           None if under else self.syncs.environment)
         process.endpoint, process.folder = endpoint, folder

@@ -1,4 +1,5 @@
 // Load on a broker through the SDK: the rate that an application gets.
+//   each with key=FILE where the broker requires keys
 //   bench_sdk produce broker=E jobs=N payload=B producers=N window=JOBS tally=T [single=1]
 //             [topic=T] [keys=N] [priorities=1] [delay_ms=N]
 //   bench_sdk work    broker=E jobs=N tally=T concurrency=N prefetch=N [workers=N] [topic=T]
@@ -35,7 +36,7 @@ void say_ready() {
 }
 
 ConnectionOptions connection(const bench::Options& options) {
-  return {.brokers = {options.text("broker")}};
+  return {.brokers = {options.text("broker")}, .key_file = options.text("key")};
 }
 
 // The jobs of one producer, as the options want them.
@@ -174,8 +175,8 @@ void cost(const bench::Options& options) {
 int main(int count, char** arguments) {
   const bench::Options options(
       count, arguments,
-      {"broker", "jobs", "payload", "producers", "window", "tally", "single", "topic", "keys",
-       "priorities", "delay_ms", "concurrency", "prefetch", "result", "workers", "shared"});
+      {"broker", "key", "jobs", "payload", "producers", "window", "tally", "single", "topic",
+       "keys", "priorities", "delay_ms", "concurrency", "prefetch", "result", "workers", "shared"});
   if (options.mode() == "cost") return cost(options), 0;
   Tally tally(options.text("tally"), options.number("jobs"));
   if (options.mode() == "produce") {
