@@ -33,7 +33,7 @@ const std::vector<Option>& global_options() {
        .repeats = true},
       text_option("--key-file", "FILE", &Options::key_file,
                   "this client's key file, for brokers that require keys (default: the environment "
-                  "variable MILLRACE_KEY, else no key)"),
+                  "variable MILLRACE_KEY_FILE, else no key)"),
       flag("--json", &Options::json, "print JSON: one object, or one object a line for lists"),
       duration_option("--timeout", &Options::timeout,
                       "how long to wait for an answer of the broker (default 10s)")};

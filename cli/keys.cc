@@ -170,7 +170,7 @@ int make(const Options& options) {
   print("made " + files.key(key->name) + ", which the broker reads, and " + secret->path +
         ", which is secret: move it to the client, readable by its user alone\n" +
         (options.token ? "It is sent as the header Authorization: Bearer TOKEN\n"
-                       : "The client uses it with MILLRACE_KEY=FILE, --key-file FILE or "
+                       : "The client uses it with MILLRACE_KEY_FILE=FILE, --key-file FILE or "
                          "ConnectionOptions.key_file\n"));
   return exit_ok;
 }

@@ -126,7 +126,7 @@ Runs COMMAND (with /bin/sh -c) for each job of the topics, with the payload on i
   --drain DURATION       how long running commands may continue after SIGTERM (25s)
   --broker ENDPOINT      address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
                          (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
-  --key-file FILE        this worker's key file, for brokers that require keys (MILLRACE_KEY)
+  --key-file FILE        this worker's key file, for brokers that require keys (MILLRACE_KEY_FILE)
   --name NAME            name of this worker in the list of sessions (host:pid)
   --help, --version      print this help, or the version
 Exit status of the command: 0 completed, its stdout is the result; 65 move the job to the

@@ -164,7 +164,7 @@ Accepts jobs over HTTP and answers when the broker has stored them.
                           --trusted-proxies, for an address that is not loopback
   --broker ENDPOINT       address of the broker, ipc://PATH or tcp://HOST:PORT; may be repeated
                           (MILLRACE_BROKER, else ipc:///run/millrace/millrace.sock)
-  --key-file FILE         the gateway's key file, for brokers that require keys (MILLRACE_KEY)
+  --key-file FILE         the gateway's key file, for brokers that require keys (MILLRACE_KEY_FILE)
   --tls-cert FILE         serve HTTPS instead of HTTP with this certificate chain (PEM), and
   --tls-key FILE          its private key, which only its owner may read; both files are looked at
                           every second, and a new pair is used without a restart

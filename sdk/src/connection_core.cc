@@ -20,7 +20,7 @@ bool given(const ConnectionOptions& options) {
 
 constexpr const char* default_broker = "ipc:///run/millrace/millrace.sock";
 constexpr const char* broker_variable = "MILLRACE_BROKER";
-constexpr const char* key_variable = "MILLRACE_KEY";
+constexpr const char* key_variable = "MILLRACE_KEY_FILE";
 
 std::string default_name() {
   char host[128] = "host";

@@ -285,17 +285,18 @@ void Link::lost(ShardLink& shard, int event) {
   if (event == ZMQ_EVENT_DISCONNECTED) return close(shard, jittered(backoff_min));
   ++shard.broker_key;
   if (!std::exchange(shard.refusal_told, true)) {
-    report(options_, LogLevel::error,
-           "the broker at " + shard.endpoint +
-               (key_ == nullptr
-                    ? " refuses connections without a key: set key_file or MILLRACE_KEY to the "
-                      "file that millrace keys new wrote"
-                : event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
-                    ? " refuses the key of " + key_->name +
-                          ": it is unknown there, was revoked or has expired, and the broker's "
-                          "log says which"
-                    : " does not have the key that the file " + options_.key_file +
-                          " names, or uses no keys: the file may be of another broker"));
+    report(
+        options_, LogLevel::error,
+        "the broker at " + shard.endpoint +
+            (key_ == nullptr
+                 ? " refuses connections without a key: set key_file or MILLRACE_KEY_FILE to the "
+                   "file that millrace keys new wrote"
+             : event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
+                 ? " refuses the key of " + key_->name +
+                       ": it is unknown there, was revoked or has expired, and the broker's "
+                       "log says which"
+                 : " does not have the key that the file " + options_.key_file +
+                       " names, or uses no keys: the file may be of another broker"));
   }
   close(shard, jittered(shard.backoff));
   shard.backoff = std::min<Clock::duration>(shard.backoff * 2, backoff_max);

@@ -73,6 +73,14 @@ def test_stdin_is_the_payload_stdout_the_result_and_the_environment_tells_the_jo
     assert view["result"].decode() == f"HELLO {job} 1"
 
 
+def test_a_command_can_enqueue_jobs_whatever_the_key_of_its_own_job(broker, host):
+    """MILLRACE_KEY is the job's partition key, which producers choose: never the name of a file."""
+    host(f"{BIN}/millrace --broker {broker.endpoint} enqueue u next")
+    done = wait_for(broker, enqueue(broker, key="/etc/shadow"))
+    assert done["state"] == COMPLETED, done
+    assert done["result"].startswith(b"u/")
+
+
 def test_the_payload_can_come_as_a_file(broker, host):
     host('cat "$MILLRACE_PAYLOAD_FILE"', "--payload-file")
     assert wait_for(broker, enqueue(broker, b"x" * 50_000))["result"] == b"x" * 50_000

@@ -41,7 +41,7 @@ struct ConnectionOptions {
   // connection by tcp:// is then encrypted, both sides prove their keys, and the key's name is what
   // the broker knows this program by. Nobody else may be able to read the file.
   // $CREDENTIALS_DIRECTORY/NAME is a credential of systemd. Empty: the environment variable
-  // MILLRACE_KEY, else no key. If brokers is empty and MILLRACE_BROKER is not set, the file's
+  // MILLRACE_KEY_FILE, else no key. If brokers is empty and MILLRACE_BROKER is not set, the file's
   // addresses are used. A file that cannot be used is an error of every call.
   std::string key_file;
   // A request without an answer for this long: reconnect and resend (docs/protocol.md).
