@@ -105,6 +105,10 @@ bool covers_all(const Key& key) {
   return std::find(key.topics.begin(), key.topics.end(), "*") != key.topics.end();
 }
 
+bool same_rights(const Key& one, const Key& other) {
+  return one.name == other.name && one.may == other.may && one.topics == other.topics;
+}
+
 std::string why_invalid(const Key& key, std::int64_t now_wall_ms) {
   if (key.revoked_ms != 0) {
     return "the key " + key.name + " was revoked at " + time_text(key.revoked_ms);

@@ -52,6 +52,8 @@ struct Key {
 [[nodiscard]] bool allows(const Key& key, wire::Permission permission);
 [[nodiscard]] bool covers(const Key& key, std::string_view topic);
 [[nodiscard]] bool covers_all(const Key& key);  // every topic, those of tomorrow too
+// Whether what one of them was allowed to do, the other is, too: name, roles and topics.
+[[nodiscard]] bool same_rights(const Key& one, const Key& other);
 
 // Empty, or why it does not count at that time of the clock: it was revoked or has expired.
 [[nodiscard]] std::string why_invalid(const Key& key, std::int64_t now_wall_ms);

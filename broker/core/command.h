@@ -60,7 +60,7 @@ struct Enqueue {
 };
 
 struct HeldJob {
-  std::string topic;
+  std::string topic;  // empty: the session may not hold it
   std::uint16_t partition = 0;
   std::uint64_t seq = 0;
   Token token = 0;

@@ -57,7 +57,9 @@ void Engine::Impl::on(SessionOpen&& c, Now now, Effects& out) {
   out.events.push_back(event);
 
   std::set<Token> held_tokens;
-  for (const HeldJob& held : c.held) held_tokens.insert(held.token);
+  for (const HeldJob& held : c.held) {
+    if (!held.topic.empty()) held_tokens.insert(held.token);
+  }
   release_unheld(session, held_tokens, now, out);
 
   auto open = std::make_shared<PendingOpen>();

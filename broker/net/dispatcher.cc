@@ -49,7 +49,10 @@ void hello(const Context& c, Parsed& out) {
     if (body.role != wire::Role::worker) return;
     core::SessionOpen command{0, out.hello->session, std::string(body.name), {}};
     for (const auto& [job, token] : body.held) {
-      command.held.push_back({std::string(job.topic), job.partition, job.seq, token});
+      // After a restart a claim can be believed, so it needs the rights of a delivery.
+      const bool may = c.key == nullptr || (access::allows(*c.key, wire::Permission::work) &&
+                                            access::covers(*c.key, job.topic));
+      command.held.push_back({may ? std::string(job.topic) : "", job.partition, job.seq, token});
     }
     out.command = std::move(command);
   });

@@ -12,6 +12,7 @@ namespace {
 
 // Messages a peer may have waiting before it counts as one that does not read.
 constexpr int queue_max = 10'000;
+constexpr std::size_t assigned_id_bytes = 5;
 
 bool is_ipc(const std::string& address) { return address.rfind("ipc://", 0) == 0; }
 
@@ -136,6 +137,10 @@ void greeted(const Incoming& hello) {
 std::uint64_t watch_closing(const Incoming& hello,
                             const std::shared_ptr<PeerClosings::Cookies>& list) {
   return PeerClosings::instance().watch(socket_of(hello), list);
+}
+
+bool assigned_by_broker(std::string_view peer) {
+  return peer.size() == assigned_id_bytes && peer.front() == '\0';
 }
 
 std::uint64_t peer_pid(const Incoming& message) {

@@ -30,6 +30,10 @@ struct Incoming {
 // Of the library that is loaded: major, minor, patch.
 [[nodiscard]] std::array<int, 3> zmq_version_numbers();
 
+// Whether the socket of the broker chose this routing id, which no client can choose: ZeroMQ keeps
+// those that begin with a zero for itself.
+[[nodiscard]] bool assigned_by_broker(std::string_view peer);
+
 // The pid at the other end of an ipc connection, from the kernel; 0 if unknown.
 [[nodiscard]] std::uint64_t peer_pid(const Incoming& message);
 

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <iterator>
 
 namespace millrace::runtime {
 namespace {
@@ -96,7 +95,7 @@ void Shard::tick(core::Now now, const std::vector<core::SessionId>& ended,
   end_who_stays_away();
   again_ = true;
   expire_waiters();
-  end_sessions_without_key();
+  end_sessions_of_changed_keys();
   const auto more = store_->upkeep(core::lease_tick_ms / 10);
   if (!more) return fail(more.error().message);
   if (!*more) refresh_facts();
@@ -143,22 +142,35 @@ access::KeyRef Shard::key_of(const net::Incoming& message) {
   return key;
 }
 
-// Its connection is ended by the connection limiter.
-void Shard::refuse_key(const net::Incoming& message) {
-  const auto key = keys_.by_public_key(message.public_key);
+// Of a connection, before its message is read. One whose key does not count is ended by the
+// connection limiter.
+std::optional<Error> Shard::wrong_with(const net::Incoming& message, const access::KeyRef& key) {
+  if (options_.keys == nullptr) return std::nullopt;
+  if (!net::assigned_by_broker(message.peer)) {
+    return Error{ErrorCode::invalid,
+                 "this broker uses keys, so a connection must not choose its routing id: another "
+                 "client could choose the same one and receive its messages. Remove the call that "
+                 "sets ZMQ_ROUTING_ID",
+                 {}};
+  }
+  if (message.public_key.empty() || key) return std::nullopt;
+  const auto known = keys_.by_public_key(message.public_key);
+  return Error{
+      ErrorCode::unauthorized,
+      known ? access::why_invalid(*known, now_.wall_ms) : "this key was removed from the broker",
+      {}};
+}
+
+void Shard::refuse_unread(const net::Incoming& message, const Error& error) {
   const auto header = wire::decode_header(message.header);
-  refuse({message.peer, wire::Verb::hello, header ? header->correlation : 0},
-         {ErrorCode::unauthorized,
-          key ? access::why_invalid(*key, now_.wall_ms) : "this key was removed from the broker",
-          {}});
+  refuse({message.peer, wire::Verb::hello, header ? header->correlation : 0}, error);
 }
 
 void Shard::take(const net::Incoming& message) {
-  const bool has_key = !message.public_key.empty();
-  const access::KeyRef key = has_key ? key_of(message) : nullptr;
-  if (has_key && !key) return refuse_key(message);
+  const access::KeyRef key = message.public_key.empty() ? nullptr : key_of(message);
+  if (const auto wrong = wrong_with(message, key)) return refuse_unread(message, *wrong);
   auto known = peers_.find(message.peer);
-  // A routing id is chosen by the client: with another key it is another peer.
+  // Of a connection that has ended meanwhile: with another key it is another peer.
   if (known != peers_.end() && known->second.public_key != message.public_key) known = peers_.end();
   // A copy: a HELLO may make room in the table.
   const Peer peer = known == peers_.end() ? Peer{} : known->second;
@@ -188,7 +200,7 @@ void Shard::take(const net::Incoming& message) {
     return answer(asked, answered);
   }
   if (parsed.kind == wire::VerbKind::row_question) look_up(asked, message.body, key.get());
-  if (parsed.hello) welcome(message, parsed);
+  if (parsed.hello) welcome(message, parsed, key);
   if (session != nullptr && peer.worker && parsed.verb != wire::Verb::heartbeat) {
     engine_->step(core::SessionBeat{*session}, now_, effects_);
   }
@@ -231,16 +243,28 @@ bool Shard::over_quota(const net::Asked& asked, const net::Parsed& parsed, const
                                  " jobs a second allows: nothing was stored, try again later");
 }
 
-// A worker whose key does not count any more: its jobs go to others, and no attempt is counted.
-void Shard::end_sessions_without_key() {
+bool Shard::keeps_rights(const Peer& peer) {
+  if (peer.key == nullptr) return true;
+  const auto key = keys_.by_public_key(peer.public_key);
+  return key && access::same_rights(*key, *peer.key) &&
+         access::why_invalid(*key, now_.wall_ms).empty();
+}
+
+// A worker whose key does not count any more, or has other rights than its subscriptions were
+// allowed by: its jobs go to others, and no attempt is counted. With other rights it has to say
+// HELLO and to subscribe again.
+void Shard::end_sessions_of_changed_keys() {
   if (options_.keys == nullptr) return;
   for (auto at = peers_.begin(); at != peers_.end();) {
-    const Peer& peer = at->second;
-    const auto key = peer.public_key.empty() ? nullptr : keys_.by_public_key(peer.public_key);
-    const bool counts =
-        peer.public_key.empty() || (key && access::why_invalid(*key, now_.wall_ms).empty());
-    if (!counts && peer.worker) engine_->step(core::SessionClose{0, peer.session}, now_, effects_);
-    at = counts ? std::next(at) : peers_.erase(at);
+    if (keeps_rights(at->second)) {
+      ++at;
+      continue;
+    }
+    if (at->second.worker) {
+      engine_->step(core::SessionClose{0, at->second.session}, now_, effects_);
+    }
+    end_waiters_of(at->first);
+    at = peers_.erase(at);
   }
 }
 
@@ -251,13 +275,14 @@ bool Shard::disk_takes(std::size_t bytes) {
          facts_.disk_free_bytes >= options_.disk_free_bytes_min + taken_bytes_ * disk_bytes_a_byte;
 }
 
-void Shard::welcome(const net::Incoming& message, const net::Parsed& parsed) {
+void Shard::welcome(const net::Incoming& message, const net::Parsed& parsed, access::KeyRef key) {
   if (peers_.size() >= peers_max) peers_.erase(peers_.begin());
   Peer& peer = peers_[message.peer];
   port_.greeted(message);
   peer.session = parsed.hello->session;
   peer.worker = parsed.hello->role == wire::Role::worker;
   peer.public_key = message.public_key;
+  peer.key = std::move(key);
   if (peer.worker) {
     const auto before = routes_.find(peer.session);
     if (before != routes_.end() && before->second.peer != message.peer) {

@@ -109,6 +109,7 @@ class Shard {
     core::SessionId session{};
     bool worker = false;
     std::string public_key;  // empty: its connection needs none
+    access::KeyRef key;      // with the rights that it had at HELLO
   };
 
   // The connection of a worker's session. Messages of turns before its HELLO are not sent to it:
@@ -132,14 +133,17 @@ class Shard {
   };
 
   [[nodiscard]] access::KeyRef key_of(const net::Incoming& message);
-  void refuse_key(const net::Incoming& message);
+  [[nodiscard]] std::optional<Error> wrong_with(const net::Incoming& message,
+                                                const access::KeyRef& key);
   void answer(const net::Asked& asked, const net::Answer& answered);
   void record_acts(const std::vector<core::Reply>& replies);
+  void refuse_unread(const net::Incoming& message, const Error& error);
   [[nodiscard]] bool over_quota(const net::Asked& asked, const net::Parsed& parsed,
                                 const access::Key& key, bool is_new);
-  void end_sessions_without_key();
+  [[nodiscard]] bool keeps_rights(const Peer& peer);
+  void end_sessions_of_changed_keys();
   [[nodiscard]] bool disk_takes(std::size_t bytes);
-  void welcome(const net::Incoming& message, const net::Parsed& parsed);
+  void welcome(const net::Incoming& message, const net::Parsed& parsed, access::KeyRef key);
   void commit(const std::shared_ptr<Turn>& turn);
   void told();
   void leave();
@@ -164,6 +168,7 @@ class Shard {
   bool end_waiter(const RowQuestion& question);
   void wake_waiters(const core::Event& event);
   void expire_waiters();
+  void end_waiters_of(const std::string& peer);
   void refuse(const net::Asked& asked, const Error& error);
   void refuse_overload(const net::Asked& asked);
   void refresh_facts();

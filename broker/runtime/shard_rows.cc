@@ -3,6 +3,8 @@
 #include "net/replies.h"
 #include "runtime/shard.h"
 
+#include <iterator>
+
 namespace millrace::runtime {
 namespace {
 
@@ -87,6 +89,16 @@ void Shard::expire_waiters() {
     }
     ask_rows(std::move(at->second.question));
     at = waiters_.erase(at);
+  }
+}
+
+// What it waited for may be what it has no access to any more.
+void Shard::end_waiters_of(const std::string& peer) {
+  for (auto at = waiters_.begin(); at != waiters_.end();) {
+    const net::Asked asked = at->second.question.asked;
+    const bool its = asked.peer == peer;
+    at = its ? waiters_.erase(at) : std::next(at);
+    if (its) refuse(asked, {ErrorCode::no_session, "the key has changed: send HELLO again", {}});
   }
 }
 
