@@ -21,9 +21,10 @@ def subcommands(text):
     return re.findall(r"^  ([a-z]+) +\S", text.split("Subcommands:")[1].split("\n\n")[0], re.M)
 
 
-COMMANDS = [[name] for name in subcommands(said("--help")) if name != "dead"]
+GROUPS = ("dead", "keys")
+COMMANDS = [[name] for name in subcommands(said("--help")) if name not in GROUPS]
 for group in ("dead", "audit"):
-    COMMANDS += [[group, name] for name in subcommands(said(group, "--help"))]
+    COMMANDS += [[group, name] for group in GROUPS for name in subcommands(said(group, "--help"))]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -43,11 +44,18 @@ def test_every_example_of_the_help_runs(tmp_path, command):
         if command[0] == "audit":
             state.mkdir()
             write_log(state / "audit", ENTRIES)
+        folder = ["--dir", str(tmp_path / "etc")] if command[0] == "keys" else []
+        if folder and command[1] != "init":
+            millrace(broker, "keys", "init", *folder)
+        if folder and command[1] in ("show", "revoke"):
+            millrace(broker, "keys", "new", "web-1", "--may", "look", "--topics", "*", *folder, "--out",
+                     str(tmp_path / "secret"))
         (tmp_path / "jobs.jsonl").write_text('{"payload": {"n": 1}}\n')
         (tmp_path / "report.json").write_text("{}")
         for example in examples:
             ended = subprocess.run(
-                ["bash", "-c", example.replace("/var/lib/millrace", str(state))], cwd=tmp_path,
+                ["bash", "-c", " ".join([example.replace("/var/lib/millrace", str(state)), *folder])],
+                cwd=tmp_path,
                 capture_output=True, text=True, timeout=30, check=False,
                 env=dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}",
                          MILLRACE_BROKER=broker.endpoint))

@@ -11,7 +11,10 @@ def check(packages, text, folder):
     """The broker's word on these settings, with its folders where a test may have them."""
     text = text.replace("/var/lib/", f"{folder}/").replace("/run/millrace/", f"{folder}/")
     path = folder / "millraced.toml"
-    path.write_text(text)
+    path.write_text(text.replace("/etc/millrace/", f"{folder}/etc/"))
+    if not (folder / "etc").exists():
+        subprocess.run([packages["millrace-cli"].root + "/usr/bin/millrace", "keys", "init", "--dir",
+                        f"{folder}/etc"], timeout=60, capture_output=True, check=True)
     for name in ("millrace", "millrace-backup"):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     program = packages["millrace-broker"].root + "/usr/bin/millraced"
