@@ -2,6 +2,7 @@
 
 #include "access/key_text.h"
 #include "access/toml_reader.h"
+#include "wire/secret_file.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -93,6 +94,10 @@ std::string key_name_of(const std::string& path) { return std::filesystem::path(
 std::optional<Key> parse_key(const std::string& path, std::string_view text,
                              std::vector<std::string>& errors) {
   const std::size_t before = errors.size();
+  if (text.size() > wire::secret_file_bytes_max) {
+    errors.push_back(path + " is larger than 64 KiB: it is no key file");
+    return std::nullopt;
+  }
   TomlReader reader(path, errors);
   const auto root = reader.parse(text);
   if (!root) return std::nullopt;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -42,6 +43,8 @@ std::vector<std::string> files_of(const std::string& folder, std::vector<std::st
 std::string look_of(const std::string& folder) {
   std::vector<std::string> errors;
   std::string look;
+  struct stat own {};
+  if (::stat(folder.c_str(), &own) == 0) look = std::to_string(own.st_mode) + "\n";
   for (const auto& path : files_of(folder, errors)) {
     struct stat found {};
     if (::stat(path.c_str(), &found) != 0) continue;
@@ -68,6 +71,11 @@ void read_one(const std::string& path, KeyTable& table) {
     table.errors.push_back(std::move(wrong));
     return;
   }
+  std::error_code unknown;
+  if (std::filesystem::exists(path, unknown) && !std::filesystem::is_regular_file(path, unknown)) {
+    table.errors.push_back(path + " is not a file, so it does not count");
+    return;
+  }
   std::ifstream file(path, std::ios::binary);
   std::string text(wire::secret_file_bytes_max + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
@@ -76,10 +84,6 @@ void read_one(const std::string& path, KeyTable& table) {
     return;
   }
   text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > wire::secret_file_bytes_max) {
-    table.errors.push_back(path + " is larger than 64 KiB: it is no key file");
-    return;
-  }
   auto key = parse_key(path, text, table.errors);
   if (!key) return;
   const auto read = std::make_shared<const Key>(std::move(*key));

@@ -122,9 +122,11 @@ void TomlReader::time(const toml::table& table, std::string_view key, std::int64
   auto when = sys_time<milliseconds>(sys_days(parsed));
   if (at) {
     when += hours(at->time.hour) + minutes(at->time.minute) + seconds(at->time.second);
+    when += duration_cast<milliseconds>(nanoseconds(at->time.nanosecond));
     when -= minutes(at->offset->minutes);
   }
-  out_ms = when.time_since_epoch().count();
+  // 0 is that of a key that is absent, which would never expire.
+  out_ms = when.time_since_epoch() == 0ms ? 1 : when.time_since_epoch().count();
 }
 
 const toml::table* TomlReader::section(const toml::table& root, std::string_view key) {

@@ -141,6 +141,15 @@ Result<Secret> key_pair_of(const Options& options, const Files& files, Key& key)
   return Secret{options.out.value_or(key.name + ".key"), access::write_client_key(client)};
 }
 
+// What the broker would refuse is not written: a comment that is no text, a date after the year
+// 9999.
+Result<std::string> broker_file(const Files& files, const Key& key) {
+  std::string text = access::write_key(key);
+  std::vector<std::string> errors;
+  if (access::parse_key(files.key(key.name), text, errors)) return text;
+  return tl::unexpected(refusal("the key would not be valid: " + errors.front()));
+}
+
 int make(const Options& options) {
   const Files files(options);
   auto key = key_of(options);
@@ -156,10 +165,12 @@ int make(const Options& options) {
   }
   const auto secret = options.token ? token_of(options, *key) : key_pair_of(options, files, *key);
   if (!secret) return fail(options, secret.error());
+  const auto text = broker_file(files, *key);
+  if (!text) return fail(options, text.error());
   // The client's file first: a key that counts and that nobody has would be the worse half.
   auto written = access::write_new_secret_file(secret->path, secret->text);
   if (written) {
-    written = access::replace_file(files.key(key->name), access::write_key(*key), public_mode);
+    written = access::replace_file(files.key(key->name), *text, public_mode);
     if (!written) ::unlink(secret->path.c_str());
   }
   if (!written) return fail(options, written.error());

@@ -25,7 +25,14 @@ class FileReader {
   FileReader(std::string path, const toml::table& table) : path_(std::move(path)), table_(table) {}
 
   void text(const char* key, std::string& out) {
-    out = table_[key].value_exact<std::string>().value_or("");
+    const auto value = table_[key].value_exact<std::string>();
+    if (!value && table_.contains(key)) wrong(key, "must be a string");
+    out = value.value_or("");
+  }
+  void boolean(const char* key, bool& out) {
+    const auto value = table_[key].value_exact<bool>();
+    if (!value && table_.contains(key)) wrong(key, "must be true or false");
+    out = value.value_or(false);
   }
   void curve_key(const char* key, std::string& out) {
     text(key, out);
@@ -35,7 +42,9 @@ class FileReader {
     const auto* const list = table_[key].as_array();
     if (list == nullptr && table_.contains(key)) return wrong(key, "must be a list of strings");
     for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
-      out.push_back((*list)[i].value_exact<std::string>().value_or(""));
+      const auto value = (*list)[i].value_exact<std::string>();
+      if (!value) return wrong(key, "must be a list of strings");
+      out.push_back(*value);
     }
   }
   void wrong(const char* key, const std::string& what) {
@@ -72,7 +81,7 @@ Result<KeyFile> read_key_file(const std::string& path) {
   reader.curve_key("secret_key", key.secret_key);
   reader.texts("broker_public_keys", key.broker_public_keys);
   reader.texts("brokers", key.brokers);
-  key.ipc = table["ipc"].value_or(false);
+  reader.boolean("ipc", key.ipc);
   if (key.broker_public_keys.empty()) reader.wrong("broker_public_keys", "is missing");
   for (const auto& one : key.broker_public_keys) {
     if (!is_curve_key(one)) reader.wrong("broker_public_keys", "must have 40 characters each");
