@@ -3,6 +3,7 @@
 standard output, written whole before the next step, so that kill -9 tears none.
 
 load.py producer|worker NAME ENDPOINT SEED [SLOWER]    SLOWER: so many times the pauses of a producer
+MILLRACE_KEY: the key file that it connects with. MILLRACE_PATIENCE_MS: of silence while an answer is due.
 """
 import json
 import os
@@ -10,6 +11,7 @@ import random
 import signal
 import sys
 import time
+import tomllib
 
 import msgpack
 import zmq
@@ -19,7 +21,8 @@ from millrace_wire import DELIVER, ENQUEUE, ERROR, HELLO, OK, REVOKE, SETTLE, SU
 
 HEARTBEAT, CREDIT = 2, 33
 TOPIC, PARTITIONS = "t", 8
-PATIENCE_MS = 400       # of silence while an answer is due: a new socket, the same session
+# Of silence while an answer is due: then a new socket, the same session.
+PATIENCE_MS = int(os.environ.get("MILLRACE_PATIENCE_MS", "400"))
 BEAT_MS = 100
 GIVE_UP_MS = 20_000     # after the word to stop
 PAUSES_MS = [0, 10, 30]  # between batches, so that workers keep up
@@ -46,13 +49,22 @@ def partition_of(key):
     return (h ^ h >> 32) % PARTITIONS
 
 
+def read_key():
+    """What MILLRACE_KEY names: a file of millrace keys new. None: no keys are used."""
+    path = os.environ.get("MILLRACE_KEY")
+    if not path:
+        return None
+    with open(path, "rb") as file:
+        return tomllib.load(file)
+
+
 class Peer:
     """The socket, its session, and what has been said last."""
 
     def __init__(self, role, endpoint):
         self.role, self.endpoint, self.session = role, endpoint, os.urandom(16)
         self.context, self.socket, self.number = zmq.Context(), None, 0
-        self.stopping = False
+        self.stopping, self.key = False, read_key()
         signal.signal(signal.SIGTERM, self.stop)
 
     def stop(self, *_):
@@ -83,6 +95,11 @@ class Peer:
                 self.socket.close(0)
             self.socket = self.context.socket(zmq.DEALER)
             self.socket.setsockopt(zmq.RECONNECT_IVL, 10)
+            self.socket.setsockopt(zmq.IPV6, 1)
+            if self.key:
+                self.socket.curve_serverkey = self.key["broker_public_keys"][0].encode()
+                self.socket.curve_publickey = self.key["public_key"].encode()
+                self.socket.curve_secretkey = self.key["secret_key"].encode()
             self.socket.connect(self.endpoint)
             number = self.send(HELLO, role=self.role, session=self.session, name=sys.argv[2],
                                pid=os.getpid(), **more)

@@ -91,24 +91,25 @@ class Child:
 
 
 class Testbed:
-    def __init__(self, seed, settings=SETTINGS, tcp=False):
+    def __init__(self, seed, settings=SETTINGS, tcp=False, listen=()):
         self.folder = tempfile.mkdtemp(prefix="mr-faults-")
         self.rng, self.seed = random.Random(seed), seed
         self.endpoint = f"ipc://{self.folder}/s"
         self.data = f"{self.folder}/data"
         os.makedirs(self.data, exist_ok=True)
         self.port = free_port() if tcp else 0
-        more = f', "tcp://127.0.0.1:{self.port}"' if tcp else ""
+        listen = [self.endpoint, *listen, *([f"tcp://127.0.0.1:{self.port}"] if tcp else [])]
         self.proxy, self.bad_endpoint, self.network = None, "", {}
         self.config = f"{self.folder}/c.toml"
         with open(self.config, "w") as file:
-            file.write(f'[broker]\ndata_dir = "{self.data}"\nlisten = ["{self.endpoint}"{more}]\n'
+            file.write(f'[broker]\ndata_dir = "{self.data}"\nlisten = {json.dumps(listen)}\n'
                        f"{settings}\n{TOPIC}")
         self.path = f"{self.folder}/history.jsonl"
         self.file = open(self.path, "w")
         self.log = open(f"{self.folder}/broker.log", "w")
         self.selector, self.children, self.broker, self.ready = (
             selectors.DefaultSelector(), {}, None, False)
+        self.broker_within = []  # a command that runs the broker, on another machine for example
         self.open_tags, self.held, self.started = {}, {}, 0
         self.events, self.counted, self.newest = 0, {}, {}
 
@@ -121,7 +122,9 @@ class Testbed:
 
     def take_event(self, line):
         self.file.write(line + "\n")
-        event = json.loads(line)
+        self.note(json.loads(line))
+
+    def note(self, event):
         kind = event["e"]
         self.events += 1
         self.counted[kind] = self.counted.get(kind, 0) + 1
@@ -144,6 +147,28 @@ class Testbed:
         held = self.held.get(name, {})
         return {job: token for job, (token, attempt) in held.items() if attempt == 1}
 
+    def stop_one_with_jobs(self):
+        """Stops a worker that holds a job, as far as it has said; its name."""
+        chosen = []
+
+        def stopped():
+            for name in self.rng.sample(sorted(self.children), len(self.children)):
+                if name[0] == "w" and self.fresh(name):
+                    child = self.children[name]
+                    child.process.send_signal(signal.SIGSTOP)
+                    self.drain(child)
+                    if self.fresh(name):
+                        chosen.append(name)
+                        return True
+                    child.process.send_signal(signal.SIGCONT)
+            return False
+        self.pump(stopped, "a worker holds a job", lambda: not self.broker.alive())
+        return chosen[0]
+
+    def others_have(self, jobs):
+        """How many of these jobs (job: token) have been delivered again."""
+        return sum(self.newest[job] > token for job, token in jobs.items())
+
     def take_log(self, line):
         self.log.write(line + "\n")
         self.ready |= "is ready" in line
@@ -153,7 +178,8 @@ class Testbed:
     def start_broker(self, wait=True, **more):
         self.ready = False
         self.record("start", of="broker")
-        self.broker = Child(self, "broker", [f"{BIN}/millraced", "--config", self.config],
+        self.broker = Child(self, "broker",
+                            [*self.broker_within, f"{BIN}/millraced", "--config", self.config],
                             self.take_log, stderr=subprocess.STDOUT, **more)
         if wait:
             self.pump(lambda: self.ready, "the broker is ready", lambda: not self.broker.alive())
@@ -178,13 +204,14 @@ class Testbed:
     def calm_network(self):
         self.proxy.process.send_signal(signal.SIGUSR1)
 
-    def start(self, role, endpoint=None, slower=1):
+    def start(self, role, endpoint=None, slower=1, within=(), **more):
+        """within: a command that runs another, which it becomes."""
         self.started += 1
         name = f"{role[0]}{self.started}"
-        command = [sys.executable, f"{HERE}/load.py", role, name, endpoint or self.endpoint,
+        command = [*within, sys.executable, f"{HERE}/load.py", role, name, endpoint or self.endpoint,
                    str(self.seed), str(slower)]
         self.record("start", of=role, name=name)
-        self.children[name] = Child(self, name, command, self.take_event)
+        self.children[name] = Child(self, name, command, self.take_event, **more)
         return name
 
     def kill(self, name):
