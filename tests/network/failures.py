@@ -98,8 +98,10 @@ def producer_cut_off(bed):
     bed.start_all()
     web, broker = bed.machines["web"], bed.machines["broker"]
     for _ in range(2):
-        bed.until_more("enqueue")
+        # A batch is stored, and its answer does not arrive.
         web.is_deaf_to(broker)
+        bed.until_more("enqueue")
+        bed.pump_for(0.1)
         broker.is_deaf_to(web)
         bed.pump_for(0.3 + bed.rng.random())
         bed.machines.heal()
