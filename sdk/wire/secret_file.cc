@@ -11,8 +11,22 @@
 namespace millrace::wire {
 namespace {
 
+constexpr std::string_view credentials_variable = "$CREDENTIALS_DIRECTORY/";
+
 auto bad_file(const std::string& what) {
   return tl::unexpected(Error{ErrorCode::invalid, what, {}});
+}
+
+bool is_credential(const std::string& path) {
+  const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
+  return folder != nullptr && *folder != '\0' && path.rfind(std::string(folder) + "/", 0) == 0;
+}
+
+// systemd lets the unit's user read a credential by an access list, which shows as read access of
+// the group.
+mode_t modes_of_others(const std::string& path) {
+  const mode_t others = S_IRWXG | S_IRWXO;
+  return is_credential(path) ? others & ~static_cast<mode_t>(S_IRGRP) : others;
 }
 
 }  // namespace
@@ -22,19 +36,23 @@ FileDescriptor::~FileDescriptor() {
 }
 
 std::string credential_path(const std::string& path) {
-  constexpr std::string_view variable = "$CREDENTIALS_DIRECTORY/";
   const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
-  if (path.rfind(variable, 0) != 0 || folder == nullptr) return path;
-  return std::string(folder) + "/" + path.substr(variable.size());
+  if (path.rfind(credentials_variable, 0) != 0 || folder == nullptr) return path;
+  return std::string(folder) + "/" + path.substr(credentials_variable.size());
 }
 
 Result<std::string> read_secret_file(const std::string& path) {
+  if (path.rfind(credentials_variable, 0) == 0) {
+    return bad_file(path +
+                    " cannot be read: CREDENTIALS_DIRECTORY is not set here. systemd sets it for a "
+                    "unit with LoadCredential=; elsewhere set it to the folder of the file");
+  }
   const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat found {};
   if (fd.get() < 0 || ::fstat(fd.get(), &found) != 0)
     return bad_file(path + " cannot be read: " + std::strerror(errno));
   if (!S_ISREG(found.st_mode)) return bad_file(path + " is not a file");
-  if ((found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+  if ((found.st_mode & modes_of_others(path)) != 0) {
     return bad_file(path + " holds a secret and other users can access it: run chmod 600 on it");
   }
   if (found.st_uid != 0 && found.st_uid != ::geteuid()) {

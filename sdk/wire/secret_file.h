@@ -17,7 +17,7 @@ inline constexpr std::size_t secret_file_bytes_max = 64U << 10;
 [[nodiscard]] std::string credential_path(const std::string& path);
 
 // An error sentence, which never has a part of the secret, for a file that is missing, too large,
-// or readable by other users.
+// or readable by other users. path: as credential_path() gave it.
 [[nodiscard]] Result<std::string> read_secret_file(const std::string& path);
 
 // A descriptor that closes itself.
