@@ -32,6 +32,4 @@ advertise = ["tcp://127.0.0.1:7300"]""")
     name = machine.sh("millrace enqueue thumbnails hello")
     machine.sh(f"millrace wait {name}")
     assert machine.sh(f"millrace job {name} --result").strip() == "5"
-    assert "tcp://127.0.0.1:7300" in machine.sh(
-        "millrace keys show worker-1 && cat /etc/millrace/worker-1.key")
     machine.say("a worker that has its key as a credential did a job of a broker that has its own as one")
