@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 
 namespace millrace::wire {
@@ -27,6 +29,30 @@ bool is_credential(const std::string& path) {
 mode_t modes_of_others(const std::string& path) {
   const mode_t others = S_IRWXG | S_IRWXO;
   return is_credential(path) ? others & ~static_cast<mode_t>(S_IRGRP) : others;
+}
+
+constexpr mode_t secret_mode = S_IRUSR | S_IWUSR;
+
+auto failed(const std::string& path, const char* doing) {
+  return bad_file(path + ": cannot be " + doing + ": " + std::strerror(errno));
+}
+
+Result<void> write_whole(int fd, const std::string& path, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return failed(path, "written");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(fd) != 0) return failed(path, "written");
+  return {};
+}
+
+Result<void> sync_folder_of(const std::string& path) {
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  const FileDescriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0 || ::fsync(fd.get()) != 0) return failed(folder, "synced");
+  return {};
 }
 
 }  // namespace
@@ -74,6 +100,36 @@ Result<std::string> read_secret_file(const std::string& path) {
   }
   text.resize(at);
   return text;
+}
+
+Result<void> write_new_secret_file(const std::string& path, const std::string& text) {
+  const FileDescriptor fd(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, secret_mode));
+  if (fd.get() < 0 && errno == EEXIST) {
+    return bad_file(path + " exists already: move it away or choose another path");
+  }
+  if (fd.get() < 0) return failed(path, "created");
+  auto written = write_whole(fd.get(), path, text);
+  if (!written) {
+    ::unlink(path.c_str());
+    return written;
+  }
+  return sync_folder_of(path);
+}
+
+Result<void> replace_file(const std::string& path, const std::string& text, unsigned mode) {
+  const std::string next = path + ".new";
+  ::unlink(next.c_str());
+  const FileDescriptor fd(::open(next.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                                 static_cast<mode_t>(mode)));
+  if (fd.get() < 0) return failed(next, "created");
+  auto written = write_whole(fd.get(), next, text);
+  if (written && ::rename(next.c_str(), path.c_str()) != 0) written = failed(path, "replaced");
+  if (!written) {
+    ::unlink(next.c_str());
+    return written;
+  }
+  return sync_folder_of(path);
 }
 
 }  // namespace millrace::wire
