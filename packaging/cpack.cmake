@@ -76,6 +76,6 @@ millrace_package(sdk_dev libmillrace-dev libdevel "durable job platform: develop
   "This package holds the headers, the static library, and the files for CMake\nand pkg-config.")
 set(CPACK_DEBIAN_SDK_DEV_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_SDK_DEV_PACKAGE_DEPENDS
-  "libmillrace0 (= ${PROJECT_VERSION}-${release}), libexpected-dev, libmsgpack-cxx-dev, libzmq3-dev")
+  "libmillrace0 (= ${PROJECT_VERSION}-${release}), libexpected-dev, libmsgpack-cxx-dev, libsodium-dev, libzmq3-dev")
 
 include(CPack)

@@ -5,6 +5,7 @@
 #include "client_calls.h"
 #include "client_views.h"
 #include "job_messages.h"
+#include "payload_encryption.h"
 #include "wire/codec.h"
 
 #include <algorithm>
@@ -99,6 +100,15 @@ class Client::Impl {
     const wire::TopicName body{.topic = topic, .request = random_id()};
     return any_flag(every(verb, wire::encode(body), Effect::changes));
   }
+  [[nodiscard]] JobView view_of(const wire::JobView& message) const {
+    JobView view = view_of_job(message);
+    decrypt(options_.payload_keys, &view);
+    return view;
+  }
+  [[nodiscard]] Result<JobView> job_in(const Answers& bodies) const {
+    return decoded<wire::JobView, JobView>(
+        bodies, [this](const wire::JobView& message) { return view_of(message); });
+  }
   [[nodiscard]] Result<std::uint64_t> dead(wire::Verb verb, const DeadSelection& which);
   [[nodiscard]] Result<JobPage> jobs_of_topic(const std::string& topic, const JobFilter& filter,
                                               std::size_t limit);
@@ -166,7 +176,7 @@ Result<bool> Client::resume(const std::string& topic) {
 Result<JobView> Client::job(const JobId& id) {
   const auto bodies =
       impl_->owner(id, wire::Verb::job, wire::encode(wire::JobName{.job = ref_of(id)}));
-  return decoded<wire::JobView, JobView>(bodies, view_of_job);
+  return impl_->job_in(bodies);
 }
 
 Result<JobPage> Client::Impl::jobs_of_topic(const std::string& topic, const JobFilter& filter,
@@ -183,7 +193,7 @@ Result<JobPage> Client::Impl::jobs_of_topic(const std::string& topic, const JobF
   for (const auto& body : *bodies) {
     const auto told = wire::decode<wire::JobsOk>(body);
     if (!told) return tl::unexpected(told.error());
-    for (const auto& job : told->jobs) page.jobs.push_back(view_of_job(job));
+    for (const auto& job : told->jobs) page.jobs.push_back(view_of(job));
     more = more || told->next.has_value();
   }
   std::sort(page.jobs.begin(), page.jobs.end(), [](const JobView& a, const JobView& b) {
@@ -244,8 +254,7 @@ Result<JobView> Client::wait(const JobId& id, milliseconds timeout) {
     const milliseconds piece = std::clamp(left, milliseconds(0), milliseconds(wire::wait_ms_max));
     const auto body =
         wire::encode(wire::Wait{ref_of(id), static_cast<std::uint64_t>(piece.count())});
-    auto view = decoded<wire::JobView, JobView>(impl_->owner(id, wire::Verb::wait, body, {}, piece),
-                                                view_of_job);
+    auto view = impl_->job_in(impl_->owner(id, wire::Verb::wait, body, {}, piece));
     if (!view || is_final(view->state) || left <= piece) return view;
   }
 }

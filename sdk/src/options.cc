@@ -82,6 +82,9 @@ std::optional<Error> misfit(const WorkerOptions& options) {
     return range("prefetch", -1, prefetch_max, options.prefetch);
   }
   if (options.drain.count() < 0) return invalid("drain must not be negative");
+  if (options.require_encryption && options.payload_keys.empty()) {
+    return invalid("require_encryption needs payload_keys: without them no job can be decrypted");
+  }
   if (has_empty(options.middleware)) return invalid("middleware contains an empty function");
   return std::nullopt;
 }

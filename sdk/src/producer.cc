@@ -7,6 +7,7 @@
 #include "job_messages.h"
 #include "job_queue.h"
 #include "options.h"
+#include "payload_encryption.h"
 #include "wire/codec.h"
 #include "wire/error_codes.h"
 
@@ -172,7 +173,8 @@ class Producer::Impl : Link::User {
     if (ended_) return Error{ErrorCode::unavailable, "the Producer is being destroyed", {}};
     if (auto refused = refused_by_middleware(job)) return refused;
     if (!options_.middleware.empty() && inherited()) return made_before_fork("Producer");
-    return misfit(*job);
+    if (auto wrong = misfit(*job)) return wrong;
+    return options_.payload_keys.empty() ? std::nullopt : encrypt(options_.payload_keys, job);
   }
   // User code.
   [[nodiscard]] std::optional<Error> refused_by_middleware(Job* job) const {

@@ -3,6 +3,7 @@
 #include <millrace/worker.h>
 
 #include "options.h"
+#include "payload_encryption.h"
 #include "wire/codec.h"
 #include "wire/limits.h"
 #include "worker_session.h"
@@ -168,6 +169,8 @@ class Worker::Impl {
   HandlerResult run(Delivery& delivery) {
     const auto handler = handlers_.find(delivery.job.id.topic);
     if (handler == handlers_.end()) return release();
+    auto unreadable = decrypt(options_.payload_keys, options_.require_encryption, &delivery.job);
+    if (unreadable) return std::move(*unreadable);
     try {
       return delivery.run(handler->second);
     } catch (const std::exception& e) {

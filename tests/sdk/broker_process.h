@@ -18,6 +18,7 @@ class BrokerProcess {
   BrokerProcess(const BrokerProcess&) = delete;
   BrokerProcess& operator=(const BrokerProcess&) = delete;
 
+  [[nodiscard]] const std::string& folder() const { return folder_; }  // also of its data
   [[nodiscard]] std::string endpoint() const { return "ipc://" + folder_ + "/socket"; }
   void start();
   void kill();               // SIGKILL

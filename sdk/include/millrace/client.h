@@ -15,6 +15,7 @@
 #pragma once
 
 #include <millrace/connection.h>
+#include <millrace/encryption.h>
 #include <millrace/export.h>
 #include <millrace/job.h>
 
@@ -62,8 +63,11 @@ struct JobView {
   std::string worker;  // name of the session that runs it
   std::optional<int> percent;
   std::string note, error, dead_reason, result;
+  // As it was enqueued; none in a list, and none if it is encrypted and cannot be decrypted.
   std::optional<std::string> payload;
-  std::uint64_t payload_bytes = 0;
+  std::uint64_t payload_bytes = 0;  // as the broker stores it: of an encrypted one 40 more
+  std::string encryption_key;       // id of the key that the payload is encrypted with, or empty
+  std::string payload_error;        // why the payload cannot be decrypted, or empty
 };
 
 struct Explanation {
@@ -133,6 +137,7 @@ struct ClientOptions {
   ConnectionOptions connection;
   std::shared_ptr<Connection> shared_connection;  // instead of connection; both set: invalid
   std::chrono::milliseconds timeout{10'000};
+  PayloadKeys payload_keys;  // JobView::payload of encrypted jobs is decrypted with them
 };
 
 class MILLRACE_EXPORT Client {

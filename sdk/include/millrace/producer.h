@@ -34,6 +34,7 @@
 #pragma once
 
 #include <millrace/connection.h>
+#include <millrace/encryption.h>
 #include <millrace/export.h>
 #include <millrace/job.h>
 
@@ -95,6 +96,12 @@ struct ProducerOptions {
   // that the application enqueues again, and not if the Producer refuses every job (wrong options,
   // fork()).
   std::vector<EnqueueMiddleware> middleware;
+
+  // With keys the payload of each job is encrypted with the current one, after the middleware and
+  // once: a batch that is sent again has the same bytes. A payload may then have 40 bytes less than
+  // 1 MiB (too_large), and the header millrace-encryption counts within the bounds of headers.
+  // encryption.h
+  PayloadKeys payload_keys;
 };
 
 class MILLRACE_EXPORT Producer {

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <millrace/connection.h>
+#include <millrace/encryption.h>
 #include <millrace/export.h>
 #include <millrace/job.h>
 
@@ -108,6 +109,17 @@ struct WorkerOptions {
   // Functions that run around each handler, on its thread, in this order: the first is the
   // outermost. An exception from the outermost counts as an exception from the handler.
   std::vector<HandlerMiddleware> middleware;
+
+  // Payloads that are encrypted are decrypted before the middleware and the handler, which see the
+  // job as it was enqueued: plain text, without the header millrace-encryption. A job that cannot
+  // be decrypted reaches neither: without its key, also where this Worker has no keys, it is
+  // retried, because the key may still come; if it was changed or moved to another topic, or the
+  // key is another one of the same id, it is discarded. encryption.h
+  PayloadKeys payload_keys;
+  // Discards jobs whose payload is not encrypted. Without it they are accepted, and then whoever
+  // can enqueue, or change the broker's files, can make up jobs. Refused (invalid) without
+  // payload_keys.
+  bool require_encryption = false;
 };
 
 class MILLRACE_EXPORT Worker {
