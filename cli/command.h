@@ -47,6 +47,7 @@ struct Command {
   std::variant<std::monostate, Local, Remote> run{};  // monostate: a group of commands, "dead"
   // Empty, or a sentence: options that cannot be used together.
   std::string (*contradiction)(const Options&) = nullptr;
+  bool decrypts = false;  // its Client needs the payload keys
 };
 
 [[nodiscard]] Argument topic_argument(std::string_view help,

@@ -14,6 +14,7 @@ namespace millrace::cli {
 [[nodiscard]] std::vector<Command> backup_commands();
 [[nodiscard]] std::vector<Command> key_commands();
 [[nodiscard]] std::vector<Command> audit_commands();
+[[nodiscard]] std::vector<Command> payload_key_commands();
 // These run millraced in this process's place: it alone opens the broker's files.
 [[nodiscard]] std::vector<Command> offline_commands();
 
@@ -30,6 +31,7 @@ namespace millrace::cli {
 // What "jobs" and "dead list" share, and "job" and "dead show".
 [[nodiscard]] std::vector<Option> page_options();
 [[nodiscard]] std::vector<Option> job_options();
+[[nodiscard]] Option payload_keys_option();
 [[nodiscard]] std::string job_contradiction(const Options& options);
 
 }  // namespace millrace::cli

@@ -130,7 +130,9 @@ Result<std::vector<std::string>> payloads_of(const Options& options) {
 }
 
 int enqueue(const Options& options) {
-  ProducerOptions settings{.connection = connection_of(options)};
+  const auto keys = PayloadKeys::read_or_default(options.payload_keys);
+  if (!keys) return fail(options, keys.error());
+  ProducerOptions settings{.connection = connection_of(options), .payload_keys = *keys};
   settings.deadline = options.timeout;
   Producer producer(settings);
   if (options.jsonl) return bulk(options, producer);
@@ -206,7 +208,8 @@ std::vector<Command> enqueue_commands() {
             number_option("--max-attempts", &Options::max_attempts, 1, 1'000,
                           "attempts before the job is dead; default: the setting of the topic"),
             duration_option("--delay", &Options::delay, "start no earlier than this time from now"),
-            time_option("--run-at", &Options::run_at, "start no earlier than at this time")},
+            time_option("--run-at", &Options::run_at, "start no earlier than at this time"),
+            payload_keys_option()},
        .examples =
            "  millrace enqueue greetings hello\n"
            "  millrace enqueue reports --delay 1h30m --key customer-7 < report.json\n"

@@ -51,6 +51,7 @@ struct Options {
   bool replace = false, detach = false;
 
   std::string key_file;                             // of this client
+  std::string payload_keys;                         // a file of them
   std::string keys_dir = "/etc/millrace", comment;  // of the commands of keys
   std::vector<std::string> may, topics;             // roles, patterns; commas separate them too
   std::optional<std::chrono::milliseconds> expires;

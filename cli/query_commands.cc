@@ -59,7 +59,9 @@ void print_job(const JobView& v, bool full) {
   if (v.percent) line("progress", std::to_string(*v.percent) + " % " + safe_text(v.note));
   line("error", safe_text(v.error, full ? 0 : 1'000));
   line("result", safe_text(v.result, shown));
+  if (!v.encryption_key.empty()) line("encryption", "encrypted with key " + v.encryption_key);
   if (v.payload) line("payload", safe_text(*v.payload, shown));
+  line("unreadable", v.payload_error);
 }
 
 int topics(const Options& options, Client& client) {
@@ -209,6 +211,9 @@ int jobs(const Options& options, Client& client) {
 int job(const Options& options, Client& client) {
   const auto view = client.job(ids_of(options).front());
   if (!view) return fail(options, view.error());
+  if (options.payload_only && !view->payload_error.empty()) {
+    return fail(options, {ErrorCode::invalid, view->payload_error, {}});
+  }
   if (options.payload_only) {
     print(view->payload.value_or(""));
   } else if (options.result_only) {
@@ -240,7 +245,8 @@ std::vector<Option> page_options() {
 std::vector<Option> job_options() {
   return {flag("--full", &Options::full, "do not truncate a long payload, result or error"),
           flag("--payload", &Options::payload_only, "print only the bytes of the payload"),
-          flag("--result", &Options::result_only, "print only the bytes of the result")};
+          flag("--result", &Options::result_only, "print only the bytes of the result"),
+          payload_keys_option()};
 }
 
 std::vector<Command> look_commands() {
@@ -271,7 +277,8 @@ std::vector<Command> look_commands() {
        .examples = "  millrace job greetings/0/1\n"
                    "  millrace job greetings/0/1 --payload > payload\n",
        .run = job,
-       .contradiction = job_contradiction},
+       .contradiction = job_contradiction,
+       .decrypts = true},
       {.name = "explain",
        .help = "explain why a job is not running now",
        .arguments = {id_argument(Count::several)},

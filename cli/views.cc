@@ -75,6 +75,8 @@ json json_of(const JobView& v) {
   if (!v.dead_reason.empty()) j["reason"] = v.dead_reason;
   if (!v.result.empty()) add_bytes(&j, "result", v.result);
   if (v.payload) add_bytes(&j, "payload", *v.payload);
+  if (!v.encryption_key.empty()) j["encryption_key"] = v.encryption_key;
+  if (!v.payload_error.empty()) j["payload_error"] = v.payload_error;
   return j;
 }
 

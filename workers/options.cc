@@ -25,6 +25,8 @@ enum Flag : int {
   run_max,
   term_grace,
   payload_file,
+  payload_keys,
+  require_encryption,
   help,
   version
 };
@@ -40,6 +42,8 @@ constexpr option flags[] = {{"topic", required_argument, nullptr, topic},
                             {"run-max", required_argument, nullptr, run_max},
                             {"term-grace", required_argument, nullptr, term_grace},
                             {"payload-file", no_argument, nullptr, payload_file},
+                            {"payload-keys", required_argument, nullptr, payload_keys},
+                            {"require-encryption", no_argument, nullptr, require_encryption},
                             {"help", no_argument, nullptr, help},
                             {"version", no_argument, nullptr, version},
                             {nullptr, 0, nullptr, 0}};
@@ -87,6 +91,8 @@ std::string apply(Options& options, int flag, const char* value) {
     case run_max: return set_span(&options.command.run_max, "--run-max", value);
     case term_grace: return set_span(&options.command.term_grace, "--term-grace", value);
     case payload_file: options.command.payload_file = true; return {};
+    case payload_keys: options.payload_keys = value; return {};
+    case require_encryption: options.worker.require_encryption = true; return {};
     case help: options.help = true; return {};
     case version: options.version = true; return {};
     default: return "see millrace-worker --help";
@@ -100,6 +106,15 @@ std::string misread(int flag, const std::string& word) {
     known += (known.empty() ? "--" : ", --") + std::string(f->name);
   }
   return "unknown option '" + word + "'; known options are " + known;
+}
+
+// From the file of payload keys that was named; what is wrong with it, or empty.
+std::string read_payload_keys(Options& options) {
+  auto keys = PayloadKeys::read_or_default(options.payload_keys);
+  if (!keys) return keys.error().message;
+  options.worker.payload_keys = std::move(*keys);
+  const bool needed = options.worker.require_encryption && options.worker.payload_keys.empty();
+  return needed ? "--require-encryption needs --payload-keys FILE" : "";
 }
 
 // Topics and brokers may be several; of anything else the second would undo the first.
@@ -120,6 +135,9 @@ Runs COMMAND (with /bin/sh -c) for each job of the topics, with the payload on i
   --concurrency N        number of commands that run at the same time (5)
   --prefetch N           further jobs that are fetched in advance (0)
   --payload-file         pass the payload as the file $MILLRACE_PAYLOAD_FILE, not on stdin
+  --payload-keys FILE    file of payload keys, for payloads that are encrypted: commands get plain
+                         text (MILLRACE_PAYLOAD_KEYS)
+  --require-encryption   discard jobs whose payload is not encrypted
   --run-max DURATION     run-time limit: a command that runs longer is stopped and its job is
                          retried (no limit)
   --term-grace DURATION  time between SIGTERM and SIGKILL for a command (5s)
@@ -160,6 +178,7 @@ ReadOptions read_options(int count, char** arguments) {
   } else if (options.command.command.empty()) {
     read.error = "no command is given: use --exec 'COMMAND'";
   }
+  if (read.error.empty()) read.error = read_payload_keys(options);
   return read;
 }
 

@@ -14,6 +14,7 @@ struct Options {
   std::vector<std::string> topics;
   CommandOptions command;
   WorkerOptions worker;
+  std::string payload_keys;  // a file of them
   bool help = false, version = false;
 };
 

@@ -20,6 +20,7 @@ enum Flag : int {
   body,
   bodies,
   key_file,
+  payload_keys,
   timeout,
   drain,
   keys_dir,
@@ -37,6 +38,7 @@ constexpr option flags[] = {{"listen", required_argument, nullptr, listen},
                             {"body-bytes-max", required_argument, nullptr, body},
                             {"bodies-bytes-max", required_argument, nullptr, bodies},
                             {"key-file", required_argument, nullptr, key_file},
+                            {"payload-keys", required_argument, nullptr, payload_keys},
                             {"timeout", required_argument, nullptr, timeout},
                             {"drain", required_argument, nullptr, drain},
                             {"keys-dir", required_argument, nullptr, keys_dir},
@@ -121,6 +123,7 @@ std::string apply(Options& o, int flag, const char* value) {
     case bodies:
       return set_number(&o.bodies_bytes_max, "--bodies-bytes-max", value, std::uint64_t{1} << 40U);
     case key_file: o.key_file = value; return {};
+    case payload_keys: o.payload_keys_file = value; return {};
     case timeout: return set_duration(&o.timeout, "--timeout", value, 100ms, 5min);
     case drain: return set_duration(&o.drain, "--drain", value, 0ms, 1h);
     case keys_dir: return set_file(&o.keys_dir, "--keys-dir", value);
@@ -153,6 +156,14 @@ std::string wrong_for_others(const Options& options) {
          "--tls-cert and --tls-key, or --trusted-proxies if a proxy in front of it has HTTPS";
 }
 
+// From the file that was named; what is wrong with it, or empty.
+std::string read_payload_keys(Options& options) {
+  auto keys = PayloadKeys::read_or_default(options.payload_keys_file);
+  if (!keys) return keys.error().message;
+  options.payload_keys = std::move(*keys);
+  return {};
+}
+
 }  // namespace
 
 const char* usage() {
@@ -171,6 +182,8 @@ Accepts jobs over HTTP and answers when the broker has stored them.
   --trusted-proxies LIST  addresses and networks of proxies whose X-Forwarded-For and
                           X-Forwarded-Proto are accepted: 10.0.0.0/8,::1; may be repeated
   --log-requests          log each request: the client's address, method, path and status
+  --payload-keys FILE     file of payload keys: payloads are encrypted before they are sent to the
+                          broker (MILLRACE_PAYLOAD_KEYS)
   --connections-max N     maximum number of client connections (4096, or as many as the limit of
                           file descriptors allows)
   --body-bytes-max N      maximum size of a request body (4194304)
@@ -206,6 +219,8 @@ ReadOptions read_options(int count, char** arguments) {
   if (read.error.empty() && read.options.tls_cert.empty() != read.options.tls_key.empty()) {
     read.error = "--tls-cert and --tls-key must be given together";
   }
+  const bool runs = !read.options.help && !read.options.version;
+  if (read.error.empty() && runs) read.error = read_payload_keys(read.options);
   return read;
 }
 

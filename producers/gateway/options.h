@@ -3,6 +3,8 @@
 
 #include "http/server.h"
 
+#include <millrace/encryption.h>
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -15,6 +17,8 @@ struct Options {
   std::vector<std::string> brokers;
   std::string key_file;  // for the broker
   std::string keys_dir;  // whose tokens are accepted; empty: none is required
+  std::string payload_keys_file;
+  PayloadKeys payload_keys;  // read from it
   unsigned connections_max = 4'096;
   std::size_t body_bytes_max = 4U << 20, bodies_bytes_max = 256U << 20;
   std::chrono::milliseconds timeout{5'000}, drain{5'000};

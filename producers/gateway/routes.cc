@@ -27,6 +27,7 @@ ProducerOptions producer_options(const Options& options) {
   ProducerOptions settings{
       .connection = {.brokers = options.brokers, .key_file = options.key_file}};
   settings.deadline = options.timeout;
+  settings.payload_keys = options.payload_keys;
   return settings;
 }
 

@@ -25,6 +25,7 @@ GROUPS = ("dead", "keys")
 COMMANDS = [[name] for name in subcommands(said("--help")) if name not in GROUPS]
 for group in ("dead", "audit"):
     COMMANDS += [[group, name] for group in GROUPS for name in subcommands(said(group, "--help"))]
+COMMANDS += [["payload-keys", name] for name in subcommands(said("payload-keys", "--help"))]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -50,6 +51,8 @@ def test_every_example_of_the_help_runs(tmp_path, command):
         if folder and command[1] in ("show", "revoke"):
             millrace(broker, "keys", "new", "web-1", "--may", "look", "--topics", "*", *folder, "--out",
                      str(tmp_path / "secret"))
+        if command == ["payload-keys", "rotate"]:
+            millrace(broker, "payload-keys", "new", str(tmp_path / "mail.payload-keys"))
         (tmp_path / "jobs.jsonl").write_text('{"payload": {"n": 1}}\n')
         (tmp_path / "report.json").write_text("{}")
         for example in examples:
