@@ -11,7 +11,7 @@ const std::vector<Command>& all_commands() {
     std::vector<Command> commands;
     for (auto* table :
          {enqueue_commands, look_commands, top_commands, completion_commands, manage_commands,
-          key_commandskey_commands, payload_key_commands, backup_commands, offline_commands, audit_commands}) {
+          key_commands, payload_key_commands, backup_commands, offline_commands, audit_commands}) {
       for (Command& command : table()) commands.push_back(std::move(command));
     }
     return commands;

@@ -80,7 +80,8 @@ ZapAnswer answer_zap(const ZapRequest& request,
     return {"400", "a key is needed", {}};
   }
   std::string key = z85_of(request.credentials);
-  if (!counts(key, wire::plain_address(request.address))) return {"400", "this key does not count", {}};
+  if (!counts(key, wire::plain_address(request.address)))
+    return {"400", "this key does not count", {}};
   return {"200", "", std::move(key)};
 }
 

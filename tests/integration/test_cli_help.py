@@ -18,14 +18,13 @@ def said(*arguments):
 
 
 def subcommands(text):
-    return re.findall(r"^  ([a-z]+) +\S", text.split("Subcommands:")[1].split("\n\n")[0], re.M)
+    return re.findall(r"^  ([a-z-]+) +\S", text.split("Subcommands:")[1].split("\n\n")[0], re.M)
 
 
-GROUPS = ("dead", "keys")
+GROUPS = ("dead", "keys", "payload-keys")
 COMMANDS = [[name] for name in subcommands(said("--help")) if name not in GROUPS]
-for group in ("dead", "audit"):
-    COMMANDS += [[group, name] for group in GROUPS for name in subcommands(said(group, "--help"))]
-COMMANDS += [["payload-keys", name] for name in subcommands(said("payload-keys", "--help"))]
+COMMANDS += [[group, name] for group in (*GROUPS, "audit")
+             for name in subcommands(said(group, "--help"))]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -1,7 +1,7 @@
 // A crowd of clients in one process, each with a session, threads and sockets of its own, as if
 // each were a program. A line whenever one is connected or no longer connected, with the time of
 // the monotonic clock: "up TIME_US", "down TIME_US".
-//   network_crowd NUMBER    the broker and the key come from MILLRACE_BROKER and MILLRACE_KEY
+//   network_crowd NUMBER    the broker and the key come from MILLRACE_BROKER and MILLRACE_KEY_FILE
 // Ends at SIGTERM or SIGINT.
 #include <millrace/client.h>
 

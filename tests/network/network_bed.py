@@ -74,7 +74,7 @@ class NetworkBed(Testbed):
     def here(self, name):
         """How a command begins that runs on this machine, with its key: for subprocess."""
         machine = self.machines["web" if name == "crowd" else name]
-        environment = dict(os.environ, MILLRACE_KEY=self.keys.of(name), MILLRACE_BROKER=self.address)
+        environment = dict(os.environ, MILLRACE_KEY_FILE=self.keys.of(name), MILLRACE_BROKER=self.address)
         return machine.within(self.folder), environment
 
     def start_on(self, role, name, slower=1, **environment):

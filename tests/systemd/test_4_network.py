@@ -26,7 +26,7 @@ advertise = ["tcp://127.0.0.1:7300"]""")
     machine.write("/etc/millrace/workers/thumbnails.env", "MILLRACE_EXEC='wc -c'\n")
     machine.write("/etc/systemd/system/millrace-worker@.service.d/network.conf",
                   "[Service]\nLoadCredential=worker.key:/etc/millrace/worker-1.key\n"
-                  "Environment=MILLRACE_KEY=$CREDENTIALS_DIRECTORY/worker.key\n")
+                  "Environment=MILLRACE_KEY_FILE=$CREDENTIALS_DIRECTORY/worker.key\n")
     machine.sh("systemctl daemon-reload && millrace create thumbnails --history && "
                "systemctl start millrace-worker@thumbnails-1")
     name = machine.sh("millrace enqueue thumbnails hello")

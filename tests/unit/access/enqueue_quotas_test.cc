@@ -1,10 +1,10 @@
 // The quota of enqueues of a key, with a clock that the test sets.
-#include "runtime/enqueue_quotas.h"
+#include "access/enqueue_quotas.h"
 
 #include <gtest/gtest.h>
 #include <string>
 
-namespace millrace::runtime {
+namespace millrace::access {
 namespace {
 
 access::Key with_quota(std::uint64_t per_second, std::string name = "web-1") {
@@ -86,4 +86,4 @@ TEST(EnqueueQuotas, AQuotaThatIsRaisedCountsAtOnce) {
 }
 
 }  // namespace
-}  // namespace millrace::runtime
+}  // namespace millrace::access
