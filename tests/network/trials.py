@@ -60,12 +60,16 @@ def play(name, bed):
 
 def trial(name, seed, place, options):
     """Whether it passed."""
-    bed, found = made_bed(name, seed, *place), ["it was interrupted"]
+    bed, kept = made_bed(name, seed, *place), True
     try:
         found = play(name, bed)
         keep_files(bed, options.keep and os.path.join(options.keep, f"{name}-{seed}"))
+        kept = bool(found)
+    except KeyboardInterrupt:
+        kept = False
+        raise
     finally:
-        bed.close(keep=bool(found))
+        bed.close(keep=kept)
     seen = ", ".join(f"{number} {kind}" for kind, number in sorted(bed.counted.items()))
     print(f"{'passed' if not found else 'FAILED'}  {name}  {seen}", flush=True)
     for each in found[:20]:
