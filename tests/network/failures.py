@@ -100,7 +100,7 @@ def producer_cut_off(bed):
     for _ in range(2):
         # A batch is stored, and its answer does not arrive.
         web.is_deaf_to(broker)
-        bed.until_more("enqueue")
+        bed.pump(lambda: bed.open_tags, "the producer waits for an answer")
         bed.pump_for(0.1)
         broker.is_deaf_to(web)
         bed.pump_for(0.3 + bed.rng.random())
