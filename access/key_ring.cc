@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -16,10 +15,6 @@
 
 namespace millrace::access {
 namespace {
-
-using namespace std::chrono_literals;
-
-constexpr auto look_every = 300ms;
 
 std::vector<std::string> files_of(const std::string& folder, std::vector<std::string>& errors) {
   std::vector<std::string> paths;
@@ -122,8 +117,11 @@ KeyTable read_keys(const std::string& folder) {
   return table;
 }
 
-KeyRing::KeyRing(std::string folder, Told told)
-    : folder_(std::move(folder)), told_(std::move(told)), seen_(look_of(folder_)) {
+KeyRing::KeyRing(std::string folder, Told told, std::chrono::milliseconds look_every)
+    : folder_(std::move(folder)),
+      told_(std::move(told)),
+      look_every_(look_every),
+      seen_(look_of(folder_)) {
   table_ = std::make_shared<const KeyTable>(read_keys(folder_));
   if (told_) told_(*table_, {});
   thread_ = std::thread([this] { watch(); });
@@ -163,7 +161,7 @@ KeyRef KeyLookup::by_public_key(std::string_view public_key) {
 
 void KeyRing::watch() {
   std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, look_every, [this] { return stop_; })) {
+  while (!stopped_.wait_for(lock, look_every_, [this] { return stop_; })) {
     lock.unlock();
     look();
     lock.lock();

@@ -8,6 +8,7 @@
 #include "access/key.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -36,7 +37,8 @@ class KeyRing {
  public:
   // told: after each change, on the ring's thread: what is wrong now, and what was before.
   using Told = std::function<void(const KeyTable& now, const KeyTable& before)>;
-  KeyRing(std::string folder, Told told);
+  KeyRing(std::string folder, Told told,
+          std::chrono::milliseconds look_every = std::chrono::milliseconds(300));
   ~KeyRing();
   KeyRing(const KeyRing&) = delete;
   KeyRing& operator=(const KeyRing&) = delete;
@@ -54,6 +56,7 @@ class KeyRing {
 
   const std::string folder_;
   const Told told_;
+  const std::chrono::milliseconds look_every_;
   mutable std::mutex mutex_;  // guards table_, stop_
   KeyTableRef table_;
   std::string seen_;  // the folder as it was read: the thread's

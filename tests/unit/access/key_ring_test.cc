@@ -40,12 +40,14 @@ class Keys : public ::testing::Test {
   }
 
   void start() {
-    ring_ = std::make_unique<KeyRing>(folder_.path,
-                                      [this](const KeyTable& now, const KeyTable& before) {
-                                        const std::lock_guard lock(mutex_);
-                                        news_.emplace_back(now, before);
-                                        came_.notify_all();
-                                      });
+    ring_ = std::make_unique<KeyRing>(
+        folder_.path,
+        [this](const KeyTable& now, const KeyTable& before) {
+          const std::lock_guard lock(mutex_);
+          news_.emplace_back(now, before);
+          came_.notify_all();
+        },
+        std::chrono::milliseconds(5));
     (void)next();
   }
   // The next change: what is there now, and what was before.

@@ -18,7 +18,7 @@ constexpr core::Now now{1'000, 1'700'000'000'000};
 const core::SessionId worker{7};
 
 // Parsed, stepped and given out, as a shard does.
-class Jobs : public testing::Test {
+class Jobs : public ::testing::Test {
  protected:
   core::Effects step(core::Command command) {
     core::Effects out;
