@@ -25,7 +25,8 @@ Result<KeyPair> read_broker_key(const std::string& path) {
     reader.text(*root, "secret_key", keys.secret_key);
     keys.public_key = public_key_of(keys.secret_key);
     if (errors.empty() && keys.public_key.empty()) {
-      reader.wrong(root->source(),
+      const toml::node* const node = root->get("secret_key");
+      reader.wrong(node == nullptr ? root->source() : node->source(),
                    "secret_key must have the 40 characters that millrace keys init "
                    "wrote");
     }

@@ -5,6 +5,7 @@
 #include "wire/secret_file.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/prctl.h>
 #include <algorithm>
 #include <utility>
 
@@ -79,6 +80,9 @@ BrokerKeys::BrokerKeys(const Config& config, access::KeyPair broker, audit::Audi
 
 Result<std::unique_ptr<BrokerKeys>> open_keys(const Config& config, audit::AuditLog* log) {
   if (config.keys_dir.empty()) return nullptr;
+  // The secret key stays in memory, in places of libzmq too: it must not come to a core file, nor
+  // may other processes of this user read it.
+  ::prctl(PR_SET_DUMPABLE, 0);
   auto broker = access::read_broker_key(wire::credential_path(config.broker_key_file));
   if (!broker) return tl::unexpected(broker.error());
   return std::make_unique<BrokerKeys>(config, std::move(*broker), log);
