@@ -5,13 +5,17 @@
 //   bench_sdk work    broker=E jobs=N tally=T concurrency=N prefetch=N [workers=N] [topic=T]
 //             [result=BYTES]
 //   bench_sdk idle    broker=E workers=N     connected until its standard input ends
+//   bench_sdk encryption broker=E jobs=N payload=B   with payload keys and without, in turns
 //   bench_sdk cost    broker=E producers=N [shared=1]   what they cost their process, as JSON
 #include "options.h"
 #include "tally.h"
 
+#include <millrace/encryption.h>
 #include <millrace/producer.h>
 #include <millrace/worker.h>
 
+#include <sys/resource.h>
+#include <unistd.h>
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -170,6 +174,68 @@ void cost(const bench::Options& options) {
               resident_kib() - resident);
 }
 
+double processor_us() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto us = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+  };
+  return us(used.ru_utime) + us(used.ru_stime);
+}
+
+PayloadKeys new_payload_keys() {
+  std::string folder = (std::filesystem::temp_directory_path() / "millrace-bench-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) give_up("no temporary folder");
+  const auto made = PayloadKeys::create(folder + "/keys");
+  auto keys = PayloadKeys::read(folder + "/keys");
+  std::filesystem::remove_all(folder);
+  if (!made || !keys) give_up("no payload keys");
+  return *keys;
+}
+
+// What a job costs its producer, by the processor time and by the clock, in microseconds.
+struct JobCost {
+  double processor = 0, clock = 0;
+};
+
+JobCost cost_of_jobs(Producer& producer, Jobs& source, std::uint64_t jobs) {
+  const double before = processor_us();
+  const auto begun = std::chrono::steady_clock::now();
+  std::atomic<bool> good = true;
+  for (std::uint64_t i = 0; i < jobs; ++i) {
+    producer.enqueue_async(source.next(), [&good](const Enqueued& enqueued) {
+      if (enqueued.outcome != Outcome::stored) good = false;
+    });
+  }
+  if (!producer.flush(std::chrono::minutes(5)) || !good) give_up("a job was not stored");
+  const std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - begun;
+  const auto count = static_cast<double>(jobs);
+  return {(processor_us() - before) / count, spent.count() / count};
+}
+
+void encryption(const bench::Options& options) {
+  constexpr int rounds = 10;
+  const std::uint64_t jobs = options.number("jobs", 100'000) / rounds;
+  Producer open({.connection = connection(options)});
+  Producer closed({.connection = connection(options), .payload_keys = new_payload_keys()});
+  Jobs source(options);
+  (void)cost_of_jobs(open, source, jobs);  // connected, and the broker's files have grown
+  (void)cost_of_jobs(closed, source, jobs);
+  JobCost plain, encrypted;
+  for (int round = 0; round < rounds; ++round) {
+    for (const auto& [producer, sum] : {std::pair{&open, &plain}, std::pair{&closed, &encrypted}}) {
+      const JobCost cost = cost_of_jobs(*producer, source, jobs);
+      sum->processor += cost.processor / rounds;
+      sum->clock += cost.clock / rounds;
+    }
+  }
+  std::printf(
+      "{\"processor_us\": [%.2f, %.2f], \"processor_ratio\": %.2f, \"clock_us\": [%.2f, %.2f], "
+      "\"clock_ratio\": %.2f}\n",
+      plain.processor, encrypted.processor, encrypted.processor / plain.processor, plain.clock,
+      encrypted.clock, encrypted.clock / plain.clock);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -178,6 +244,7 @@ int main(int count, char** arguments) {
       {"broker", "key", "jobs", "payload", "producers", "window", "tally", "single", "topic",
        "keys", "priorities", "delay_ms", "concurrency", "prefetch", "result", "workers", "shared"});
   if (options.mode() == "cost") return cost(options), 0;
+  if (options.mode() == "encryption") return encryption(options), 0;
   Tally tally(options.text("tally"), options.number("jobs"));
   if (options.mode() == "produce") {
     produce(options, tally);
@@ -186,6 +253,6 @@ int main(int count, char** arguments) {
   } else if (options.mode() == "idle") {
     idle(options);
   } else {
-    wrong_usage("the mode is produce, work, idle or cost");
+    wrong_usage("the mode is produce, work, idle, encryption or cost");
   }
 }

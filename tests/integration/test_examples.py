@@ -48,6 +48,16 @@ def test_program(empty, program, arguments, output):
     assert (ended.stdout, ended.returncode) == (output, 0), ended.stderr
 
 
+def test_encrypted(empty, tmp_path):
+    keys = str(tmp_path / "mail.payload-keys")
+    subprocess.run([f"{BIN}/millrace", "payload-keys", "new", keys], check=True, timeout=30,
+                   stdout=subprocess.DEVNULL)
+    ended = run(empty, "encrypted", keys)
+    assert (ended.stdout, ended.returncode) == ("encrypted with a key: 1\nread: Dear Ada\n", 0)
+    missing = run(empty, "encrypted", keys + ".missing")
+    assert missing.returncode == 1 and "cannot be read" in missing.stderr
+
+
 def test_delayed(empty):
     ended = run(empty, "delayed")
     assert ended.stdout.startswith("scheduled: ") and ended.stdout.endswith("now cancelled\n")
