@@ -220,6 +220,23 @@ TEST_F(Encryption, WhatWasChangedOrMovedIsDiscarded) {
   EXPECT_EQ(seen.count("secret|"), 1);
 }
 
+TEST_F(Encryption, TheIdOfTheKeyIsBoundToThePayload) {
+  const std::string key(64, '7');
+  std::ofstream(file("twins")) << "current = \"one\"\n[keys]\none = \"" << key << "\"\ntwo = \""
+                               << key << "\"\n";
+  std::filesystem::permissions(file("twins"), std::filesystem::perms::owner_read);
+  const auto twins = keys("twins");
+  const SentJob sent = sent_with(twins, {.topic = "t", .payload = "secret"});
+  Client reader({.connection = at(), .payload_keys = twins});
+  const auto read_as = [&](const std::string& id) {
+    const wire::Headers headers{{"millrace-encryption", "xchacha20poly1305;key=" + id}};
+    return reader.job(stored({}, {.topic = "t", .payload = sent.payload, .headers = headers}));
+  };
+  EXPECT_EQ(read_as("one").value().payload, "secret");
+  EXPECT_FALSE(read_as("two").value().payload);
+  EXPECT_NE(read_as("two").value().payload_error.find("cannot be decrypted"), std::string::npos);
+}
+
 TEST_F(Encryption, AnUnknownKindOfEncryptionIsRetried) {
   create("t");
   Worker worker(worker_options(keys("a")));

@@ -204,21 +204,22 @@ class Inverted {
   std::vector<std::string> pieces_;
 };
 
+// Each step is searched for before the next could overwrite what it left.
 TEST_F(PayloadKeysFile, KeysLeaveTheMemoryWithTheLastCopy) {
   if (!memory_is_ours) GTEST_SKIP() << "a sanitizer keeps memory that was freed";
   ASSERT_TRUE(PayloadKeys::create(file("k")));
+  EXPECT_EQ(Inverted(file("k")).found_in_memory(), 0U);
   ASSERT_TRUE(PayloadKeys::rotate(file("k")));
   const Inverted pieces(file("k"));
   ASSERT_EQ(pieces.count(), 4U);
   EXPECT_EQ(pieces.found_in_memory(), 0U);
+  PayloadKeys copy;
   {
-    PayloadKeys copy;
-    {
-      const auto read = PayloadKeys::read(file("k"));
-      copy = read.value();
-    }
-    EXPECT_EQ(pieces.found_in_memory(), 2U);  // the bytes of both; so the search finds them
+    const auto read = PayloadKeys::read(file("k"));
+    copy = read.value();
   }
+  EXPECT_EQ(pieces.found_in_memory(), 2U);  // the bytes of both: so the search finds them
+  copy = {};
   EXPECT_EQ(pieces.found_in_memory(), 0U);
 }
 
