@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t settling_max = 4;  // SETTLE messages unanswered at a shard
-constexpr std::size_t spare_max = 1'024, spare_payload_bytes_max = 4'096;
+constexpr std::size_t spare_deliveries_max = 1'024, kept_payload_bytes_max = 4'096;
 constexpr auto progress_interval = 100ms;
 constexpr auto answer_patience = 5s;  // for an outcome's answer, then a new connection
 constexpr auto finish_patience = 10s;
@@ -297,8 +297,8 @@ WorkerSession::Ref WorkerSession::fresh() {
 }
 
 void WorkerSession::recycle(Ref&& settled) {
-  if (spare_.size() >= spare_max || settled.use_count() != 1 ||
-      settled->job.payload.capacity() > spare_payload_bytes_max) {
+  if (spare_.size() >= spare_deliveries_max || settled.use_count() != 1 ||
+      settled->job.payload.capacity() > kept_payload_bytes_max) {
     return;
   }
   settled->reset();
