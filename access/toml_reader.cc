@@ -125,8 +125,10 @@ void TomlReader::time(const toml::table& table, std::string_view key, std::int64
     when += duration_cast<milliseconds>(nanoseconds(at->time.nanosecond));
     when -= minutes(at->offset->minutes);
   }
-  // 0 is that of a key that is absent, which would never expire.
-  out_ms = when.time_since_epoch() == 0ms ? 1 : when.time_since_epoch().count();
+  // 0 is that of a key that is absent, which would never expire. An offset may lead beyond the
+  // years that can be written.
+  constexpr std::int64_t first_ms = 1, last_ms = 253'402'300'799'999;
+  out_ms = std::clamp<std::int64_t>(when.time_since_epoch().count(), first_ms, last_ms);
 }
 
 const toml::table* TomlReader::section(const toml::table& root, std::string_view key) {

@@ -43,7 +43,8 @@ class TomlReader {
     toml::source_region at;
   };
   [[nodiscard]] std::vector<Placed> texts(const toml::table& table, std::string_view key);
-  // A date, or a time with an offset, as Unix time in milliseconds; 0 where the key is absent.
+  // A date, or a time with an offset, as Unix time in milliseconds, from 1 to the year 9999; 0
+  // where the key is absent.
   void time(const toml::table& table, std::string_view key, std::int64_t& out_ms);
   // Null where there is none; one that is not a table is an error.
   const toml::table* section(const toml::table& root, std::string_view key);

@@ -14,31 +14,31 @@ namespace millrace::net {
 namespace {
 
 constexpr int patience_ms = 5'000;
-constexpr std::size_t z85_bytes = 40;
+constexpr std::size_t key_text_bytes = 40;
 
 struct TestKey {
-  std::array<char, z85_bytes + 1> open{}, secret{};
+  std::array<char, key_text_bytes + 1> open{}, secret{};
   bool made = zmq_curve_keypair(open.data(), secret.data()) == 0;
 };
 
 enum class Handshake { accepted, refused, silent };
 
 // A socket that closes itself.
-struct Socket {
-  Socket(void* context, int type) : get(zmq_socket(context, type)) {
+struct TestSocket {
+  TestSocket(void* context, int type) : get(zmq_socket(context, type)) {
     const int none = 0;
     zmq_setsockopt(get, ZMQ_LINGER, &none, sizeof none);
   }
-  ~Socket() { zmq_close(get); }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
+  ~TestSocket() { zmq_close(get); }
+  TestSocket(const TestSocket&) = delete;
+  TestSocket& operator=(const TestSocket&) = delete;
   void* get;
 };
-struct Context {
-  Context() : get(zmq_ctx_new()) {}
-  ~Context() { zmq_ctx_term(get); }
-  Context(const Context&) = delete;
-  Context& operator=(const Context&) = delete;
+struct TestContext {
+  TestContext() : get(zmq_ctx_new()) {}
+  ~TestContext() { zmq_ctx_term(get); }
+  TestContext(const TestContext&) = delete;
+  TestContext& operator=(const TestContext&) = delete;
   void* get;
 };
 
@@ -61,12 +61,12 @@ Handshake outcome(void* monitor) {
 }
 
 Handshake connect(const std::string& to, const TestKey* key, const std::string& broker_key) {
-  const Context context;
-  const Socket dealer(context.get, ZMQ_DEALER), monitor(context.get, ZMQ_PAIR);
+  const TestContext context;
+  const TestSocket dealer(context.get, ZMQ_DEALER), monitor(context.get, ZMQ_PAIR);
   if (key != nullptr) {
     zmq_setsockopt(dealer.get, ZMQ_CURVE_SERVERKEY, broker_key.c_str(), broker_key.size());
-    zmq_setsockopt(dealer.get, ZMQ_CURVE_PUBLICKEY, key->open.data(), z85_bytes);
-    zmq_setsockopt(dealer.get, ZMQ_CURVE_SECRETKEY, key->secret.data(), z85_bytes);
+    zmq_setsockopt(dealer.get, ZMQ_CURVE_PUBLICKEY, key->open.data(), key_text_bytes);
+    zmq_setsockopt(dealer.get, ZMQ_CURVE_SECRETKEY, key->secret.data(), key_text_bytes);
   }
   zmq_setsockopt(monitor.get, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms);
   constexpr int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
@@ -88,7 +88,7 @@ std::string try_out(void* context, ZapHandler& handler) {
   if (!known.made || !strange.made) {
     return "this libzmq was built without CURVE, so keys cannot be used: install Debian's libzmq5";
   }
-  const Socket router(context, ZMQ_ROUTER);
+  const TestSocket router(context, ZMQ_ROUTER);
   const std::string at = address();
   if (!set_mechanism(router.get, handler.options()) || zmq_bind(router.get, at.c_str()) != 0) {
     return std::string("the check of keys could not be tried out: ") + zmq_strerror(zmq_errno());

@@ -224,7 +224,7 @@ bool Shard::over_quota(const net::Asked& asked, const net::Parsed& parsed, const
                        bool is_new) {
   constexpr std::int64_t connection_wait_ms = 1'000;
   const auto refuse_for = [&](std::int64_t wait_ms, const std::string& what) {
-    answer(asked, net::refusal("overloaded", what, static_cast<std::uint64_t>(wait_ms)));
+    answer(asked, net::refusal("overloaded", what, static_cast<std::uint64_t>(wait_ms))));
     return true;
   };
   if (parsed.hello && is_new && key.quota.connections > 0 &&

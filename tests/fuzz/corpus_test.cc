@@ -18,6 +18,9 @@ MILLRACE_TARGET(cli);
 MILLRACE_TARGET(rows);
 MILLRACE_TARGET(sdk);
 MILLRACE_TARGET(audit);
+MILLRACE_TARGET(keys);
+MILLRACE_TARGET(zap);
+MILLRACE_TARGET(key_file);
 #undef MILLRACE_TARGET
 
 namespace {
@@ -51,7 +54,9 @@ INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
                                          Target{"config", fuzz_config},
                                          Target{"gateway", fuzz_gateway}, Target{"cli", fuzz_cli},
                                          Target{"rows", fuzz_rows}, Target{"sdk", fuzz_sdk},
-                                         Target{"audit", fuzz_audit}),
+                                         Target{"audit", fuzz_audit},
+                                         Target{"keys", fuzz_keys}, Target{"zap", fuzz_zap},
+                                         Target{"key_file", fuzz_key_file}),
                          [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace

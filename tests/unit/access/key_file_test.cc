@@ -157,6 +157,14 @@ TEST(KeyFiles, AKeyThatExpiredIn1970HasExpired) {
   }
 }
 
+TEST(KeyFiles, ADateThatItsOffsetLeadsOutOfTheCalendarCanBeWrittenAgain) {
+  for (const std::string date : {"9999-12-31T23:59:59-12:00", "0000-01-01T00:00:00+12:00",
+                                 "0999-05-05", "1969-12-31T23:59:59.5Z"}) {
+    const Key key = read(well + "expires = " + date + "\n");
+    EXPECT_EQ(write_key(read(write_key(key))), write_key(key)) << date;
+  }
+}
+
 TEST(KeyFiles, WhatIsWrittenIsReadAsItWas) {
   Key key;
   key.name = "web-1";

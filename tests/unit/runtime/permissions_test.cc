@@ -220,7 +220,7 @@ class Permissions : public ::testing::Test {
     return std::nullopt;
   }
 
-  const core::EngineOptions options_;
+  const core::EngineOptions options_{};
   core::Engine engine_{options_, {}, at_noon};
   std::string said_;
 
@@ -232,7 +232,7 @@ class Permissions : public ::testing::Test {
     return result.error().code;
   }
   const Topology endpoints_{{"ipc://a"}};
-  const ShardFacts facts_;
+  const ShardFacts facts_{};
 };
 
 const std::vector<access::Role> every_role{access::Role::produce, access::Role::work,
