@@ -52,7 +52,7 @@ Error in_folder(const Files& files, const std::error_code& error) {
   return refusal("cannot make the folder " + files.keys() + ": " + error.message());
 }
 
-int init(const Options& options) {
+int init_keys(const Options& options) {
   const Files files(options);
   std::error_code error;
   std::filesystem::create_directories(files.keys(), error);
@@ -150,7 +150,7 @@ Result<std::string> broker_file(const Files& files, const Key& key) {
   return tl::unexpected(refusal("the key would not be valid: " + errors.front()));
 }
 
-int make(const Options& options) {
+int make_key(const Options& options) {
   const Files files(options);
   auto key = key_of(options);
   if (!key) return misused(key.error().message);
@@ -203,7 +203,7 @@ std::vector<std::string> roles_of(const Key& key) {
   return names;
 }
 
-nlohmann::json json_of(const Key& key) {
+nlohmann::json key_json(const Key& key) {
   nlohmann::json json{{"name", key.name},
                       {"state", state_of(key)},
                       {"may", roles_of(key)},
@@ -222,12 +222,12 @@ int tell_errors(const access::KeyTable& table) {
   return table.errors.empty() ? exit_ok : exit_refused;
 }
 
-int list(const Options& options) {
+int list_keys(const Options& options) {
   const auto table = access::read_keys(Files(options).keys());
   Table rows({"NAME", "STATE", "MAY", "TOPICS", "EXPIRES", "COMMENT"});
   for (const auto& [name, key] : table.by_name) {
     if (options.json) {
-      print_json(json_of(*key));
+      print_json(key_json(*key));
       continue;
     }
     rows.add({name, state_of(*key), joined(roles_of(*key)), joined(key->topics),
@@ -255,12 +255,12 @@ access::KeyRef find(const Options& options, int& code) {
   return nullptr;
 }
 
-int show(const Options& options) {
+int show_key(const Options& options) {
   int code = exit_ok;
   const auto key = find(options, code);
   if (!key) return code;
   if (options.json) {
-    print_json(json_of(*key));
+    print_json(key_json(*key));
     return exit_ok;
   }
   const auto line = [](const char* name, const std::string& value) {
@@ -278,7 +278,7 @@ int show(const Options& options) {
   return exit_ok;
 }
 
-int revoke(const Options& options) {
+int revoke_key(const Options& options) {
   int code = exit_ok;
   const auto key = find(options, code);
   if (!key) return code;
@@ -336,7 +336,7 @@ int finish_rotation(const Options& options, const Files& files) {
   return exit_ok;
 }
 
-int rotate(const Options& options) {
+int rotate_broker_key(const Options& options) {
   const Files files(options);
   return options.finish ? finish_rotation(options, files) : begin_rotation(options, files);
 }
@@ -378,7 +378,7 @@ Command make_command(Argument name, Option dir) {
           .examples =
               "  millrace keys new web-1 --may produce --topics 'mail.*' --expires 90d "
               "--broker tcp://broker.example:7300\n",
-          .run = make};
+          .run = make_key};
 }
 
 }  // namespace
@@ -392,32 +392,32 @@ std::vector<Command> key_commands() {
        .help = "make the broker's key and the folder of its clients' keys",
        .options = {dir},
        .examples = "  millrace keys init\n",
-       .run = init},
+       .run = init_keys},
       make_command(name, dir),
       {.name = "keys list",
        .help = "list the keys and whether they count",
        .options = {dir},
        .examples = "  millrace keys list\n",
-       .run = list},
+       .run = list_keys},
       {.name = "keys show",
        .help = "show a key; secrets are never shown",
        .arguments = {name},
        .options = {dir},
        .examples = "  millrace keys show web-1\n",
-       .run = show},
+       .run = show_key},
       {.name = "keys revoke",
        .help = "end a key and its connections",
        .arguments = {name},
        .options = {dir},
        .examples = "  millrace keys revoke web-1\n",
-       .run = revoke},
+       .run = revoke_key},
       {.name = "keys rotate",
        .help = "replace the broker's key in two steps, between which clients may trust both",
        .options = {flag("--finish", &Options::finish,
                         "the second step: the next key takes the place of the broker's key"),
                    dir},
        .examples = "  millrace keys rotate\n  millrace keys rotate --finish\n",
-       .run = rotate},
+       .run = rotate_broker_key},
   };
 }
 

@@ -38,7 +38,7 @@ Routes::Routes(const Options& options, GatewayMetrics* metrics,
     : metrics_(*metrics),
       connections_(connections),
       body_bytes_max_(options.body_bytes_max),
-      gate_(options.keys_dir),
+      token_check_(options.keys_dir),
       producer_(producer_options(options)),
       client_({.connection = {.brokers = options.brokers, .key_file = options.key_file},
                .timeout = options.timeout}) {
@@ -83,7 +83,7 @@ void Routes::handle(const http::ExchangeRef& e) {
 
 // True: it was answered, for its token may not do this.
 bool Routes::refused(const http::ExchangeRef& exchange, wire::Verb verb, std::string_view topic) {
-  auto refusal = gate_.refuse(*exchange, verb, topic);
+  auto refusal = token_check_.refuse(*exchange, verb, topic);
   if (refusal) exchange->answer(std::move(*refusal));
   return refusal.has_value();
 }
@@ -128,7 +128,7 @@ void Routes::enqueue(const http::ExchangeRef& exchange, const std::string& topic
   }
   auto parsed = parse_jobs(exchange->body, topic);
   if (!parsed) return exchange->answer(problem(parsed.error()));
-  if (auto over = gate_.over_quota(*exchange, parsed->jobs.size())) {
+  if (auto over = token_check_.over_quota(*exchange, parsed->jobs.size())) {
     return exchange->answer(std::move(*over));
   }
   auto batch_answer =

@@ -6,7 +6,7 @@
 #include "http/server.h"
 #include "options.h"
 #include "paths.h"
-#include "token_gate.h"
+#include "token_check.h"
 
 #include <millrace/client.h>
 #include <millrace/producer.h>
@@ -42,7 +42,7 @@ class Routes {
   GatewayMetrics& metrics_;
   const http::ServerCounters& connections_;
   const std::size_t body_bytes_max_;
-  TokenGate gate_;
+  TokenCheck token_check_;
   Producer producer_;
   Client client_;
   std::mutex mutex_;  // guards questions_ and closed_

@@ -48,15 +48,13 @@ TEST_P(Corpus, HasNoFileThatBreaksItsParser) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
-                         testing::Values(Target{"frames", fuzz_frames},
-                                         Target{"dispatch", fuzz_dispatch},
-                                         Target{"config", fuzz_config},
-                                         Target{"gateway", fuzz_gateway}, Target{"cli", fuzz_cli},
-                                         Target{"rows", fuzz_rows}, Target{"sdk", fuzz_sdk},
-                                         Target{"audit", fuzz_audit},
-                                         Target{"keys", fuzz_keys}, Target{"zap", fuzz_zap},
-                                         Target{"key_file", fuzz_key_file}),
-                         [](const auto& target) { return std::string(target.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Fuzz, Corpus,
+    testing::Values(Target{"frames", fuzz_frames}, Target{"dispatch", fuzz_dispatch},
+                    Target{"config", fuzz_config}, Target{"gateway", fuzz_gateway},
+                    Target{"cli", fuzz_cli}, Target{"rows", fuzz_rows}, Target{"sdk", fuzz_sdk},
+                    Target{"audit", fuzz_audit}, Target{"keys", fuzz_keys}, Target{"zap", fuzz_zap},
+                    Target{"key_file", fuzz_key_file}),
+    [](const auto& target) { return std::string(target.param.name); });
 
 }  // namespace

@@ -193,7 +193,7 @@ class KeyedShard : public ::testing::Test, public storage::InFolder, public Shar
   void tick(std::int64_t passed_ms = core::lease_tick_ms) {
     now_.mono_ms += passed_ms;
     now_.wall_ms += passed_ms;
-    shard_->tick(now_, {});
+    shard_->tick(now_, {}, {});
     step([] {});
   }
   static wire::Id id(std::uint8_t number) {

@@ -38,7 +38,7 @@ const std::map<std::uint64_t, std::string_view> allowed_roles{
     {36, "work admin"},          // DRAIN
     {64, "any"},                 // TOPOLOGY
     {65, "look operate admin"},  // TOPICS
-    {66, "admin"},               // TOPIC_CREATE
+    {66, "operate admin"},       // TOPIC_CREATE
     {67, "operate admin"},       // PAUSE
     {68, "operate admin"},       // RESUME
     {72, "look operate admin"},  // JOB

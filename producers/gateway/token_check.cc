@@ -1,4 +1,4 @@
-#include "token_gate.h"
+#include "token_check.h"
 
 #include "access/bearer.h"
 #include "problem.h"
@@ -30,12 +30,12 @@ void tell_errors(const access::KeyTable& now, const access::KeyTable& before) {
 
 }  // namespace
 
-TokenGate::TokenGate(const std::string& keys_dir)
+TokenCheck::TokenCheck(const std::string& keys_dir)
     : keys_(keys_dir.empty() ? nullptr : std::make_unique<access::KeyRing>(keys_dir, tell_errors)) {
 }
 
-std::optional<http::Response> TokenGate::refuse(const http::Exchange& request, wire::Verb verb,
-                                                std::string_view topic) const {
+std::optional<http::Response> TokenCheck::refuse(const http::Exchange& request, wire::Verb verb,
+                                                 std::string_view topic) const {
   if (keys_ == nullptr) return std::nullopt;
   const auto key = access::bearer_key(*keys_, request.authorization, now_wall_ms());
   if (!key) {
@@ -47,8 +47,8 @@ std::optional<http::Response> TokenGate::refuse(const http::Exchange& request, w
   return allowed ? std::nullopt : std::optional(problem(allowed.error()));
 }
 
-std::optional<http::Response> TokenGate::over_quota(const http::Exchange& request,
-                                                    std::size_t jobs) {
+std::optional<http::Response> TokenCheck::over_quota(const http::Exchange& request,
+                                                     std::size_t jobs) {
   if (keys_ == nullptr) return std::nullopt;
   const auto key = access::bearer_key(*keys_, request.authorization, now_wall_ms());
   if (!key) return std::nullopt;  // it has ended between refuse() and this: the jobs were allowed

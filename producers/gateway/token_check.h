@@ -14,10 +14,10 @@
 
 namespace millrace::gateway {
 
-class TokenGate {
+class TokenCheck {
  public:
   // keys_dir: a folder of key files; empty: no tokens are required and everything is allowed.
-  explicit TokenGate(const std::string& keys_dir);
+  explicit TokenCheck(const std::string& keys_dir);
 
   // The answer to a request that is refused: 401 or 403; nothing where it may be done.
   [[nodiscard]] std::optional<http::Response> refuse(const http::Exchange& request, wire::Verb verb,
