@@ -45,7 +45,7 @@ def test_every_key_is_explained(packages):
     text = shown(packages["millrace-broker"].read(PATH))
     with open(f"{ROOT}/broker/config.cc", encoding="utf-8") as file:
         source = file.read()
-    lists = re.findall(r"\.known\(\w+, \{([^}]*)\}", source)
+    lists = re.findall(r"\.known\(\w+,\s+\{([^}]*)\}", source)
     keys = {key for each in lists for key in re.findall(r'"(\w+)"', each)}
     assert len(lists) >= 5 and {"data_dir", "dead_max", "topic"} <= keys
     for key in keys:
