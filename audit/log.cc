@@ -25,7 +25,7 @@ Expected<File> lock(const std::string& folder) {
   if (!file) return file;
   if (::flock(file->get(), LOCK_EX | LOCK_NB) == 0) return file;
   if (errno != EWOULDBLOCK) return tl::unexpected(system_failure("cannot lock", path, errno));
-  return tl::unexpected(Failure{FailureKind::in_use, "another process writes the audit log in " +
+  return tl::unexpected(Failure{FailureKind::in_use, "the audit log is in use by another broker: " +
                                                          folder + ": stop the other broker"});
 }
 

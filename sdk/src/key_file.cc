@@ -1,15 +1,10 @@
 #include "key_file.h"
 
+#include "key_toml.h"
 #include "options.h"
 #include "wire/secret_file.h"
 
-#define TOML_HEADER_ONLY 1
-// toml++ 3.3.0 asserts that the name in [ ] begins as a name does, and reports it as an error after
-// that: a wrong file must not end the program.
-#define TOML_ASSERT(condition) static_cast<void>(0)
-#include <toml++/toml.h>
 #include <zmq.h>
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -22,15 +17,6 @@ bool is_curve_key(const std::string& text) {
   std::array<std::uint8_t, curve_bytes> bytes{};
   return text.size() == z85_bytes && text.find('\0') == std::string::npos &&
          zmq_z85_decode(bytes.data(), text.c_str()) != nullptr;
-}
-
-// The line of the first one; 0: none. The parser has undefined behaviour where letters beyond ASCII
-// stand outside of quotes (toml++ 3.3.0).
-std::size_t line_beyond_ascii(const std::string& text) {
-  const auto at = std::find_if(text.begin(), text.end(),
-                               [](char c) { return static_cast<unsigned char>(c) >= 0x80U; });
-  if (at == text.end()) return 0;
-  return 1 + static_cast<std::size_t>(std::count(text.begin(), at, '\n'));
 }
 
 class FileReader {
@@ -79,20 +65,10 @@ class FileReader {
 Result<KeyFile> read_key_file(const std::string& path) {
   const auto text = wire::read_secret_file(wire::credential_path(path));
   if (!text) return tl::unexpected(text.error());
-  if (const auto line = line_beyond_ascii(*text); line != 0) {
-    return tl::unexpected(invalid(path + ":" + std::to_string(line) +
-                                  ": has a character that is not ASCII, which no key file needs"));
-  }
-  toml::table table;
-  try {
-    table = toml::parse(*text, path);
-  } catch (const toml::parse_error& e) {
-    // Without the words of the parser, which may quote the secret.
-    return tl::unexpected(
-        invalid(path + ":" + std::to_string(e.source().begin.line) + ": is not a key file"));
-  }
+  const auto table = parse_key_toml(*text, path, "a key file");
+  if (!table) return tl::unexpected(table.error());
   KeyFile key;
-  FileReader reader(path, table);
+  FileReader reader(path, *table);
   reader.text("name", key.name);
   reader.curve_key("public_key", key.public_key);
   reader.curve_key("secret_key", key.secret_key);

@@ -1,11 +1,10 @@
 #include "payload_key_table.h"
 
+#include "key_toml.h"
 #include "options.h"
 #include "wire/secret_file.h"
 
-#define TOML_HEADER_ONLY 1
 #include <sodium.h>
-#include <toml++/toml.h>
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -166,16 +165,10 @@ Result<std::shared_ptr<const PayloadKeyTable>> PayloadKeyTable::read(const std::
   if (!text) return tl::unexpected(text.error());
   const Cleared cleared(*text);
   const TakenSecrets secrets(*text);
-  toml::table table;
-  try {
-    table = toml::parse(*text, path);
-  } catch (const toml::parse_error& e) {
-    // Without the words of the parser, which may quote a key that was misspelt.
-    return tl::unexpected(invalid(path + ":" + std::to_string(e.source().begin.line) +
-                                  ": is not a file of payload keys"));
-  }
+  const auto table = parse_key_toml(*text, path, "a file of payload keys");
+  if (!table) return tl::unexpected(table.error());
   const auto made = std::make_shared<PayloadKeyTable>();
-  const auto found = keys_in(path, table, secrets);
+  const auto found = keys_in(path, *table, secrets);
   if (!found) return tl::unexpected(found.error());
   made->secrets_.reset(
       static_cast<unsigned char*>(sodium_malloc(found->size() * payload_key_bytes)));
@@ -188,9 +181,9 @@ Result<std::shared_ptr<const PayloadKeyTable>> PayloadKeyTable::read(const std::
     made->ids_.push_back(key.id);
   }
   sodium_mprotect_readonly(made->secrets_.get());
-  made->current_ = table["current"].value_exact<std::string>().value_or("");
+  made->current_ = (*table)["current"].value_exact<std::string>().value_or("");
   if (made->find(made->current_) == nullptr) {
-    return tl::unexpected(mistake(path, table.get("current"),
+    return tl::unexpected(mistake(path, table->get("current"),
                                   "current must be the id of one of the keys: producers encrypt "
                                   "with that key"));
   }

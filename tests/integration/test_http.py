@@ -198,12 +198,12 @@ def test_a_flood_of_silent_connections_locks_nobody_out(gateway):
     until = time.monotonic() + SHORT_S
     while True:  # the kernel connects before the gateway accepts
         metrics = page(at_work, "/metrics")[1]
-        if metrics["millrace_gateway_connections_accepted_total"] >= len(flood):
+        gone = sum(metrics[f"millrace_gateway_connections_{how}_total"] for how in ("displaced", "expired"))
+        if gone >= len(flood) - 100:  # those of other clients are accepted between them
             break
         assert time.monotonic() < until, metrics
-    gone = sum(metrics[f"millrace_gateway_connections_{how}_total"] for how in ("displaced", "expired"))
     assert metrics["millrace_gateway_connections"] <= 100
-    assert metrics["millrace_gateway_connections_displaced_total"] > 0 and gone >= len(flood) - 100
+    assert metrics["millrace_gateway_connections_displaced_total"] > 0
     assert metrics["millrace_gateway_connections_refused_total"] == 0
     for connection in flood:
         connection.close()

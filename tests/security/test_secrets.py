@@ -53,9 +53,10 @@ def test_no_secret_is_in_logs_metrics_command_lines_or_what_is_stored(start):
         texts["worker"] = worker.communicate(timeout=40)[1]
     assert broker.stop() == 0
     for folder in (f"{broker.folder}/data", f"{broker.keys}/keys"):
-        for name in os.listdir(folder):
-            with open(f"{folder}/{name}", "rb") as file:
-                texts[name] = file.read()
+        for place, _, names in os.walk(folder):
+            for name in names:
+                with open(f"{place}/{name}", "rb") as file:
+                    texts[f"{place}/{name}"] = file.read()
     texts["log"] = broker.logs().encode()
     assert len(texts) >= 11 and b"debug" in texts["log"]
     for name, text in texts.items():
