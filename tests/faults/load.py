@@ -3,7 +3,7 @@
 standard output, written whole before the next step, so that kill -9 tears none.
 
 load.py producer|worker NAME ENDPOINT SEED [SLOWER]    SLOWER: so many times the pauses of a producer
-MILLRACE_KEY: the key file that it connects with. MILLRACE_PATIENCE_MS: of silence while an answer is due.
+MILLRACE_KEY_FILE: the key file that it connects with. MILLRACE_PATIENCE_MS: of silence while an answer is due.
 """
 import json
 import os
@@ -50,8 +50,8 @@ def partition_of(key):
 
 
 def read_key():
-    """What MILLRACE_KEY names: a file of millrace keys new. None: no keys are used."""
-    path = os.environ.get("MILLRACE_KEY")
+    """What MILLRACE_KEY_FILE names: a file of millrace keys new. None: no keys are used."""
+    path = os.environ.get("MILLRACE_KEY_FILE")
     if not path:
         return None
     with open(path, "rb") as file:
